@@ -1,0 +1,21 @@
+"""Errors a user can do something about: one clear sentence each, and the exit code they lead to."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UsageError(Exception):
+    """What was asked for cannot be done as it was asked; the message says the value and the remedy (exit 2)."""
+
+
+class CellError(Exception):
+    """A fault on the attack's side: the cell is failed and named, the rest is kept (exit 1)."""
+
+
+def nearest(value: str, known: Iterable[str]) -> str:
+    """The known names most like ``value``, for the end of an error message; all of them if none is like it."""
+    known = list(known)
+    close = difflib.get_close_matches(value, known, n=3, cutoff=0.5)
+    return "nearest: " + ", ".join(close) if close else "known: " + ", ".join(known)

@@ -1,0 +1,183 @@
+"""Where cells run: this process, or worker processes with one thread each.
+
+Every worker computes a cell with the same single thread, so how many there are changes no number.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+from collections import OrderedDict
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bench.cell import Cell
+from bench.errors import CellError
+from bench.measure import CellResult, measure
+from bench.sources import DataSource, ModelSource, deployed
+from zoo.data import Dataset
+
+MODELS_KEPT = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Task:
+    """A cell with what a worker needs to measure it.
+
+    Attributes:
+        cell: what to measure.
+        model: where its model comes from.
+        data: where its images come from.
+        standing: survivors of the parent cell; ``None`` for a clean cell.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    cell: Cell
+    model: ModelSource
+    data: DataSource
+    standing: np.ndarray | None
+    device: str
+
+
+class Executor(Protocol):
+    """Runs tasks; how many at once is its own affair."""
+
+    slots: int
+
+    def submit(self, task: Task) -> Future[CellResult]:
+        """Starts a task; its failure is the future's exception."""
+        ...
+
+    def close(self) -> None:
+        """Stops the workers."""
+        ...
+
+
+class Bench:
+    """Models and images a process has loaded; the most recent few models are kept."""
+
+    def __init__(self) -> None:
+        self._models: OrderedDict[str, nn.Module] = OrderedDict()
+        self._data: dict[DataSource, Dataset] = {}
+
+    def keep_model(self, weights: str, device: str, model: nn.Module) -> None:
+        """Hands in a model that is already loaded and deployed."""
+        self._models[weights + device] = model
+
+    def keep_data(self, source: DataSource, data: Dataset) -> None:
+        """Hands in images that are already loaded."""
+        self._data[source] = data
+
+    def run(self, task: Task) -> CellResult:
+        """Measures a task's cell."""
+        model = self._model(task)
+        x, y = self._images(task)
+        return measure(task.cell, model, x, y, task.standing)
+
+    def _model(self, task: Task) -> nn.Module:
+        key = task.cell.weights + task.device
+        if key not in self._models:
+            built = task.model.build()
+            if task.model.digest(built) != task.cell.weights:
+                raise CellError(f"model {task.cell.model!r} is not the one it was when the run began")
+            self._models[key] = deployed(built, task.device)
+            while len(self._models) > MODELS_KEPT:
+                self._models.popitem(last=False)
+        self._models.move_to_end(key)
+        return self._models[key]
+
+    def _images(self, task: Task) -> tuple[Tensor, Tensor]:
+        if task.data not in self._data:
+            self._data[task.data] = task.data.load()
+        data = self._data[task.data]
+        if data.sha256 != task.cell.data:
+            raise CellError(f"data set {task.cell.dataset!r} is not the one it was when the run began")
+        first, count = task.cell.first, task.cell.count
+        labels = torch.from_numpy(data.labels[first : first + count].astype(np.int64))
+        return data.images(first, count).to(task.device), labels.to(task.device)
+
+
+class InProcess:
+    """Runs tasks one after another in this process, with one thread."""
+
+    slots = 1
+
+    def __init__(self, bench: Bench | None = None) -> None:
+        self._bench = bench or Bench()
+
+    def submit(self, task: Task) -> Future[CellResult]:
+        future: Future[CellResult] = Future()
+        try:
+            with one_thread():
+                future.set_result(self._bench.run(task))
+        except Exception as fault:
+            future.set_exception(fault)
+        return future
+
+    def close(self) -> None:
+        """Nothing to stop."""
+
+
+class Processes:
+    """Runs tasks in worker processes with one thread each.
+
+    Args:
+        workers: number of processes.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.slots = workers
+        self._pool = self._started()
+
+    def _started(self) -> ProcessPoolExecutor:
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(self.slots, mp_context=context, initializer=_start_worker)
+        for _ in range(self.slots):
+            pool.submit(_warm_up)
+        return pool
+
+    def submit(self, task: Task) -> Future[CellResult]:
+        try:
+            return self._pool.submit(_run, task)
+        except BrokenProcessPool:
+            self._pool = self._started()
+            return self._pool.submit(_run, task)
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Computes with one thread, and gives the caller's threads back afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+_worker: Any = None
+
+
+def _start_worker() -> None:
+    global _worker
+    torch.set_num_threads(1)
+    _worker = Bench()
+
+
+def _warm_up() -> None:
+    """Imports the attack libraries while the driver still plans."""
+    from bench.attacks import with_foolbox, with_torchattacks  # noqa: F401
+
+
+def _run(task: Task) -> CellResult:
+    return _worker.run(task)

@@ -1,0 +1,134 @@
+"""The judge: looks at attacked images again and trusts no library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from bench.cell import Cell
+from bench.errors import CellError
+from bench.protocols import PROTOCOLS, Protocol
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Verdict:
+    """What a fresh look at n images found; every tensor is (n,).
+
+    Attributes:
+        right: classified rightly with finite logits.
+        predicted: class of the largest logit; NaN counts as smallest.
+        margin: logit of the label minus the largest other one; −∞ where logits are not finite.
+        loss: cross-entropy in nats; +∞ where logits are not finite.
+        nonfinite: a logit was NaN or infinite.
+        distance: size of the perturbation in the cell's norm, float64.
+        projected: the image had left its ball or box by more than rounding and was put back.
+    """
+
+    right: Tensor
+    predicted: Tensor
+    margin: Tensor
+    loss: Tensor
+    nonfinite: Tensor
+    distance: Tensor
+    projected: Tensor
+
+
+@torch.no_grad()
+def look(model: nn.Module, x: Tensor, y: Tensor) -> Verdict:
+    """Asks the model once more, without gradients.
+
+    Args:
+        model: classifier of images in [0, 1], in eval mode.
+        x: images (n, c, h, w).
+        y: labels (n,), int64.
+    """
+    logits = model(x).float()
+    nonfinite = ~torch.isfinite(logits).all(dim=1)
+    ranked = torch.nan_to_num(logits, nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
+    predicted = ranked.argmax(dim=1)
+    others = ranked.scatter(1, y[:, None], -torch.inf).amax(dim=1)
+    margin = ranked.gather(1, y[:, None]).squeeze(1) - others
+    loss = nn.functional.cross_entropy(logits, y, reduction="none")
+    return Verdict(
+        right=(predicted == y) & ~nonfinite,
+        predicted=predicted,
+        margin=torch.where(nonfinite, -torch.inf, margin),
+        loss=torch.where(nonfinite, torch.inf, loss),
+        nonfinite=nonfinite,
+        distance=torch.zeros(len(x), dtype=torch.float64, device=x.device),
+        projected=torch.zeros(len(x), dtype=torch.bool, device=x.device),
+    )
+
+
+def verify(cell: Cell, model: nn.Module, x: Tensor, y: Tensor, proposed: Tensor) -> tuple[Tensor, Verdict]:
+    """Judges proposed images against the cell's threat set and the model.
+
+    Args:
+        cell: states the norm, ε and protocol.
+        model: classifier of images in [0, 1], in eval mode.
+        x: clean images (n, c, h, w).
+        y: labels (n,), int64.
+        proposed: what the attack made of ``x``.
+
+    Returns:
+        The images that count (proposed ones, projected where they had drifted) and the verdict on them.
+
+    Raises:
+        CellError: an image is of the wrong shape, not finite, or too far outside the ball or the box.
+    """
+    rules = PROTOCOLS[cell.protocol.partition("/")[0]]
+    eps, norm = float(cell.eps or 0), str(cell.norm)
+    proposed = proposed.detach()
+    _check_form(x, proposed)
+    images = _clamped(proposed, rules)
+    excess = distance(x, images, norm) - eps
+    accepted = rules.accepted_linf if norm == "linf" else rules.accepted_relative * eps
+    worst = float(excess.max())
+    if worst > max(rules.projected, accepted):
+        raise CellError(f"an attacked image lies {worst:.3g} outside its {norm} ball of radius {eps:.6g}")
+    drifted = (excess > accepted) | _outside_box(proposed, rules)
+    images = torch.where(drifted[:, None, None, None], project(x, images, norm, eps), images)
+    verdict = look(model, images, y)
+    return images, replace(verdict, distance=distance(x, images, norm), projected=drifted)
+
+
+def distance(x: Tensor, other: Tensor, norm: str) -> Tensor:
+    """Distances between images, in float64: (n,) from two (n, c, h, w) tensors."""
+    delta = (other.double() - x.double()).flatten(1)
+    return delta.abs().amax(dim=1) if norm == "linf" else delta.norm(dim=1)
+
+
+def project(x: Tensor, images: Tensor, norm: str, eps: float) -> Tensor:
+    """The nearest images inside the ball of radius ε around ``x`` (and, as ``x`` is, inside the box)."""
+    delta = images.double() - x.double()
+    if norm == "linf":
+        delta = delta.clamp(-eps, eps)
+    else:
+        length = delta.flatten(1).norm(dim=1).clamp_min(torch.finfo(torch.float64).tiny)
+        delta = delta * (eps / length).clamp(max=1.0)[:, None, None, None]
+    return (x.double() + delta).clamp(0, 1).to(x.dtype)
+
+
+def _check_form(x: Tensor, proposed: Tensor) -> None:
+    if proposed.shape != x.shape:
+        raise CellError(f"attacked images have shape {tuple(proposed.shape)} instead of {tuple(x.shape)}")
+    broken = int((~torch.isfinite(proposed)).flatten(1).any(dim=1).sum())
+    if broken:
+        raise CellError(f"{broken} of {len(x)} attacked images hold pixels that are not finite")
+
+
+def _overstep(images: Tensor) -> Tensor:
+    return torch.maximum(-images, images - 1).flatten(1).amax(dim=1)
+
+
+def _outside_box(images: Tensor, rules: Protocol) -> Tensor:
+    return _overstep(images) > rules.accepted_linf
+
+
+def _clamped(images: Tensor, rules: Protocol) -> Tensor:
+    worst = float(_overstep(images).max())
+    if worst > rules.projected:
+        raise CellError(f"an attacked image leaves the box [0, 1] by {worst:.3g}")
+    return images.clamp(0, 1)

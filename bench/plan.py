@@ -1,0 +1,127 @@
+"""The grid of an evaluation spread into lanes of cells; pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.attacks import Request, library_version
+from bench.cell import Cell
+from bench.errors import UsageError
+from bench.results import ModelInfo, Setting
+
+SHARD = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """One model, one attack and one shard: its clean cell, then a cell for each ε in ascending order.
+
+    Attributes:
+        clean: the clean cell.
+        request: the attack; ``None`` for a lane that only looks at clean images.
+        library: the attack's library with its version.
+        eps: the ascending grid.
+        chained: whether a cell attacks only what the cell of the smaller ε left standing.
+        seed: of the attack.
+    """
+
+    clean: Cell
+    request: Request | None
+    library: str
+    eps: tuple[float, ...]
+    chained: bool
+    seed: int
+
+    def __len__(self) -> int:
+        """Cells of the lane, its clean one included."""
+        return 1 + (len(self.eps) if self.request else 0)
+
+    def attack_cell(self, index: int, parent: str) -> Cell:
+        """The cell of the ``index``-th ε.
+
+        Args:
+            index: place in the ascending grid.
+            parent: ``parent_of`` the clean cell, or of the cell of the next smaller ε in a chained lane.
+        """
+        if self.request is None:
+            raise ValueError("a clean lane has no attack cells")
+        eps = self.eps[index]
+        return self.clean.derive(
+            kind="attack",
+            attack=self.request.attack,
+            library=self.library,
+            params=self.request.params_at(eps),
+            norm=self.request.norm,
+            eps=eps,
+            seed=self.seed,
+            parent=parent,
+        )
+
+
+def lanes(setting: Setting, models: Sequence[ModelInfo], requests: Sequence[Request]) -> tuple[Lane, ...]:
+    """All lanes of an evaluation: model by model, shard by shard, attack by attack."""
+    versions = {request.library: library_version(request.library) for request in requests}
+    cumulative = setting.curve == "cumulative"
+    return tuple(
+        Lane(
+            clean=clean,
+            request=request,
+            library=versions[request.library],
+            eps=setting.eps,
+            chained=cumulative and request.spec.iterative,
+            seed=setting.seed,
+        )
+        for model in models
+        for clean in clean_cells(setting, model)
+        for request in requests
+    )
+
+
+def clean_cells(setting: Setting, model: ModelInfo) -> tuple[Cell, ...]:
+    """The clean cells of a model, one a shard; shards are part of the plan, never of the workers."""
+    return tuple(
+        Cell(
+            kind="clean",
+            model=model.name,
+            weights=model.weights,
+            dataset=setting.dataset,
+            data=setting.data,
+            first=first,
+            count=min(SHARD, setting.n - first),
+            attack="none",
+            library="",
+            params=(),
+            norm=None,
+            eps=None,
+            seed=0,
+            protocol=setting.protocol,
+            backend=setting.backend,
+            parent=None,
+        )
+        for first in range(0, setting.n, SHARD)
+    )
+
+
+def parse_eps(values: Sequence[str | float]) -> tuple[float, ...]:
+    """An ascending ε grid, each value once, from numbers or texts such as ``0.03`` and ``8/255``.
+
+    Raises:
+        UsageError: a value that is not a number or is negative.
+    """
+    if not values:
+        raise UsageError("no ε was given; name at least one, e.g. --eps 8/255")
+    return tuple(sorted({_eps(value) for value in values}))
+
+
+def _eps(value: str | float) -> float:
+    text = str(value).strip()
+    top, slash, bottom = text.partition("/")
+    try:
+        eps = float(top) / float(bottom) if slash else float(text)
+    except (ValueError, ZeroDivisionError):
+        raise UsageError(f"--eps has {text!r}, which is not a number; write e.g. 0.03 or 8/255") from None
+    if not math.isfinite(eps) or eps < 0:
+        raise UsageError(f"--eps has {text}; ε is a radius in pixel units, images in [0, 1], of 0 or more")
+    return eps

@@ -1,0 +1,83 @@
+"""How numbers and names are spelled on pages, in figures and in file names."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bench.attacks import Request
+    from bench.results import Results
+    from bench.stats import Share
+
+NORMS = {"linf": "L∞", "l2": "L2"}
+_LONGEST_SLUG = 60
+_LONGEST_LABEL = 30
+
+
+def percent(value: float) -> str:
+    """A fraction in percent with one decimal, without the sign; a dash where there is none."""
+    return "–" if math.isnan(value) else f"{100 * value:.1f}"
+
+
+def interval(share: Share) -> str:
+    """The confidence interval of a share in percent."""
+    return f"{percent(share.lo)}–{percent(share.hi)}"
+
+
+def seconds(value: float) -> str:
+    """A duration with as many digits as a reader needs."""
+    return f"{value:.2f}" if value < 10 else f"{value:,.0f}"
+
+
+def norm_text(norm: str) -> str:
+    """A norm as papers write it."""
+    return NORMS.get(norm, norm)
+
+
+def eps_texts(grid: Sequence[float]) -> tuple[str, ...]:
+    """An ε grid in its natural form: multiples of 1/255 as ``8/255`` unless all are short decimals."""
+    short = all(abs(eps - round(eps, 3)) < 1e-9 for eps in grid)
+    steps = all(abs(255 * eps - round(255 * eps)) < 1e-6 for eps in grid)
+    if steps and not short:
+        return tuple(f"{round(255 * eps)}/255" if eps else "0" for eps in grid)
+    return tuple(f"{eps:.6g}" for eps in grid)
+
+
+def slug(name: str) -> str:
+    """A name as part of a file name; names that had to be changed get a hash so that two never meet."""
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:_LONGEST_SLUG]
+    if safe == name:
+        return safe
+    return f"{safe or 'data'}-{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:6]}"
+
+
+def figure_label(name: str) -> str:
+    """A name as figures can draw it: one line, printable, not longer than its legend has room for."""
+    line = "".join(c if c.isprintable() else " " for c in name)
+    line = " ".join(line.split())
+    return line if len(line) <= _LONGEST_LABEL else line[: _LONGEST_LABEL - 1] + "…"
+
+
+def attack_names(results: Results) -> dict[Request, str]:
+    """The attacks of all models with names that tell them apart, in the order they first appear."""
+    requests = list(dict.fromkeys(curve.request for model in results.models for curve in model.curves))
+    labels = [request.label for request in requests]
+    return {
+        request: label if labels.count(label) == 1 else f"{label} ({params_text(request)})"
+        for request, label in zip(requests, labels, strict=True)
+    }
+
+
+def params_text(request: Request) -> str:
+    """The parameters of an attack in one line; a step size of ``None`` is the rule it stands for."""
+    texts = []
+    for name, value in request.params:
+        if isinstance(value, bool):
+            value = "yes" if value else "no"
+        shown = "2.5·ε/steps" if name == "alpha" and value is None else value
+        texts.append(f"{name.replace('_', ' ')} {shown}")
+    return ", ".join(texts)

@@ -1,0 +1,159 @@
+"""The tables of a page, computed from per-image arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.report.images import amplification, data_uri, perturbation
+from bench.stats import Share, wilson
+
+if TYPE_CHECKING:
+    from bench.attacks import Request
+    from bench.results import Curve, ModelResult, Results, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class AttackCell:
+    """One model under one attack at one ε: both denominators and what the judge noted."""
+
+    of_all: Share
+    of_right: Share | None
+    nonfinite: int
+    projected: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class AttackRow:
+    """One model at one ε; ``cells`` has ``None`` for an attack this model was not measured under."""
+
+    eps: str
+    worst: Share
+    cells: tuple[AttackCell | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AttackBlock:
+    """One model in the table of attack against attack."""
+
+    name: str
+    vanished: int
+    nonfinite: int
+    rows: tuple[AttackRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRow:
+    """A model's accuracy by class; NaN for a class without images."""
+
+    name: str
+    clean: tuple[float, ...]
+    worst: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A gallery sample ready to be shown; the images are data URIs."""
+
+    sample: Sample
+    eps: str
+    label: str
+    clean_predicted: str
+    predicted: str
+    factor: int
+    clean: str
+    difference: str
+    attacked: str
+
+
+def attack_blocks(
+    models: Sequence[ModelResult], requests: Sequence[Request], eps: Sequence[str]
+) -> list[AttackBlock]:
+    """Attack against attack: every model at every ε."""
+    return [
+        AttackBlock(
+            model.info.name,
+            int((model.clean.grad_norm == 0).sum()),
+            int(model.clean.nonfinite.sum()),
+            tuple(_attack_row(model, requests, i, text) for i, text in enumerate(eps)),
+        )
+        for model in models
+    ]
+
+
+def _attack_row(model: ModelResult, requests: Sequence[Request], i: int, eps: str) -> AttackRow:
+    curves = {curve.request: curve for curve in model.curves}
+    right = int(model.clean.correct.sum())
+    worst = model.worst()[i]
+    return AttackRow(
+        eps,
+        wilson(int(worst.sum()), len(worst)),
+        tuple(_attack_cell(curves[r], i, right) if r in curves else None for r in requests),
+    )
+
+
+def _attack_cell(curve: Curve, i: int, right: int) -> AttackCell:
+    standing = curve.standing[i]
+    k = int(standing.sum())
+    return AttackCell(
+        wilson(k, len(standing)),
+        wilson(k, right) if right else None,
+        int(curve.nonfinite[i].sum()),
+        int(curve.projected[i].sum()),
+        curve.seconds[i],
+    )
+
+
+def class_counts(results: Results) -> tuple[int, ...]:
+    """How many of the measured images each class has."""
+    label = results.models[0].clean.label
+    return tuple(int(c) for c in np.bincount(label, minlength=len(results.classes)))
+
+
+def class_rows(models: Sequence[ModelResult], classes: int, at: int) -> list[ClassRow]:
+    """Accuracy by class, clean and worst-case at one ε of the grid."""
+    return [
+        ClassRow(
+            model.info.name,
+            _by_class(model.clean.label, model.clean.correct, classes),
+            _by_class(model.clean.label, model.worst()[at], classes),
+        )
+        for model in models
+    ]
+
+
+def _by_class(label: np.ndarray, hit: np.ndarray, classes: int) -> tuple[float, ...]:
+    total = np.bincount(label, minlength=classes)
+    hits = np.bincount(label, weights=hit, minlength=classes)
+    share = np.full(len(total), np.nan)
+    np.divide(hits, total, out=share, where=total > 0)
+    return tuple(share.tolist())
+
+
+def pictures(model: ModelResult, classes: Sequence[str], eps: dict[float, str]) -> list[Picture]:
+    """The gallery of one model."""
+    return [_picture(sample, classes, eps) for sample in model.samples]
+
+
+def _picture(sample: Sample, classes: Sequence[str], eps: dict[float, str]) -> Picture:
+    factor = amplification(sample.clean, sample.attacked)
+    return Picture(
+        sample,
+        eps.get(sample.eps, f"{sample.eps:.6g}"),
+        _class_name(sample.label, classes),
+        _class_name(sample.clean_predicted, classes),
+        _class_name(sample.predicted, classes),
+        factor,
+        data_uri(sample.clean),
+        data_uri(perturbation(sample.clean, sample.attacked, factor)),
+        data_uri(sample.attacked),
+    )
+
+
+def _class_name(index: int, classes: Sequence[str]) -> str:
+    """The class of a prediction; its number where a model has more outputs than the data set classes."""
+    return classes[index] if 0 <= index < len(classes) else str(index)

@@ -1,0 +1,162 @@
+"""Measured cells joined into what tables, figures and pages are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.attacks import Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What two results must share to be compared.
+
+    Attributes:
+        dataset, data: name and sha256 of the evaluation split.
+        n: the first n images of its fixed order were measured.
+        norm, eps: the ball; the ε grid ascends, in pixel units.
+        curve: ``cumulative`` (an image broken at a smaller ε stays broken) or ``independent``.
+        seed, protocol, backend: as in the cells.
+    """
+
+    dataset: str
+    data: str
+    n: int
+    norm: str
+    eps: tuple[float, ...]
+    curve: str
+    seed: int
+    protocol: str
+    backend: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """What rows and pages say of a model.
+
+    Attributes:
+        name: name in tables.
+        weights: sha256 of its weights.
+        trained_on: data set it was trained on, ``unknown`` for a foreign model.
+        parameters: number of trainable values.
+        origin: ``zoo``, ``file``, ``entry point`` or ``python``.
+    """
+
+    name: str
+    weights: str
+    trained_on: str
+    parameters: int
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Clean:
+    """A model on the unattacked images; every array is (n,).
+
+    Attributes:
+        label, predicted: int64 classes.
+        correct: right and with finite logits.
+        margin: logit of the label minus the largest other one.
+        loss: cross-entropy in nats.
+        grad_norm: L1 norm of the loss's gradient by the image; 0 means it vanished.
+        nonfinite: whether a logit was NaN or infinite.
+        seconds: time the cells took.
+        digest: sha256 over the cells' results.
+    """
+
+    label: np.ndarray
+    predicted: np.ndarray
+    correct: np.ndarray
+    margin: np.ndarray
+    loss: np.ndarray
+    grad_norm: np.ndarray
+    nonfinite: np.ndarray
+    seconds: float
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Curve:
+    """One model under one attack over the ε grid of a setting; arrays are (number of ε, n).
+
+    Attributes:
+        request: the attack and its parameters.
+        library: the library with its version.
+        standing: bool, right when clean and unbroken at this ε (and, if cumulative, at all smaller ones).
+        attacked: bool, whether this cell attacked the image (it had not been broken before).
+        distance: float64, size of the perturbation in the setting's norm; NaN where not attacked.
+        predicted: int64, class under attack; -1 where not attacked.
+        nonfinite, projected: bool, what the judge noted.
+        gradients: gradient evaluations, images × steps, by ε.
+        seconds: time the cells took, by ε.
+        digest: sha256 over the cells' results, by ε.
+    """
+
+    request: Request
+    library: str
+    standing: np.ndarray
+    attacked: np.ndarray
+    distance: np.ndarray
+    predicted: np.ndarray
+    nonfinite: np.ndarray
+    projected: np.ndarray
+    gradients: tuple[int, ...]
+    seconds: tuple[float, ...]
+    digest: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Sample:
+    """One image for the gallery: image arrays are (c, h, w) float32 in [0, 1]."""
+
+    index: int
+    label: int
+    clean_predicted: int
+    predicted: int
+    eps: float
+    attack: str
+    distance: float
+    clean: np.ndarray
+    attacked: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class ModelResult:
+    """Everything measured of one model in one setting."""
+
+    info: ModelInfo
+    clean: Clean
+    curves: tuple[Curve, ...]
+    samples: tuple[Sample, ...]
+
+    @property
+    def attack_set(self) -> tuple[Request, ...]:
+        """The attacks of this result, the ground on which it may be ranked."""
+        return tuple(sorted((c.request for c in self.curves), key=repr))
+
+    def worst(self) -> np.ndarray:
+        """(number of ε, n) bool: images that stand against every attack measured."""
+        return np.logical_and.reduce([curve.standing for curve in self.curves])
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Results:
+    """All models measured in one setting.
+
+    Attributes:
+        setting: what they share.
+        classes: names of the classes.
+        models: results in the order they were asked for.
+        versions: package name → version of what computed them.
+        command: the command that made them, with paths as ``$DATA``.
+        failed: names of cells that failed, with the reason.
+    """
+
+    setting: Setting
+    classes: tuple[str, ...]
+    models: tuple[ModelResult, ...]
+    versions: dict[str, str]
+    command: str
+    failed: tuple[str, ...] = ()

@@ -1,0 +1,258 @@
+"""Where models and images come from: small descriptions that travel to workers and load there."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import inspect
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import zoo
+from bench.errors import UsageError, nearest
+from bench.results import ModelInfo
+from zoo import data as zoo_data
+from zoo import entries, registry
+
+ENTRY_POINTS = "symbench.models"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSource:
+    """How to load an evaluation split.
+
+    Attributes:
+        spec: ``digits``, ``cifar10``, ``cifar100`` or ``folder:PATH``.
+        root: where the files lie, for data sets that have files.
+        name: the name rows show, if it is to differ.
+        resize: side that a folder's images are resized to.
+    """
+
+    spec: str
+    root: str | None = None
+    name: str | None = None
+    resize: int | None = None
+
+    def load(self, *, split: str = "test", download: bool = False) -> zoo_data.Dataset:
+        """The split in its fixed order; raises ``zoo.data.DataError`` with a remedy."""
+        root = Path(self.root) if self.root else None
+        return zoo_data.load(
+            self.spec, split, root=root, download=download, name=self.name, resize=self.resize
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSource:
+    """How to load a model.
+
+    Attributes:
+        kind: ``zoo``, ``file`` or ``entry point``.
+        name: name in rows; a path never appears in it.
+        target: zoo name, ``path/to/file.py:factory``, or name of an entry point.
+        dataset: data set measured on, which decides the zoo's default weights.
+        weights: for the zoo, a data set's name or a directory; otherwise a weights file.
+    """
+
+    kind: str
+    name: str
+    target: str
+    dataset: str
+    weights: str | None = None
+
+    def build(self) -> nn.Module:
+        """The model with its weights, as its author made it; not yet frozen or deployed."""
+        if self.kind == "zoo":
+            return registry.load_record(self.record())
+        model = _call(self._factory(), self.name)
+        if self.weights is not None:
+            _load_weights(model, Path(self.weights), self.name)
+        return model
+
+    def record(self) -> registry.WeightsRecord:
+        """The entry of a zoo model's ``weights.json``."""
+        return registry.find(self.target, self.dataset, weights_from=self.weights)
+
+    def _factory(self) -> Any:
+        return _entry_point(self.target) if self.kind == "entry point" else _from_file(self.target)
+
+    def digest(self, model: nn.Module) -> str:
+        """sha256 of what the model computes with: the checkpoint, or for foreign models tensors and code."""
+        if self.kind == "zoo":
+            return self.record().sha256
+        total = hashlib.sha256(tensors_digest(model).encode())
+        file = inspect.getsourcefile(self._factory())
+        total.update(Path(file).read_bytes() if file else b"")
+        return total.hexdigest()
+
+
+def find_model(
+    target: str, *, dataset: str, weights: str | None, weights_from: str | None
+) -> tuple[ModelSource, ModelInfo]:
+    """Resolves what a user named: a model of the zoo, ``file.py:factory`` or an entry point.
+
+    Raises:
+        UsageError: no such model, or its weights are missing or corrupt.
+    """
+    source = _source(target, dataset=dataset, weights=weights, weights_from=weights_from)
+    if source.kind == "zoo":
+        record = source.record()
+        info = ModelInfo(
+            name=source.name,
+            weights=record.sha256,
+            trained_on=record.dataset,
+            parameters=record.parameters,
+            origin="zoo",
+        )
+        return source, info
+    model = source.build()
+    info = ModelInfo(
+        name=source.name,
+        weights=source.digest(model),
+        trained_on="unknown",
+        parameters=sum(p.numel() for p in model.parameters()),
+        origin=source.kind,
+    )
+    return source, info
+
+
+def _source(target: str, *, dataset: str, weights: str | None, weights_from: str | None) -> ModelSource:
+    path, colon, factory = target.rpartition(":")
+    if colon and path.endswith(".py"):
+        name = f"{Path(path).stem}:{factory}"
+        return ModelSource(kind="file", name=name, target=target, dataset=dataset, weights=weights)
+    if target.endswith(".py"):
+        raise UsageError(f"{target!r} names a file but no factory; write {target}:FUNCTION")
+    if target in _entry_points():
+        return ModelSource(kind="entry point", name=target, target=target, dataset=dataset, weights=weights)
+    try:
+        entries.entry(target)
+    except entries.UnknownModel:
+        known = [*entries.ENTRIES, *_entry_points()]
+        raise UsageError(f"unknown model {target!r}; {nearest(target, known)}") from None
+    if weights is not None:
+        raise UsageError(
+            f"--weights goes with one's own model (file.py:factory); for {target!r} use --weights-from"
+        )
+    return ModelSource(kind="zoo", name=target, target=target, dataset=dataset, weights=weights_from)
+
+
+def deployed(model: nn.Module, device: str) -> nn.Module:
+    """The frozen, faster equal of a model on a device (see ``zoo.deploy``)."""
+    return zoo.deploy(model.to(device)).to(device)
+
+
+def probe(name: str, model: nn.Module, x: Tensor, classes: int) -> None:
+    """Looks once whether a model can be measured at all.
+
+    Args:
+        name: for the message.
+        model: deployed model on the device of ``x``.
+        x: the first batch (n, c, h, w) in [0, 1].
+        classes: number of classes in the data.
+
+    Raises:
+        UsageError: it raises, gives logits of a wrong shape, or gives NaN.
+    """
+    try:
+        with torch.no_grad():
+            logits = model(x)
+    except Exception as fault:
+        reason = (str(fault).splitlines() or [""])[0]
+        shape = tuple(x.shape)
+        raise UsageError(
+            f"model {name!r} raised {type(fault).__name__} on its first batch of shape {shape}: {reason}"
+        ) from fault
+    if not isinstance(logits, Tensor):
+        raise UsageError(f"model {name!r} gives a {type(logits).__name__}; it must give a tensor of logits")
+    if logits.ndim != 2 or len(logits) != len(x) or logits.shape[1] < max(2, classes):
+        raise UsageError(
+            f"model {name!r} gives logits of shape {tuple(logits.shape)} for {len(x)} images of {classes} "
+            f"classes; it must give ({len(x)}, {classes})"
+        )
+    if not torch.isfinite(logits).all():
+        raise UsageError(f"model {name!r} gives NaN or infinite logits on its first batch of clean images")
+
+
+def tensors_digest(model: nn.Module) -> str:
+    """sha256 of all parameters and buffers with their names, types and shapes."""
+    total = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        if isinstance(value, Tensor):
+            array = value.detach().cpu().contiguous()
+            total.update(f"{name} {array.dtype} {tuple(array.shape)};".encode())
+            total.update(array.flatten().view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()
+
+
+def _entry_points() -> dict[str, Any]:
+    return {point.name: point for point in importlib.metadata.entry_points(group=ENTRY_POINTS)}
+
+
+def _entry_point(name: str) -> Any:
+    try:
+        return _entry_points()[name].load()
+    except Exception as fault:
+        raise UsageError(f"entry point {name!r} of {ENTRY_POINTS} cannot be loaded: {fault}") from fault
+
+
+def _from_file(target: str) -> Any:
+    path, _, factory = target.rpartition(":")
+    file = Path(path)
+    if not file.is_file():
+        raise UsageError(f"no model file {path!r}; give --model path/to/file.py:factory")
+    spec = importlib.util.spec_from_file_location(f"symbench_model_{file.stem}", file)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path!r} cannot be imported as Python")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as fault:
+        raise UsageError(f"{path!r} raised {type(fault).__name__} when imported: {fault}") from fault
+    found = getattr(module, factory, None)
+    if not callable(found):
+        public = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
+        raise UsageError(f"{path!r} has no function {factory!r}; {nearest(factory, public)}")
+    return found
+
+
+def _call(factory: Any, name: str) -> nn.Module:
+    # A factory that initialises at random must give the same model in every worker.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        try:
+            model = factory()
+        except Exception as fault:
+            raise UsageError(f"the factory of {name!r} raised {type(fault).__name__}: {fault}") from fault
+    if not isinstance(model, nn.Module):
+        raise UsageError(f"the factory of {name!r} gives a {type(model).__name__}, not a torch.nn.Module")
+    return model
+
+
+def _load_weights(model: nn.Module, path: Path, name: str) -> None:
+    if not path.is_file():
+        raise UsageError(f"no weights file {str(path)!r}")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = state.get("state_dict", state)
+    except Exception as fault:
+        raise UsageError(
+            f"{str(path)!r} is no weights file that can be read safely ({type(fault).__name__}); "
+            "give a .safetensors file or a .pt file of plain tensors"
+        ) from fault
+    try:
+        model.load_state_dict(state, strict=True)
+    except (RuntimeError, AttributeError, TypeError) as fault:
+        reason = " ".join(str(fault).split())[:300]
+        raise UsageError(f"{str(path)!r} does not fit model {name!r}: {reason}") from fault

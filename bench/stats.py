@@ -1,0 +1,198 @@
+"""Per-image outcomes into accuracies with intervals, and paired tests between models on the same images."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import fft, optimize, stats
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share of images with its interval.
+
+    Attributes:
+        k: images that count; not whole where it is a sum of scores.
+        n: images looked at, at least 1.
+        value: k / n, in [0, 1].
+        lo, hi: the interval, 0 <= lo <= value <= hi <= 1.
+    """
+
+    k: float
+    n: int
+    value: float
+    lo: float
+    hi: float
+
+
+def wilson(k: float, n: int, level: float = 0.95) -> Share:
+    """The share k / n with Wilson's score interval (Wilson 1927; no continuity correction).
+
+    Args:
+        k: successes, 0 to n; sums of scores need not be whole.
+        n: trials, at least 1.
+        level: nominal coverage, above 0 and below 1. It is kept on average over p, not for every p:
+            enumerated at 95 % for p from 0.05 to 0.95 it is 0.951 on average and 0.927 at worst for
+            n = 100, 0.950 and 0.939 for n = 360.
+
+    Raises:
+        ValueError: n below 1, k outside 0 to n, or level outside (0, 1).
+    """
+    if n < 1:
+        raise ValueError(f"a share of {n} images is not defined")
+    if not 0 <= k <= n:
+        raise ValueError(f"{k} of {n} is not a share")
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}; it must lie between 0 and 1")
+    z2 = float(stats.norm.isf((1 - level) / 2)) ** 2
+    value = k / n
+    centre = (value + z2 / (2 * n)) / (1 + z2 / n)
+    half = math.sqrt(z2 * (value * (1 - value) / n + z2 / (4 * n * n))) / (1 + z2 / n)
+    # at k = 0 and k = n a bound equals the value; rounding must not push it past
+    lo, hi = max(0.0, min(centre - half, value)), min(1.0, max(centre + half, value))
+    return Share(float(k), int(n), value, 0.0 if k == 0 else lo, 1.0 if k == n else hi)
+
+
+def mean_score(scores: np.ndarray) -> Share:
+    """The mean of per-image scores in [0, 1], such as the share of ε an image survived, with an interval.
+
+    It is Wilson's interval with k = the sum of the scores. That is conservative: a score in [0, 1] with mean
+    p has variance at most p(1 − p), the variance of the right-or-wrong outcome that Wilson assumes, because
+    s² <= s there; so the interval is never narrower than the scores ask for.
+
+    Args:
+        scores: (n,) one score an image, n >= 1.
+
+    Raises:
+        ValueError: no scores, or one that is outside [0, 1] or not finite.
+    """
+    scores = np.asarray(scores, dtype=np.float64)
+    if scores.ndim != 1:
+        raise ValueError(f"scores have shape {scores.shape}; one an image is expected")
+    if not np.all((scores >= 0) & (scores <= 1)):
+        raise ValueError("a score lies outside [0, 1]")
+    return wilson(min(math.fsum(scores), len(scores)), len(scores))
+
+
+def paired_sign_flip(a: np.ndarray, b: np.ndarray) -> float:
+    """Exact two-sided p-value that two models differ in their per-image counts on the same images.
+
+    The null hypothesis is that each image's difference d is symmetric about 0, so its sign is a fair coin: p
+    is the share of the sign choices whose |Σ ± d| is at least the one observed. With m_v images of |d| = v
+    that sum is the convolution over v of v·(2·Binomial(m_v, ½) − m_v). For 0/1 scores this is McNemar's
+    exact test.
+
+    The convolution is done by FFT on the distribution tilted exponentially to have its mean at the observed
+    sum, so small p-values keep their relative accuracy: 1e-11 or better against exact integers on the
+    tested cases (n up to 400, counts up to 15, p down to 1e-100). The smallest value returned is the smallest
+    normal float, 2.2e-308. n = 10,000 with counts up to 15 takes about 0.02 s.
+
+    Args:
+        a, b: (n,) whole numbers, e.g. the number of ε each image survived.
+
+    Returns:
+        p in (0, 1]; 1 where no image differs.
+
+    Raises:
+        ValueError: shapes differ or are not (n,), or a score is not whole.
+    """
+    difference = _differences(a, b)
+    total = abs(int(difference.sum()))
+    if total == 0:
+        return 1.0
+    sizes, counts = np.unique(np.abs(difference[difference != 0]), return_counts=True)
+    reach = int(sizes @ counts)
+    if total == reach:  # all differences point one way: only that choice of signs, and its mirror, do so
+        return max(2.0 * 0.5 ** int(counts.sum()), sys.float_info.min)
+    divisor = int(np.gcd.reduce(sizes))
+    return _tilted_tail(sizes // divisor, counts, total // divisor)
+
+
+def _differences(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a − b as (n,) int64, checked."""
+    a, b = np.asarray(a), np.asarray(b)
+    if a.shape != b.shape or a.ndim != 1:
+        raise ValueError(f"scores of shapes {a.shape} and {b.shape} cannot be paired")
+    whole_a, whole_b = a.astype(np.int64), b.astype(np.int64)
+    if not (np.array_equal(whole_a, a) and np.array_equal(whole_b, b)):
+        raise ValueError("scores must be whole numbers")
+    return whole_a - whole_b
+
+
+def _tilted_tail(sizes: np.ndarray, counts: np.ndarray, total: int) -> float:
+    """2·P(Σ ± v >= total) for fair signs; sizes v with their counts, 0 < total < Σ v·count."""
+    reach = int(sizes @ counts)
+
+    def excess(theta: float) -> float:
+        return float(sizes * counts @ np.tanh(sizes * theta)) - total
+
+    top = 1.0
+    while excess(top) < 0:
+        top *= 2
+    theta = float(optimize.brentq(excess, 0.0, top)) if excess(top) > 0 else top
+    # in units of 2: T = Σ v·(number of + signs of size v), and Σ ± v = 2T − reach
+    length = fft.next_fast_len(reach + 1, real=True)
+    spectrum = np.ones(length // 2 + 1, dtype=np.complex128)
+    for size, count in zip(sizes, counts, strict=True):
+        plus = 1.0 / (1.0 + math.exp(-2.0 * size * theta))
+        masses = np.zeros(length)
+        masses[: size * count + 1 : size] = stats.binom.pmf(np.arange(count + 1), count, plus)
+        spectrum *= fft.rfft(masses)
+    tilted = np.maximum(fft.irfft(spectrum, length)[: reach + 1], 0.0)
+    start = (total + reach) // 2  # total and reach have the same parity
+    weights = np.exp(-2.0 * theta * np.arange(reach + 1 - start))
+    # log of the moment generating function, Σ count·log cosh(v·θ), without overflow
+    x = sizes * theta
+    log_mgf = math.fsum(counts * (x + np.log1p(np.exp(-2 * x)) - math.log(2)))
+    tail = float(weights @ tilted[start:])
+    log_p = math.log(2) + log_mgf - theta * total + math.log(tail)
+    return min(1.0, max(math.exp(log_p), sys.float_info.min))
+
+
+def mcnemar(a: np.ndarray, b: np.ndarray) -> float:
+    """Exact two-sided McNemar p-value of two models' right-or-wrong outcomes on the same images.
+
+    Args:
+        a, b: (n,) bool.
+
+    Returns:
+        The binomial test of the images only one of them has right; 1 where there is none.
+
+    Raises:
+        ValueError: shapes differ.
+    """
+    a, b = np.asarray(a, dtype=bool), np.asarray(b, dtype=bool)
+    if a.shape != b.shape:
+        raise ValueError(f"outcomes of shapes {a.shape} and {b.shape} cannot be paired")
+    only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
+    if only_a + only_b == 0:
+        return 1.0
+    return float(stats.binomtest(only_a, only_a + only_b, 0.5).pvalue)
+
+
+def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
+    """p-values adjusted by Holm's step-down method (Holm 1979): reject where adjusted p < level.
+
+    Keeps the chance of even one false rejection among all tests at the level, whatever their dependence.
+
+    Args:
+        p: (m,) p-values in [0, 1]; m may be 0.
+
+    Returns:
+        (m,) adjusted p-values in the order given, each at least its p-value and at most 1.
+
+    Raises:
+        ValueError: a value outside [0, 1].
+    """
+    p = np.asarray(p, dtype=np.float64)
+    if not np.all((p >= 0) & (p <= 1)):
+        raise ValueError("a p-value lies outside [0, 1]")
+    order = np.argsort(p, kind="stable")
+    steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(steps, 1.0)
+    return adjusted

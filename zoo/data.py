@@ -1,0 +1,222 @@
+"""Named image sets with labels: 8-bit pixels in one fixed, stratified order, and the digest of exactly that.
+
+The order of a split depends on its labels and file order only, never on a random generator or a library
+version, so "the first n images" means the same images everywhere and holds every class in proportion.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import hashlib
+import heapq
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo import folders
+from zoo.folders import DataError
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["KNOWN", "DataError", "Dataset", "load"]
+
+KNOWN = ("digits", "cifar10", "cifar100", "folder:PATH")
+SPLITS = ("train", "test")
+DIGITS_TEST = 360
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """One split of an image set: every image it has, in its fixed order.
+
+    `pixels` is uint8 (n, c, h, w) and `labels` int64 (n,), both read-only; an image is `pixels / levels`, in
+    [0, 1]. `sha256` is the digest of shape, levels, pixels and labels.
+    """
+
+    name: str
+    split: str
+    pixels: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    levels: int
+    sha256: str
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    @property
+    def channels(self) -> int:
+        return self.pixels.shape[1]
+
+    @property
+    def size(self) -> int:
+        """Height and width in pixels."""
+        return self.pixels.shape[2]
+
+    def images(self, first: int = 0, count: int | None = None) -> torch.Tensor:
+        """Images `first` to `first + count` as float32 (count, c, h, w) in [0, 1]; DataError past the end."""
+        import torch
+
+        chosen = self.pixels[self._range(first, count)]
+        return torch.from_numpy(chosen.astype(np.float32)).div_(self.levels)
+
+    def targets(self, first: int = 0, count: int | None = None) -> torch.Tensor:
+        """Labels of the same images as int64 (count,)."""
+        import torch
+
+        return torch.from_numpy(self.labels[self._range(first, count)].copy())
+
+    def _range(self, first: int, count: int | None) -> slice:
+        stop = len(self) if count is None else first + count
+        if not 0 <= first <= stop <= len(self):
+            raise DataError(
+                f"images {first} to {stop} were asked for, but the {self.split} split of {self.name} "
+                f"has {len(self)}: use --n {len(self)} or less"
+            )
+        return slice(first, stop)
+
+
+def load(
+    spec: str,
+    split: str,
+    *,
+    root: Path | None = None,
+    download: bool = False,
+    name: str | None = None,
+    resize: int | None = None,
+) -> Dataset:
+    """The `split`, "train" or "test", of the data set `spec`, one of `KNOWN`; rows show it as `name`.
+
+    `root` holds torchvision's files (default: $SYMBENCH_DATA, else `data/`). `resize` is for folders only.
+    Raises DataError, one sentence with a remedy, for anything the user can put right.
+    """
+    if split not in SPLITS:
+        raise DataError(f"unknown split {split!r}: use train or test")
+    if resize is not None and not spec.startswith("folder:"):
+        raise DataError(f"--resize is for image folders; the images of {spec} have one fixed size")
+    if spec.startswith("folder:"):
+        path = Path(spec.removeprefix("folder:")).expanduser()
+        name = _name(name or path.resolve().name)
+        pixels, labels, classes = folders.read(path, split, resize)
+        return _dataset(name, split, pixels, labels, classes, 255)
+    if spec == "digits":
+        pixels, labels = _digits(split)
+        return _dataset(_name(name or spec), split, pixels, labels, tuple("0123456789"), 16)
+    if spec in ("cifar10", "cifar100"):
+        pixels, labels, classes = _cifar(spec, split, _root(root), download)
+        return _dataset(_name(name or spec), split, pixels, labels, classes, 255)
+    raise DataError(f"unknown data set {spec!r}: {_nearest(spec)}")
+
+
+def order(labels: np.ndarray) -> np.ndarray:
+    """The fixed stratified order of a split: a permutation of its indices, int64 (n,).
+
+    Within a class images come by the sha256 of their index; classes are interleaved so that any first m
+    images hold each class less than one image away from its share of m.
+    """
+    names, counts = np.unique(labels, return_counts=True)
+    queues = [sorted(np.flatnonzero(labels == name).tolist(), key=_shuffle, reverse=True) for name in names]
+    turns = _interleave(counts.tolist())
+    return np.array([queues[turn].pop() for turn in turns], dtype=np.int64)
+
+
+def _shuffle(index: int) -> str:
+    return hashlib.sha256(str(index).encode()).hexdigest()
+
+
+def _interleave(counts: Sequence[int]) -> list[int]:
+    """Which class comes at each place, by earliest deadline.
+
+    The j-th image (from 0) of a class with n of the N images may come from place floor(jN/n) on and must have
+    come by place ceil((j+1)N/n): between these, the class is less than one image from its share. Such windows
+    can always be met, and earliest deadline first meets them (Baruah et al. 1996, "Proportionate progress").
+    """
+    total = sum(counts)
+    waiting = [(0, kind) for kind in range(len(counts))]  # (place from which the next image may come, class)
+    ready: list[tuple[int, int]] = []  # (place by which it must have come, class)
+    done = [0] * len(counts)
+    turns = []
+    for place in range(total):
+        while waiting and waiting[0][0] <= place:
+            kind = heapq.heappop(waiting)[1]
+            heapq.heappush(ready, (-(-(done[kind] + 1) * total // counts[kind]), kind))
+        kind = heapq.heappop(ready)[1]
+        turns.append(kind)
+        done[kind] += 1
+        if done[kind] < counts[kind]:
+            heapq.heappush(waiting, (done[kind] * total // counts[kind], kind))
+    return turns
+
+
+def _dataset(
+    name: str, split: str, pixels: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], levels: int
+) -> Dataset:
+    places = order(labels)
+    pixels, labels = np.ascontiguousarray(pixels[places]), labels[places].astype(np.int64)
+    digest = hashlib.sha256(f"{pixels.shape} {levels}".encode())
+    digest.update(pixels.data)
+    digest.update(labels.astype("<i8").data)
+    pixels.setflags(write=False)
+    labels.setflags(write=False)
+    return Dataset(name, split, pixels, labels, classes, levels, digest.hexdigest())
+
+
+def _digits(split: str) -> tuple[np.ndarray, np.ndarray]:
+    """scikit-learn's 1,797 scans of written digits, 8×8 with values 0 to 16, each pixel doubled to 16×16."""
+    from sklearn.datasets import load_digits
+
+    scans: Any = load_digits()
+    pixels = scans.images.astype(np.uint8).repeat(2, axis=1).repeat(2, axis=2)[:, None]
+    labels = scans.target.astype(np.int64)
+    places = order(labels)
+    chosen = np.sort(places[:DIGITS_TEST] if split == "test" else places[DIGITS_TEST:])
+    return pixels[chosen], labels[chosen]
+
+
+def _cifar(
+    spec: str, split: str, root: Path, download: bool
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """torchvision's CIFAR files under `root`; their MD5 sums are checked before they are read."""
+    from torchvision import datasets
+
+    make: Callable[..., Any] = datasets.CIFAR10 if spec == "cifar10" else datasets.CIFAR100
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            files = make(root, train=split == "train", download=download)
+    except (RuntimeError, OSError) as error:
+        if download:
+            raise DataError(f"{spec} could not be fetched into {root}: {_line(error)}") from error
+        raise DataError(
+            f"{spec} is not in {root}: fetch it with `bench run --dataset {spec} --download`, "
+            "or say where it is with --data-root PATH"
+        ) from error
+    return files.data.transpose(0, 3, 1, 2), np.array(files.targets, dtype=np.int64), tuple(files.classes)
+
+
+def _root(root: Path | None) -> Path:
+    return Path(root if root is not None else os.environ.get("SYMBENCH_DATA", "data"))
+
+
+def _name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
+        raise DataError(f"{name!r} cannot name a data set: give --name letters, digits, '.', '_' or '-'")
+    return name
+
+
+def _nearest(spec: str) -> str:
+    if Path(spec).expanduser().is_dir():
+        return f"for a folder of images write folder:{spec}"
+    near = difflib.get_close_matches(spec.lower(), KNOWN, n=2, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(KNOWN)}"
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

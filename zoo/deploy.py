@@ -1,0 +1,66 @@
+"""A model to measure is not a model to train: its equal, frozen and faster."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.models.classifier import Classifier
+
+
+class Deployed(nn.Module):
+    """A zoo model for measuring: same logits, group filters expanded, batch norm folded, parameters frozen.
+
+    Works in channels-last layout inside; logits and input gradients are contiguous as anyone outside expects.
+    """
+
+    def __init__(self, body: Classifier) -> None:
+        super().__init__()
+        self.image_shape = body.image_shape
+        self.classes = body.classes
+        self.body = body
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(_ChannelsLast.apply(x)).contiguous()
+
+
+class _ChannelsLast(torch.autograd.Function):
+    """Channels-last on the way in; contiguous on the way back, because attack libraries call ``grad.view``."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.contiguous(memory_format=torch.channels_last)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return grad.contiguous()
+
+
+def deploy(model: nn.Module) -> nn.Module:
+    """The equal of ``model`` in eval mode, for measuring; ``model`` itself is left as it was.
+
+    A zoo model becomes a ``Deployed``: equal to 1e-5·max(1, max|logit|) in float32 and 1e-10 in float64. Of any other
+    module the copy is only frozen and set to eval mode.
+
+    Raises:
+        TypeError: ``model`` cannot be deep-copied.
+    """
+    try:
+        duplicate = copy.deepcopy(model)
+    except Exception as error:
+        raise TypeError(
+            f"cannot copy {type(model).__name__} to deploy it ({error}); pass a module that copies"
+        ) from error
+    if isinstance(duplicate, Classifier):
+        duplicate = Deployed(_with_deployed_parts(duplicate)).to(memory_format=torch.channels_last)
+    return duplicate.eval().requires_grad_(False)
+
+
+def _with_deployed_parts(module: Any) -> Any:
+    """Replaces, in place, every part that knows its deployed equal."""
+    for name, part in module.named_children():
+        setattr(module, name, part.deployed() if hasattr(part, "deployed") else _with_deployed_parts(part))
+    return module

@@ -1,0 +1,87 @@
+"""Group convolutions (Cohen & Welling 2016; the paper's App. C.1.1), each as one plain convolution.
+
+Feature maps over a group are plain tensors (n, fields·order, h, w) with the group axis fastest, so pointwise layers and
+poolings need not know of the group. Over the trivial group C1 both layers are the ordinary convolution.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoo.layers.group import Group
+
+
+class _Expanded(nn.Module):
+    """What both layers share: a filter for each output field, expanded to its transforms before one ``conv2d``."""
+
+    def __init__(self, fields: int, filter_shape: tuple[int, ...], group: Group, bias: bool) -> None:
+        super().__init__()
+        *_, kernel = filter_shape
+        if kernel % 2 == 0:
+            raise ValueError(f"kernel={kernel} has no centre to turn about; use an odd size")
+        self.group = group
+        self.padding = kernel // 2
+        self.weight = nn.Parameter(torch.empty(fields, *filter_shape))
+        self.bias = nn.Parameter(torch.zeros(fields)) if bias else None
+        nn.init.normal_(self.weight, std=math.sqrt(2 / math.prod(filter_shape)))
+
+    def transformed(self, g: int) -> Tensor:
+        raise NotImplementedError
+
+    def expanded(self) -> tuple[Tensor, Tensor | None]:
+        """Weight (fields·order, in_channels, k, k) and bias (fields·order,) of the equal plain convolution."""
+        turned = [self.transformed(g) for g in range(self.group.order)]
+        bias = None if self.bias is None else self.bias.repeat_interleave(self.group.order)
+        return torch.stack(turned, 1).flatten(0, 1), bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, *self.expanded(), padding=self.padding)
+
+    def folded(self, scale: Tensor, shift: Tensor) -> nn.Module:
+        """The plain convolution equal to this one followed by ``scale · y + shift`` (both per output channel)."""
+        weight, bias = self.expanded()
+        return plain_conv(weight, shift if bias is None else shift + bias * scale, scale, self.padding)
+
+
+class LiftingConv(_Expanded):
+    """From an image to the group: (n, in_channels, h, w) → (n, fields·order, h, w), 'same' zero padding.
+
+    Output at element g is the correlation with the filter moved by g, so moving the input by h moves the output as
+    ``Group.act`` says. Raises ValueError for an even ``kernel``.
+    """
+
+    def __init__(self, in_channels: int, fields: int, kernel: int, group: Group, bias: bool = False) -> None:
+        super().__init__(fields, (in_channels, kernel, kernel), group, bias)
+
+    def transformed(self, g: int) -> Tensor:
+        return self.group.transform(self.weight, g)
+
+
+class GroupConv(_Expanded):
+    """From the group to the group: (n, in_fields·order, h, w) → (n, out_fields·order, h, w), 'same' zero padding.
+
+    Filters have the shape (out_fields, in_fields, order, k, k); at element g they are moved by g in space and along the
+    group axis. Raises ValueError for an even ``kernel``.
+    """
+
+    def __init__(
+        self, in_fields: int, out_fields: int, kernel: int, group: Group, bias: bool = False
+    ) -> None:
+        super().__init__(out_fields, (in_fields, group.order, kernel, kernel), group, bias)
+
+    def transformed(self, g: int) -> Tensor:
+        return self.group.transform(self.weight[:, :, list(self.group.left[g])], g).flatten(1, 2)
+
+
+def plain_conv(weight: Tensor, bias: Tensor, scale: Tensor, padding: int) -> nn.Conv2d:
+    """A convolution with filters ``weight · scale``, computed in float64, in the type of ``weight``."""
+    filters = weight.detach().double() * scale.double()[:, None, None, None]
+    outputs, inputs, kernel, _ = weight.shape
+    conv = nn.Conv2d(inputs, outputs, kernel, padding=padding, device=weight.device, dtype=weight.dtype)
+    conv.weight.data.copy_(filters)
+    conv.bias.data.copy_(bias)  # pyright: ignore[reportOptionalMemberAccess]
+    return conv

@@ -1,0 +1,69 @@
+"""What every architecture shares: normalisation, trunk, head."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+
+from zoo.layers import C1, Group, GroupPool, Normalize, group_block
+from zoo.models.layout import Layout
+
+
+def fields_of(channels: int, group: Group) -> int:
+    """Fields with as many parameters as ``channels`` ordinary channels: a layer of F fields has F²·order filters."""
+    return max(1, round(channels / math.sqrt(group.order)))
+
+
+class Trunk(nn.Sequential):
+    """Layers 2 to the last, with the poolings: (n, front_fields·order, s, s) → (n, last_fields·order, s/8, s/8)."""
+
+    def __init__(self, layout: Layout, front_fields: int, group: Group) -> None:
+        widths = [front_fields, *(fields_of(count, group) for count in layout.channels[1:])]
+        layers: list[nn.Module] = []
+        for number in range(1, len(widths) + 1):
+            if number > 1:
+                layers.append(group_block(widths[number - 2], widths[number - 1], group))
+            if number in layout.pooled:
+                layers.append(nn.MaxPool2d(2))
+        super().__init__(*layers)
+
+
+class Head(nn.Module):
+    """Mean over space, maximum over the group, linear: (n, fields·order, h, w) → (n, classes)."""
+
+    def __init__(self, fields: int, classes: int, group: Group) -> None:
+        super().__init__()
+        self.pool = GroupPool(group)
+        self.linear = nn.Linear(fields, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(self.pool(x.mean((2, 3))))
+
+
+class Classifier(nn.Module):
+    """Images (n, channels, size, size) in [0, 1] → logits (n, classes).
+
+    ``front`` is layer 1 and all in which the architectures of one depth differ; the fully equivariant one differs in the
+    group its layers are convolutions over.
+
+    Raises:
+        ValueError: on a call with images of another shape than the model was built for.
+    """
+
+    def __init__(self, layout: Layout, front: nn.Module, front_fields: int, group: Group = C1) -> None:
+        super().__init__()
+        self.image_shape = (layout.image_channels, layout.size, layout.size)
+        self.classes = layout.classes
+        self.normalize = Normalize()
+        self.front = front
+        self.trunk = Trunk(layout, front_fields, group)
+        self.head = Head(fields_of(layout.channels[-1], group), layout.classes, group)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.ndim != 4 or tuple(x.shape[1:]) != self.image_shape:
+            wanted = ", ".join(map(str, self.image_shape))
+            raise ValueError(
+                f"images of shape {tuple(x.shape)}: this model takes (n, {wanted}); build it for that size"
+            )
+        return self.head(self.trunk(self.front(self.normalize(x))))

@@ -1,0 +1,188 @@
+"""Finds trained weights by model and data set, checks them, and builds the model they belong to.
+
+A directory of weights holds `weights.json`, one record for each "<data set>/<model>", and the safetensors files
+it names. Nothing is ever loaded by unpickling.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.entries import entry
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["WeightsError", "WeightsRecord", "add", "find", "load", "load_record", "records", "shipped"]
+
+SHIPPED = Path(__file__).parent / "weights"
+LOCAL = Path("weights")
+TABLE = "weights.json"
+
+
+class WeightsError(Exception):
+    """Weights that are missing, damaged or of another model: one sentence with the remedy."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsRecord:
+    """What is known about one file of weights. `clean_acc` is a fraction, measured after rounding to half
+    precision on the `clean_n` test images; None without a test set. `seconds` is the training time."""
+
+    name: str
+    architecture: str
+    dataset: str
+    file: str
+    sha256: str
+    recipe: dict[str, Any]
+    seed: int
+    epochs: int
+    data_sha256: str
+    classes: int
+    channels: int
+    size: int
+    width: float | str
+    parameters: int
+    clean_acc: float | None
+    clean_n: int
+    torch: str
+    threads: int
+    device: str
+    seconds: float
+    path: Path = field(default=Path(), compare=False)
+
+    @property
+    def key(self) -> str:
+        return f"{self.dataset}/{self.name}"
+
+
+def records(directory: Path) -> dict[str, WeightsRecord]:
+    """All records of a directory by key; empty without a `weights.json`. WeightsError if that is damaged."""
+    table = directory / TABLE
+    try:
+        rows = json.loads(table.read_text(encoding="utf-8"))
+        return {key: _record(row, directory) for key, row in rows.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise WeightsError(f"{table} is damaged ({error}): restore it, or remove it and train again") from error
+
+
+def add(directory: Path, record: WeightsRecord) -> None:
+    """Merges one record into `weights.json`, under a lock and whole or not at all; others are kept as they are."""
+    import filelock
+
+    with filelock.FileLock(directory / ".weights.lock"):
+        rows = {key: _row(known) for key, known in records(directory).items()}
+        rows[record.key] = _row(record)
+        text = json.dumps(dict(sorted(rows.items())), indent=1) + "\n"
+        write_whole(directory / TABLE, text.encode())
+
+
+def shipped() -> dict[str, WeightsRecord]:
+    """Records of the weights inside the package."""
+    return records(SHIPPED)
+
+
+def find(name: str, dataset: str, weights_from: str | Path | None = None) -> WeightsRecord:
+    """The record of the model's weights for a data set: those shipped, else those in `./weights`.
+
+    `weights_from` takes others: a data set's name, weights trained on that; a directory, its weights for `dataset`
+    or, if it has those of one other data set only, these. UnknownModel or WeightsError if there are none.
+    """
+    name = entry(name).name
+    if weights_from is not None and _is_directory(weights_from):
+        known = records(Path(weights_from))
+        only = {record.dataset for record in known.values()}
+        trained_on = only.pop() if len(only) == 1 else dataset
+        place = str(weights_from)
+    else:
+        trained_on = dataset if weights_from is None else str(weights_from)
+        known = {**records(LOCAL), **shipped()}
+        place = f"the package or {LOCAL}/"
+    if f"{trained_on}/{name}" not in known:
+        command = f"bench train {name} --dataset {trained_on}"
+        raise WeightsError(f"no weights of {name} for {trained_on} in {place}: train them with `{command}`")
+    return known[f"{trained_on}/{name}"]
+
+
+def load(
+    name: str, dataset: str = "digits", *, weights_from: str | Path | None = None
+) -> torch.nn.Module:
+    """The trained model, frozen and in eval mode: (n, c, h, w) in [0, 1] → logits. Errors as `find`, `load_record`."""
+    return load_record(find(name, dataset, weights_from))
+
+
+def load_record(record: WeightsRecord) -> torch.nn.Module:
+    """Builds the record's model and loads its weights strictly; WeightsError if the file is missing or not the one."""
+    import safetensors.torch
+
+    from zoo.models import build
+
+    try:
+        content = record.path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{record.path} cannot be read ({error.strerror}): {_again(record)}") from error
+    if hashlib.sha256(content).hexdigest() != record.sha256:
+        raise WeightsError(f"{record.path} is damaged (its sha256 is not that in {TABLE}): {_again(record)}")
+    model = build(
+        record.name, channels=record.channels, classes=record.classes, size=record.size, width=record.width
+    )
+    state = safetensors.torch.load(content)
+    try:
+        model.load_state_dict({key: _full(value) for key, value in state.items()}, strict=True)
+    except RuntimeError as error:
+        raise WeightsError(f"{record.path} is not of {record.name} as built now: {_again(record)}") from error
+    return model.requires_grad_(False).eval()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all: into a temporary one beside it, then renamed."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            os.chmod(file.name, 0o644)
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+
+
+def _full(value: torch.Tensor) -> torch.Tensor:
+    return value.float() if value.is_floating_point() else value
+
+
+def _is_directory(weights_from: str | Path) -> bool:
+    path = Path(weights_from)
+    if isinstance(weights_from, Path) or os.sep in weights_from:
+        if not (path / TABLE).is_file():
+            raise WeightsError(f"{path} holds no {TABLE}: give a directory that `bench train --out` wrote")
+        return True
+    return (path / TABLE).is_file()
+
+
+def _record(row: dict[str, Any], directory: Path) -> WeightsRecord:
+    names = [each.name for each in dataclasses.fields(WeightsRecord) if each.name != "path"]
+    path = directory / row["file"]
+    if not path.resolve().is_relative_to(directory.resolve()):
+        raise ValueError(f"{row['file']} is outside the directory")
+    return WeightsRecord(**{name: row[name] for name in names}, path=path)
+
+
+def _row(record: WeightsRecord) -> dict[str, Any]:
+    row = dataclasses.asdict(record)
+    del row["path"]
+    return row
+
+
+def _again(record: WeightsRecord) -> str:
+    return f"train it again with `bench train {record.name} --dataset {record.dataset}`"

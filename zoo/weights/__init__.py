@@ -1,0 +1,1 @@
+"""Trained weights that ship with the project: `<data set>/<name>.safetensors` and `weights.json`."""
