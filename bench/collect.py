@@ -168,12 +168,12 @@ def _spread(samples: Sequence[Sample]) -> tuple[Sample, ...]:
     labels: set[int] = set()
     for fresh_label in (True, False):
         for sample in samples:
-            if len(chosen) < SAMPLES and sample.index not in images and (
-                not fresh_label or sample.label not in labels
+            if (
+                len(chosen) < SAMPLES
+                and sample.index not in images
+                and (not fresh_label or sample.label not in labels)
             ):
                 chosen.append(sample)
                 images.add(sample.index)
                 labels.add(sample.label)
     return tuple(chosen)
-
-

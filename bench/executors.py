@@ -21,8 +21,7 @@ from torch import Tensor, nn
 from bench.cell import Cell
 from bench.errors import CellError
 from bench.measure import CellResult, measure
-from bench.sources import DataSource, ModelSource, deployed
-from zoo.data import Dataset
+from bench.sources import DataSource, Images, ModelSource, deployed
 
 MODELS_KEPT = 4
 
@@ -65,15 +64,19 @@ class Bench:
 
     def __init__(self) -> None:
         self._models: OrderedDict[str, nn.Module] = OrderedDict()
-        self._data: dict[DataSource, Dataset] = {}
+        self._data: dict[DataSource, Images] = {}
 
     def keep_model(self, weights: str, device: str, model: nn.Module) -> None:
         """Hands in a model that is already loaded and deployed."""
         self._models[weights + device] = model
 
-    def keep_data(self, source: DataSource, data: Dataset) -> None:
+    def keep_data(self, source: DataSource, data: Images) -> None:
         """Hands in images that are already loaded."""
         self._data[source] = data
+
+    def model(self, weights: str, device: str) -> nn.Module:
+        """A model that was handed in."""
+        return self._models[weights + device]
 
     def run(self, task: Task) -> CellResult:
         """Measures a task's cell."""

@@ -1,173 +1,27 @@
-"""Results into ``leaderboard.csv``: one row a model, attack and ε, merged by what the row was measured on."""
+"""``leaderboard.csv``: rows merged by what they were measured on, in a file never left half written."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import importlib.metadata
 import io
 import math
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from filelock import FileLock, Timeout
 
 from bench.errors import UsageError
-from bench.results import Curve, ModelResult, Results
-from bench.stats import Share, wilson
+from bench.rows import COLUMNS, IDENTITY, KINDS, OPTIONAL, SCHEMA, TIMING, Row, identity, rows, version
 
-SCHEMA = 1
+__all__ = ["COLUMNS", "IDENTITY", "SCHEMA", "TIMING", "check_writable", "identity", "merge", "read", "rows"]
 
-Row = dict[str, Any]
-
-# column → kind of its values; what these columns mean is in docs/leaderboard.md
-_IDENTITY: dict[str, str] = {
-    "model": "text",
-    "weights": "text",
-    "dataset": "text",
-    "data": "text",
-    "n": "int",
-    "attack": "text",
-    "library": "text",
-    "norm": "text",
-    "eps": "float",
-    "curve": "text",
-    "grid": "text",
-    "steps": "int",
-    "alpha": "float",
-    "alpha_rule": "text",
-    "random_start": "bool",
-    "restarts": "int",
-    "params": "text",
-    "seeds": "text",
-    "protocol": "text",
-    "backend": "text",
-}
-_VALUES: dict[str, str] = {
-    "trained_on": "text",
-    "parameters": "int",
-    "clean_acc": "float",
-    "clean_lo": "float",
-    "clean_hi": "float",
-    "robust_acc": "float",
-    "robust_lo": "float",
-    "robust_hi": "float",
-    "robust_given_clean": "float",
-    "robust_given_clean_lo": "float",
-    "robust_given_clean_hi": "float",
-    "clean_right": "int",
-    "robust": "int",
-    "vanished": "int",
-    "nonfinite": "int",
-    "projected": "int",
-    "gradients": "int",
-    "seconds": "float",
-    "digest": "text",
-    "versions": "text",
-    "schema": "int",
-    "symbench": "text",
-}
-_KINDS = {**_IDENTITY, **_VALUES}
-
-IDENTITY: tuple[str, ...] = tuple(_IDENTITY)
-COLUMNS: tuple[str, ...] = tuple(_KINDS)
-TIMING: tuple[str, ...] = ("seconds",)
 OLDER: dict[int, tuple[str, ...]] = {}  # columns of earlier schemas, each a part of COLUMNS
-
-_OPTIONAL = {
-    "steps", "alpha", "random_start", "restarts",
-    "robust_given_clean", "robust_given_clean_lo", "robust_given_clean_hi",
-}  # fmt: skip
 _REMEDY = "move it away or give another --leaderboard FILE"
-
-
-def rows(results: Results) -> list[Row]:
-    """The rows of some results, in the order of models, attacks and ε.
-
-    Returns:
-        Dictionaries with the keys ``COLUMNS``; values are str, int, finite float or bool, and ``None`` where
-        a number does not apply. Accuracies are fractions in [0, 1] with Wilson's 95 % interval.
-    """
-    return [
-        _row(results, model, curve, i)
-        for model in results.models
-        for curve in model.curves
-        for i in range(len(results.setting.eps))
-    ]
-
-
-def _row(results: Results, model: ModelResult, curve: Curve, i: int) -> Row:
-    setting, clean, standing = results.setting, model.clean, curve.standing[i]
-    right, robust = int(clean.correct.sum()), int(standing.sum())
-    row: Row = {
-        "model": model.info.name,
-        "weights": model.info.weights,
-        "dataset": setting.dataset,
-        "data": setting.data,
-        "n": setting.n,
-        "curve": setting.curve,
-        "grid": _joined(map(repr, setting.eps[: i + 1])) if setting.curve == "cumulative" else "",
-        "seeds": str(setting.seed),
-        "protocol": setting.protocol,
-        "backend": setting.backend,
-        **_attack(curve, float(setting.eps[i])),
-        "trained_on": model.info.trained_on,
-        "parameters": model.info.parameters,
-        **_share("clean", wilson(right, setting.n), "clean_acc"),
-        **_share("robust", wilson(robust, setting.n), "robust_acc"),
-        **_share("robust_given_clean", wilson(robust, right) if right else None, "robust_given_clean"),
-        "clean_right": right,
-        "robust": robust,
-        "vanished": int((clean.correct & (clean.grad_norm == 0)).sum()),
-        "nonfinite": int(np.sum(curve.nonfinite[i])),
-        "projected": int(np.sum(curve.projected[i])),
-        "gradients": int(curve.gradients[i]),
-        "seconds": round(float(curve.seconds[i]), 3),
-        "digest": curve.digest[i],
-        "versions": _joined(f"{k}={v}" for k, v in sorted(results.versions.items()) if k != "symbench"),
-        "schema": SCHEMA,
-        "symbench": results.versions.get("symbench") or _version(),
-    }
-    return {column: row[column] for column in COLUMNS}
-
-
-def _attack(curve: Curve, eps: float) -> Row:
-    """The columns that say which attack it was; parameters without a column of their own go to ``params``."""
-    params = dict(curve.request.params_at(eps))
-    alpha = params.pop("alpha", None)
-    return {
-        "attack": curve.request.attack,
-        "library": curve.library,
-        "norm": curve.request.norm,
-        "eps": eps,
-        "steps": params.pop("steps", None),
-        "alpha": None if alpha is None else float(alpha),
-        "alpha_rule": params.pop("alpha_rule", None) or "",
-        "random_start": params.pop("random_start", None),
-        "restarts": params.pop("restarts", None),
-        "params": _joined(f"{name}={value}" for name, value in sorted(params.items())),
-    }
-
-
-def _share(prefix: str, share: Share | None, name: str) -> Row:
-    values = (share.value, share.lo, share.hi) if share else (None, None, None)
-    return dict(zip((name, f"{prefix}_lo", f"{prefix}_hi"), values, strict=True))
-
-
-def _joined(parts: Iterable[str]) -> str:
-    return ";".join(parts)
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("symbench")
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
 
 
 def read(path: Path) -> list[Row]:
@@ -183,52 +37,63 @@ def read(path: Path) -> list[Row]:
         raise UsageError(f"{path} cannot be read ({error.strerror or error}); {_REMEDY}") from None
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not a leaderboard: it is not UTF-8 text; {_REMEDY}") from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    lines = _lines(text)
     line, found = 1, []
     try:
-        header = tuple(next(reader, ()))
-        _check_header(path, header)
+        header = tuple(next(lines, (1, []))[1])
+        known = header == COLUMNS or header in OLDER.values()
+        if not known and not {"model", "schema", "symbench"} <= set(header):
+            raise UsageError(f"{path} is not a leaderboard: line 1 is not the header of one; {_REMEDY}")
+        for line, fields in lines:
+            _check_schema(f"{path}, line {line}", dict(zip(header, fields, strict=False)).get("schema", ""))
+            if known:
+                found.append(_parse(header, fields))
+        if not known:
+            line = 1
+            raise ValueError("the columns are not those of a leaderboard")
         if not text.endswith("\n"):
-            line = text.count("\n") + 1
-            raise ValueError("the last line is cut off")
-        line = reader.line_num + 1
-        for fields in reader:
-            found.append(_parse(header, fields))
-            line = reader.line_num + 1
-    except (csv.Error, ValueError) as error:
+            raise ValueError("it is cut off")
+    except ValueError as error:
         raise UsageError(f"{path} is damaged at line {line}: {error}; {_REMEDY}") from None
     return found
 
 
-def _check_header(path: Path, header: tuple[str, ...]) -> None:
-    if header == COLUMNS or header in OLDER.values():
-        return
-    if {"schema", "symbench", "model", "robust_acc"} <= set(header) and set(header) > set(COLUMNS):
-        raise UsageError(f"{path}: line 1 has columns of a newer schema than {SCHEMA}; {_newer()}")
-    raise UsageError(f"{path} is not a leaderboard: line 1 is not the header of one; {_REMEDY}")
+def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Records with the number of the line each begins on; ``ValueError`` where one is not CSV."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            yield line, next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise ValueError(f"{error} (from line {line} on)") from None
 
 
-def _newer() -> str:
-    return f"install a newer symbench (this is {_version()}), {_REMEDY}"
+def _check_schema(place: str, schema: str) -> None:
+    if schema.isdecimal() and int(schema) > SCHEMA:
+        raise UsageError(
+            f"{place}: the row is of schema {schema}, and symbench {version()} reads up to {SCHEMA}; "
+            f"install a newer symbench, {_REMEDY}"
+        )
 
 
 def _parse(header: tuple[str, ...], fields: list[str]) -> Row:
-    """One row; ``UsageError`` and ``ValueError`` say what is wrong with it."""
+    """One row; ``ValueError`` says what is wrong with it."""
     if len(fields) != len(header):
         raise ValueError(f"it has {len(fields)} fields instead of {len(header)}")
     raw = dict(zip(header, fields, strict=True))
     schema = _value("schema", raw["schema"], frozenset())
-    if schema > SCHEMA:
-        raise ValueError(f"it is of schema {schema}, newer than {SCHEMA}: {_newer()}")
     absent = frozenset(COLUMNS) - set(OLDER.get(schema, COLUMNS))
     return {column: _value(column, raw.get(column, ""), absent) for column in COLUMNS}
 
 
 def _value(column: str, text: str, absent: frozenset[str]) -> Any:
-    kind = _KINDS[column]
+    kind = KINDS[column]
     if kind == "text":
         return text
-    if text == "" and (column in _OPTIONAL or column in absent):
+    if text == "" and (column in OPTIONAL or column in absent):
         return None
     try:
         if kind == "bool":
@@ -265,11 +130,6 @@ def merge(path: Path, new: Iterable[Mapping[str, Any]]) -> None:
         raise UsageError(f"{path} has been locked by another process for a minute; try again later") from None
     except (OSError, UnicodeEncodeError) as error:
         raise _unwritable(path, error) from None
-
-
-def identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What a row was measured on and how; rows that share it are the same measurement."""
-    return tuple(row[column] for column in IDENTITY)
 
 
 def _order(key: tuple[Any, ...]) -> tuple[tuple[bool, Any], ...]:

@@ -92,7 +92,8 @@ def display_names(results: Results) -> tuple[str, ...]:
     length = 8
     while True:
         names = tuple(
-            info.name if shared[info.name] == 1 else f"{info.name} ({info.weights[:length]})" for info in infos
+            info.name if shared[info.name] == 1 else f"{info.name} ({info.weights[:length]})"
+            for info in infos
         )
         distinct = len({(info.name, info.weights) for info in infos})
         if len(set(names)) >= distinct or length >= 64:

@@ -9,16 +9,18 @@ import inspect
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-import zoo
+
 from bench.errors import UsageError, nearest
 from bench.results import ModelInfo
 from zoo import data as zoo_data
 from zoo import entries, registry
+from zoo.deploy import deploy
 
 ENTRY_POINTS = "symbench.models"
 
@@ -128,12 +130,12 @@ def _source(target: str, *, dataset: str, weights: str | None, weights_from: str
         return ModelSource(kind="file", name=name, target=target, dataset=dataset, weights=weights)
     if target.endswith(".py"):
         raise UsageError(f"{target!r} names a file but no factory; write {target}:FUNCTION")
-    if target in _entry_points():
+    if target in entry_points():
         return ModelSource(kind="entry point", name=target, target=target, dataset=dataset, weights=weights)
     try:
         entries.entry(target)
     except entries.UnknownModel:
-        known = [*entries.ENTRIES, *_entry_points()]
+        known = [*entries.ENTRIES, *entry_points()]
         raise UsageError(f"unknown model {target!r}; {nearest(target, known)}") from None
     if weights is not None:
         raise UsageError(
@@ -143,8 +145,33 @@ def _source(target: str, *, dataset: str, weights: str | None, weights_from: str
 
 
 def deployed(model: nn.Module, device: str) -> nn.Module:
-    """The frozen, faster equal of a model on a device (see ``zoo.deploy``)."""
-    return zoo.deploy(model.to(device)).to(device)
+    """The frozen, faster equal of a model on a device (see ``zoo.deploy``); the model stays as it is."""
+    try:
+        return deploy(model).to(device)
+    except TypeError as fault:
+        raise UsageError(str(fault)) from fault
+
+
+class Images(Protocol):
+    """What is measured on: an evaluation split in its fixed order."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def labels(self) -> np.ndarray: ...
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    @property
+    def sha256(self) -> str: ...
+
+    def __len__(self) -> int: ...
+
+    def images(self, first: int = 0, count: int | None = None) -> Tensor:
+        """Images ``first`` to ``first + count``: (count, c, h, w), float32 in [0, 1]."""
+        ...
 
 
 def probe(name: str, model: nn.Module, x: Tensor, classes: int) -> None:
@@ -190,13 +217,14 @@ def tensors_digest(model: nn.Module) -> str:
     return total.hexdigest()
 
 
-def _entry_points() -> dict[str, Any]:
+def entry_points() -> dict[str, Any]:
+    """Installed models by name, from the entry-point group ``symbench.models``."""
     return {point.name: point for point in importlib.metadata.entry_points(group=ENTRY_POINTS)}
 
 
 def _entry_point(name: str) -> Any:
     try:
-        return _entry_points()[name].load()
+        return entry_points()[name].load()
     except Exception as fault:
         raise UsageError(f"entry point {name!r} of {ENTRY_POINTS} cannot be loaded: {fault}") from fault
 

@@ -6,9 +6,10 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from scipy import fft, optimize, stats
+from scipy import optimize, stats
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +134,16 @@ def _tilted_tail(sizes: np.ndarray, counts: np.ndarray, total: int) -> float:
     top = 1.0
     while excess(top) < 0:
         top *= 2
-    theta = float(optimize.brentq(excess, 0.0, top)) if excess(top) > 0 else top
+    theta: Any = optimize.brentq(excess, 0.0, top)
     # in units of 2: T = Σ v·(number of + signs of size v), and Σ ± v = 2T − reach
-    length = fft.next_fast_len(reach + 1, real=True)
+    length = 1 << reach.bit_length()  # above reach, so nothing wraps around
     spectrum = np.ones(length // 2 + 1, dtype=np.complex128)
     for size, count in zip(sizes, counts, strict=True):
         plus = 1.0 / (1.0 + math.exp(-2.0 * size * theta))
         masses = np.zeros(length)
         masses[: size * count + 1 : size] = stats.binom.pmf(np.arange(count + 1), count, plus)
-        spectrum *= fft.rfft(masses)
-    tilted = np.maximum(fft.irfft(spectrum, length)[: reach + 1], 0.0)
+        spectrum *= np.fft.rfft(masses)
+    tilted = np.maximum(np.fft.irfft(spectrum, length)[: reach + 1], 0.0)
     start = (total + reach) // 2  # total and reach have the same parity
     weights = np.exp(-2.0 * theta * np.arange(reach + 1 - start))
     # log of the moment generating function, Σ count·log cosh(v·θ), without overflow

@@ -135,7 +135,9 @@ class DirectoryStore:
         write_atomically(self.path / "runs" / f"{name}.json", text.encode())
 
     def runs(self) -> Iterator[dict[str, Any]]:
-        files = sorted((self.path / "runs").glob("*.json"), key=lambda file: (file.stat().st_mtime, file.name))
+        files = sorted(
+            (self.path / "runs").glob("*.json"), key=lambda file: (file.stat().st_mtime, file.name)
+        )
         for file in files:
             yield json.loads(file.read_text())
 

@@ -180,7 +180,7 @@ def _images(rng: np.random.Generator, count: int, channels: int, size: int) -> n
     images = np.zeros((count, channels, size, size))
     for image in images:
         for _ in range(4):
-            cy, cx, width = rng.uniform(0.2, 0.8, 2).tolist() + [rng.uniform(0.08, 0.25)]
+            cy, cx, width = rng.uniform((0.2, 0.2, 0.08), (0.8, 0.8, 0.25))
             blob = np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / width**2)
             image += blob * rng.uniform(0.2, 0.9, (channels, 1, 1))
     return np.clip(images, 0, 1).astype(np.float32)

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from zoo.entries import ENTRIES, PAPER_NAMES, UnknownModel, entry
@@ -53,3 +55,15 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """Keeps `zoo.deploy` the function: importing the file of the same name would make it the module."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(
+            name, value.deploy if name == "deploy" and isinstance(value, ModuleType) else value
+        )
+
+
+sys.modules[__name__].__class__ = _Package

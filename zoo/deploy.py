@@ -28,7 +28,7 @@ class Deployed(nn.Module):
 
 
 class _ChannelsLast(torch.autograd.Function):
-    """Channels-last on the way in; contiguous on the way back, because attack libraries call ``grad.view``."""
+    """Channels-last on the way in; contiguous on the way back: attack libraries call ``grad.view``."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -42,8 +42,8 @@ class _ChannelsLast(torch.autograd.Function):
 def deploy(model: nn.Module) -> nn.Module:
     """The equal of ``model`` in eval mode, for measuring; ``model`` itself is left as it was.
 
-    A zoo model becomes a ``Deployed``: equal to 1e-5·max(1, max|logit|) in float32 and 1e-10 in float64. Of any other
-    module the copy is only frozen and set to eval mode.
+    A zoo model becomes a ``Deployed``: equal to 1e-5·max(1, max|logit|) in float32 and 1e-10 in float64.
+    Of any other module the copy is only frozen and set to eval mode.
 
     Raises:
         TypeError: ``model`` cannot be deep-copied.

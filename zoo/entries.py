@@ -1,7 +1,7 @@
 """The names a model can be asked for by, without loading torch.
 
-A name reads ``<architecture>[_4][.<recipe>][@<seed>]``: ten layers unless ``_4`` says four, recipe ``standard`` unless
-another is named, seed 0 unless another is given.
+A name reads ``<architecture>[_4][.<recipe>][@<seed>]``: ten layers unless ``_4`` says four, recipe
+``standard`` unless another is named, seed 0 unless another is given.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class UnknownModel(ValueError):
 
 @dataclass(frozen=True)
 class Entry:
-    """One model of the zoo: what is built (architecture, depth 10 or 4) and how it is trained (recipe, seed)."""
+    """One model: what is built (architecture, depth 10 or 4) and how it is trained (recipe, seed)."""
 
     name: str
     architecture: str

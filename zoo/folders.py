@@ -70,11 +70,12 @@ def _files(folder: Path) -> list[Path]:
 def _decode(paths: list[Path], resize: int | None) -> np.ndarray:
     """All images as uint8 (n, c, h, h): one channel if every file is grey, else three."""
     images = [_open(path, resize) for path in paths]
-    size = images[0].shape[0]
+    first = images[0].shape[:2]
+    fits = first[0] == first[1] and _fits(first[0])
+    wish = f"{first[1]}×{first[0]} like the first" if fits else "square, divisible by 8 and at least 16"
     for path, image in zip(paths, images, strict=True):
         height, width = image.shape[:2]
-        if (height, width) != (size, size) or not _fits(size):
-            wish = f"{size}×{size} like the first" if _fits(size) else "square, divisible by 8, at least 16"
+        if (height, width) != first or not fits:
             raise DataError(f"{path} is {width}×{height} pixels, not {wish}: use --resize N")
     if any(image.ndim == 3 for image in images):
         images = [image if image.ndim == 3 else np.stack([image] * 3, axis=-1) for image in images]

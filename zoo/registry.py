@@ -1,7 +1,7 @@
 """Finds trained weights by model and data set, checks them, and builds the model they belong to.
 
-A directory of weights holds `weights.json`, one record for each "<data set>/<model>", and the safetensors files
-it names. Nothing is ever loaded by unpickling.
+A directory of weights holds `weights.json`, one record for each "<data set>/<model>", and the safetensors
+files it names. Nothing is ever loaded by unpickling.
 """
 
 from __future__ import annotations
@@ -72,11 +72,13 @@ def records(directory: Path) -> dict[str, WeightsRecord]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise WeightsError(f"{table} is damaged ({error}): restore it, or remove it and train again") from error
+        raise WeightsError(
+            f"{table} is damaged ({error}): restore it, or remove it and train again"
+        ) from error
 
 
 def add(directory: Path, record: WeightsRecord) -> None:
-    """Merges one record into `weights.json`, under a lock and whole or not at all; others are kept as they are."""
+    """Merges one record into `weights.json`, under a lock, whole or not at all; the others are kept."""
     import filelock
 
     with filelock.FileLock(directory / ".weights.lock"):
@@ -94,8 +96,12 @@ def shipped() -> dict[str, WeightsRecord]:
 def find(name: str, dataset: str, weights_from: str | Path | None = None) -> WeightsRecord:
     """The record of the model's weights for a data set: those shipped, else those in `./weights`.
 
-    `weights_from` takes others: a data set's name, weights trained on that; a directory, its weights for `dataset`
-    or, if it has those of one other data set only, these. UnknownModel or WeightsError if there are none.
+    `weights_from` takes others: a data set's name, weights trained on that; a directory, its weights for
+    `dataset` or, if it has those of one other data set only, these.
+
+    Raises:
+        UnknownModel: no such name.
+        WeightsError: no such weights, or a damaged `weights.json`.
     """
     name = entry(name).name
     if weights_from is not None and _is_directory(weights_from):
@@ -113,15 +119,13 @@ def find(name: str, dataset: str, weights_from: str | Path | None = None) -> Wei
     return known[f"{trained_on}/{name}"]
 
 
-def load(
-    name: str, dataset: str = "digits", *, weights_from: str | Path | None = None
-) -> torch.nn.Module:
-    """The trained model, frozen and in eval mode: (n, c, h, w) in [0, 1] → logits. Errors as `find`, `load_record`."""
+def load(name: str, dataset: str = "digits", *, weights_from: str | Path | None = None) -> torch.nn.Module:
+    """The trained model, frozen, in eval mode: (n, c, h, w) in [0, 1] → logits. Errors as of `find`."""
     return load_record(find(name, dataset, weights_from))
 
 
 def load_record(record: WeightsRecord) -> torch.nn.Module:
-    """Builds the record's model and loads its weights strictly; WeightsError if the file is missing or not the one."""
+    """Builds the record's model and loads its weights strictly; WeightsError if the file is not the one."""
     import safetensors.torch
 
     from zoo.models import build

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.ranking import worst_case
 from bench.report.images import amplification, data_uri, perturbation
 from bench.stats import Share, wilson
 
 if TYPE_CHECKING:
     from bench.attacks import Request
+    from bench.ranking import Standing
     from bench.results import Curve, ModelResult, Results, Sample
 
 
@@ -71,27 +73,26 @@ class Picture:
 
 
 def attack_blocks(
-    models: Sequence[ModelResult], requests: Sequence[Request], eps: Sequence[str]
+    lines: Sequence[Standing], requests: Sequence[Request], eps: Sequence[str]
 ) -> list[AttackBlock]:
     """Attack against attack: every model at every ε."""
     return [
         AttackBlock(
-            model.info.name,
-            int((model.clean.grad_norm == 0).sum()),
-            int(model.clean.nonfinite.sum()),
-            tuple(_attack_row(model, requests, i, text) for i, text in enumerate(eps)),
+            line.name,
+            int((line.result.clean.grad_norm == 0).sum()),
+            int(line.result.clean.nonfinite.sum()),
+            tuple(_attack_row(line, requests, i, text) for i, text in enumerate(eps)),
         )
-        for model in models
+        for line in lines
     ]
 
 
-def _attack_row(model: ModelResult, requests: Sequence[Request], i: int, eps: str) -> AttackRow:
-    curves = {curve.request: curve for curve in model.curves}
-    right = int(model.clean.correct.sum())
-    worst = model.worst()[i]
+def _attack_row(line: Standing, requests: Sequence[Request], i: int, eps: str) -> AttackRow:
+    curves = {curve.request: curve for curve in line.result.curves}
+    right = int(line.result.clean.correct.sum())
     return AttackRow(
         eps,
-        wilson(int(worst.sum()), len(worst)),
+        line.worst[i],
         tuple(_attack_cell(curves[r], i, right) if r in curves else None for r in requests),
     )
 
@@ -114,15 +115,16 @@ def class_counts(results: Results) -> tuple[int, ...]:
     return tuple(int(c) for c in np.bincount(label, minlength=len(results.classes)))
 
 
-def class_rows(models: Sequence[ModelResult], classes: int, at: int) -> list[ClassRow]:
+def class_rows(results: Results, lines: Sequence[Standing], at: int) -> list[ClassRow]:
     """Accuracy by class, clean and worst-case at one ε of the grid."""
+    classes = len(results.classes)
     return [
         ClassRow(
-            model.info.name,
-            _by_class(model.clean.label, model.clean.correct, classes),
-            _by_class(model.clean.label, model.worst()[at], classes),
+            line.name,
+            _by_class(line.result.clean.label, line.result.clean.correct, classes),
+            _by_class(line.result.clean.label, worst_case(results, line.result)[at], classes),
         )
-        for model in models
+        for line in lines
     ]
 
 

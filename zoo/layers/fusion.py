@@ -18,7 +18,7 @@ class Concatenate(nn.Module):
 
 
 class WeightedSum(nn.Module):
-    """The sum of the branches' outputs (all of one shape), weighted by a softmax over one learned number a branch."""
+    """The branches' outputs (all of one shape), summed with the softmax of learned numbers as weights."""
 
     def __init__(self, *branches: nn.Module) -> None:
         super().__init__()

@@ -13,8 +13,11 @@ from torch import Tensor
 class Group:
     """Rotations by multiples of 360°/``rotations``, with mirror images or without.
 
-    Element ``g = flip * rotations + turns`` mirrors the width axis if ``flip`` is 1, then turns by ``turns`` steps
-    counter-clockwise. Element 0 is the identity. ``rotations`` is 1, 2 or 4: only these map a square grid onto itself.
+    Element ``g = flip * rotations + turns`` mirrors the width axis if ``flip`` is 1, then turns by ``turns``
+    steps counter-clockwise. Element 0 is the identity.
+
+    Raises:
+        ValueError: ``rotations`` is not 1, 2 or 4; only these map a square grid onto itself.
     """
 
     name: str
@@ -47,7 +50,7 @@ class Group:
 
     @cached_property
     def left(self) -> tuple[tuple[int, ...], ...]:
-        """``left[g][h]`` is the element g⁻¹h: where a map over the group, moved by ``g``, reads its value at ``h``."""
+        """``left[g][h]`` is g⁻¹h: where a map over the group, moved by ``g``, reads its value at ``h``."""
         elements = range(self.order)
         return tuple(
             tuple(next(k for k in elements if self.compose(g, k) == h) for h in elements) for g in elements

@@ -1,7 +1,7 @@
 """Group convolutions (Cohen & Welling 2016; the paper's App. C.1.1), each as one plain convolution.
 
-Feature maps over a group are plain tensors (n, fields·order, h, w) with the group axis fastest, so pointwise layers and
-poolings need not know of the group. Over the trivial group C1 both layers are the ordinary convolution.
+Feature maps over a group are plain tensors (n, fields·order, h, w) with the group axis fastest, so pointwise
+layers and poolings need not know of the group. Over the trivial group C1 both layers are ordinary convolutions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from zoo.layers.group import Group
 
 
 class _Expanded(nn.Module):
-    """What both layers share: a filter for each output field, expanded to its transforms before one ``conv2d``."""
+    """What both layers share: a filter an output field, expanded to its transforms for one ``conv2d``."""
 
     def __init__(self, fields: int, filter_shape: tuple[int, ...], group: Group, bias: bool) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class _Expanded(nn.Module):
         raise NotImplementedError
 
     def expanded(self) -> tuple[Tensor, Tensor | None]:
-        """Weight (fields·order, in_channels, k, k) and bias (fields·order,) of the equal plain convolution."""
+        """Weight (fields·order, channels, k, k) and bias (fields·order,) of the equal plain convolution."""
         turned = [self.transformed(g) for g in range(self.group.order)]
         bias = None if self.bias is None else self.bias.repeat_interleave(self.group.order)
         return torch.stack(turned, 1).flatten(0, 1), bias
@@ -42,7 +42,7 @@ class _Expanded(nn.Module):
         return F.conv2d(x, *self.expanded(), padding=self.padding)
 
     def folded(self, scale: Tensor, shift: Tensor) -> nn.Module:
-        """The plain convolution equal to this one followed by ``scale · y + shift`` (both per output channel)."""
+        """The plain convolution equal to this one and then ``scale · y + shift``, per output channel."""
         weight, bias = self.expanded()
         return plain_conv(weight, shift if bias is None else shift + bias * scale, scale, self.padding)
 
@@ -50,8 +50,8 @@ class _Expanded(nn.Module):
 class LiftingConv(_Expanded):
     """From an image to the group: (n, in_channels, h, w) → (n, fields·order, h, w), 'same' zero padding.
 
-    Output at element g is the correlation with the filter moved by g, so moving the input by h moves the output as
-    ``Group.act`` says. Raises ValueError for an even ``kernel``.
+    Output at element g is the correlation with the filter moved by g, so moving the input by h moves the
+    output as ``Group.act`` says. Raises ValueError for an even ``kernel``.
     """
 
     def __init__(self, in_channels: int, fields: int, kernel: int, group: Group, bias: bool = False) -> None:
@@ -62,10 +62,10 @@ class LiftingConv(_Expanded):
 
 
 class GroupConv(_Expanded):
-    """From the group to the group: (n, in_fields·order, h, w) → (n, out_fields·order, h, w), 'same' zero padding.
+    """From the group to the group: (n, in_fields·order, h, w) → (n, out_fields·order, h, w), 'same' padding.
 
-    Filters have the shape (out_fields, in_fields, order, k, k); at element g they are moved by g in space and along the
-    group axis. Raises ValueError for an even ``kernel``.
+    Filters have the shape (out_fields, in_fields, order, k, k); at element g they are moved by g in space and
+    along the group axis. Raises ValueError for an even ``kernel``.
     """
 
     def __init__(

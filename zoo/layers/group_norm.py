@@ -32,7 +32,7 @@ class GroupBatchNorm(nn.BatchNorm2d):
 
 
 class GroupPool(nn.Module):
-    """The largest value over the group: (n, fields·order, ...) → (n, fields, ...), invariant to the group axis' order."""
+    """The largest value over the group: (n, fields·order, ...) → (n, fields, ...)."""
 
     def __init__(self, group: Group) -> None:
         super().__init__()

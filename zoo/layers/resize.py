@@ -1,7 +1,7 @@
 """Bicubic resizing as two fixed matrix products.
 
-Equal to ``F.interpolate(mode="bicubic", align_corners=False, antialias=False)``, but deterministic in the backward pass
-too, where torch's own kernel adds in any order on a GPU.
+Equal to ``F.interpolate(mode="bicubic", align_corners=False, antialias=False)``, but deterministic in
+the backward pass too, where torch's own kernel adds in any order on a GPU.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Resize(nn.Module):
         self.register_buffer("matrix", matrix, persistent=False)
 
     def _apply(self, fn, recurse=True):  # type: ignore[no-untyped-def]
-        """Follows ``.to`` and ``.double``, but from the exact matrix: a rounded one would stay rounded in float64."""
+        """Follows ``.to`` from the exact matrix: one rounded to float32 would stay rounded in float64."""
         super()._apply(fn, recurse)
         self.matrix = bicubic_matrix(self.size, self.new_size).to(self.matrix)
         return self

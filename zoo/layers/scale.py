@@ -40,7 +40,7 @@ class ScaleConv(nn.Module):
         return torch.stack(responses).mean(0)
 
     def folded(self, scale: Tensor, shift: Tensor) -> nn.Module:
-        """This layer with ``scale · y + shift`` inside its convolution: resizing leaves a constant as it is."""
+        """This layer with ``scale · y + shift`` in its convolution: resizing leaves a constant as it is."""
         assert isinstance(self.conv, LiftingConv)
         layer = copy.deepcopy(self)
         layer.conv = self.conv.folded(scale, shift)

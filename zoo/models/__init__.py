@@ -36,7 +36,7 @@ def build(
     size: int = 32,
     width: float | str = 1.0,
 ) -> Classifier:
-    """A freshly initialised model (from torch's global random state): (n, channels, size, size) in [0, 1] → (n, classes).
+    """A fresh model, (n, channels, size, size) in [0, 1] → (n, classes), from torch's global random state.
 
     Args:
         model: an entry of the zoo or its name; recipe and seed do not matter here.

@@ -10,7 +10,10 @@ from zoo.models.layout import Layout
 
 
 def cascaded_gcnn(layout: Layout) -> Classifier:
-    """Layer 1: standard → rotation → scale. The rotation layer reads ordinary channels, which do not turn as fields."""
+    """Layer 1: standard → rotation → scale.
+
+    The rotation layer reads ordinary channels, which do not turn with the image, as the paper has it.
+    """
     width = layout.channels[0]
     front = nn.Sequential(
         standard(layout.image_channels, width), rotation(width, width), scale(width, width, layout.size)

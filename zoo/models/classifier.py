@@ -11,12 +11,12 @@ from zoo.models.layout import Layout
 
 
 def fields_of(channels: int, group: Group) -> int:
-    """Fields with as many parameters as ``channels`` ordinary channels: a layer of F fields has F²·order filters."""
+    """Fields that cost as many parameters as ``channels`` ordinary channels: F fields take F²·order."""
     return max(1, round(channels / math.sqrt(group.order)))
 
 
 class Trunk(nn.Sequential):
-    """Layers 2 to the last, with the poolings: (n, front_fields·order, s, s) → (n, last_fields·order, s/8, s/8)."""
+    """Layers 2 to the last, and the poolings: (n, in_fields·order, s, s) → (n, fields·order, s/8, s/8)."""
 
     def __init__(self, layout: Layout, front_fields: int, group: Group) -> None:
         widths = [front_fields, *(fields_of(count, group) for count in layout.channels[1:])]
@@ -44,8 +44,8 @@ class Head(nn.Module):
 class Classifier(nn.Module):
     """Images (n, channels, size, size) in [0, 1] → logits (n, classes).
 
-    ``front`` is layer 1 and all in which the architectures of one depth differ; the fully equivariant one differs in the
-    group its layers are convolutions over.
+    ``front`` is layer 1 and all in which the architectures of one depth differ; the fully equivariant one
+    differs in the group its layers are convolutions over.
 
     Raises:
         ValueError: on a call with images of another shape than the model was built for.

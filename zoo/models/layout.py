@@ -47,9 +47,10 @@ class Layout:
 
 
 def layout(depth: int, width: float | str, *, channels: int, size: int, classes: int) -> Layout:
-    """The layout of that depth (10 or 4) and width: a factor > 0, or ``"released"`` for the paper's scripts' channels.
+    """The layout of depth 10 or 4 and a width: a factor above 0, or ``"released"``, the paper's scripts'.
 
-    Channel counts are multiples of 4, so that each splits into whole fields over p4.
+    Channel counts are multiples of 4, so that each splits into whole fields over p4. Raises ValueError for
+    any value outside its range.
     """
     if depth not in CHANNELS:
         raise ValueError(f"depth={depth}: models have 10 or 4 layers")

@@ -1,0 +1,49 @@
+"""Symbench measures the adversarial robustness of image classifiers.
+
+``bench.evaluate(model, x, y, attacks=("fgsm", "pgd"), eps=8/255)`` measures one's own model, and
+``bench.leaderboard_rows(results)`` makes leaderboard rows of the results. The command line does the rest.
+Importing this package loads nothing heavy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bench.api import evaluate
+    from bench.errors import CellError, UsageError
+    from bench.results import Results
+    from bench.rows import rows as leaderboard_rows
+    from bench.store import DirectoryStore, MemoryStore
+
+__all__ = [
+    "CellError",
+    "DirectoryStore",
+    "MemoryStore",
+    "Results",
+    "UsageError",
+    "evaluate",
+    "leaderboard_rows",
+]
+
+_HOMES = {
+    "CellError": ("bench.errors", "CellError"),
+    "DirectoryStore": ("bench.store", "DirectoryStore"),
+    "MemoryStore": ("bench.store", "MemoryStore"),
+    "Results": ("bench.results", "Results"),
+    "UsageError": ("bench.errors", "UsageError"),
+    "evaluate": ("bench.api", "evaluate"),
+    "leaderboard_rows": ("bench.rows", "rows"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        module, attribute = _HOMES[name]
+        return getattr(importlib.import_module(module), attribute)
+    raise AttributeError(f"module 'bench' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

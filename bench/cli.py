@@ -1,0 +1,204 @@
+"""The command line: arguments and exit codes. Whatever is heavy is imported inside the commands."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from bench.errors import UsageError
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+
+DESCRIPTION = """\
+Measures the adversarial robustness of image classifiers: one protocol for all models, every perturbation
+verified, an interval with every number, and nothing measured twice."""
+
+COMMANDS = {
+    "run": "measure models under attacks; write leaderboard, figures and report",
+    "train": "train a model of the zoo",
+    "list": "show models, attacks and data sets",
+    "report": "draw the pages again from the store",
+    "export": "write per-image results as CSV or parquet, attacked images as npz",
+    "doctor": "check this installation",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands with their options; builds nothing heavy."""
+    top = argparse.ArgumentParser(prog="bench", description=DESCRIPTION)
+    top.add_argument("--version", action="store_true", help="print the version and stop")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND")
+    for name, summary in COMMANDS.items():
+        sub = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
+        globals()[f"_{name}_options"](sub)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Returns:
+        0 when all went well, 1 when cells failed, 2 for bad usage.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    options = parser().parse_args(arguments)
+    if options.version:
+        from importlib.metadata import version
+
+        print(f"symbench {version('symbench')}")
+        return EXIT_OK
+    if options.command is None:
+        parser().print_help()
+        return EXIT_OK
+    options.argv = arguments
+    try:
+        return importlib.import_module(f"bench.commands.{options.command}").execute(options)
+    except KeyboardInterrupt:
+        print("bench: interrupted; what was measured is kept, the same command goes on", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return EXIT_OK
+    except Exception as fault:
+        if not _is_users(fault):
+            raise
+        print(f"bench: error: {' '.join(str(fault).split())}", file=sys.stderr)
+        return EXIT_USAGE
+
+
+def _is_users(fault: Exception) -> bool:
+    if isinstance(fault, UsageError):
+        return True
+    named = {(type(fault).__module__, type(fault).__name__)}
+    return bool(
+        named
+        & {
+            ("zoo.folders", "DataError"),
+            ("zoo.registry", "WeightsError"),
+            ("zoo.entries", "UnknownModel"),
+            ("zoo.recipes", "UnknownRecipe"),
+            ("zoo.train", "TrainError"),
+        }
+    )
+
+
+def _data_options(sub: argparse.ArgumentParser) -> None:
+    group = sub.add_argument_group("data")
+    group.add_argument(
+        "--dataset", default="digits", metavar="NAME",
+        help="digits (default, embedded), cifar10, cifar100, or folder:PATH with train/ and test/ in it",
+    )  # fmt: skip
+    group.add_argument("--name", metavar="NAME", help="name of a folder's data set in rows and pages")
+    group.add_argument("--data-root", metavar="PATH", help="where torchvision's files lie (default: data/)")
+    group.add_argument("--download", action="store_true", help="fetch a missing data set")
+    group.add_argument("--resize", type=int, metavar="N", help="resize a folder's images to N×N")
+
+
+def _model_options(sub: argparse.ArgumentParser) -> None:
+    group = sub.add_argument_group("models")
+    group.add_argument("--zoo", metavar="all|NAMES", help="models of the zoo, with commas between")
+    group.add_argument(
+        "--model", action="append", metavar="NAMES|FILE.py:FACTORY",
+        help="models of the zoo or installed ones, with commas between, or one's own; may be repeated",
+    )  # fmt: skip
+    group.add_argument("--weights", metavar="FILE", help=".safetensors or .pt file for one's own model")
+    group.add_argument(
+        "--weights-from", metavar="NAME|DIR", help="take the zoo's weights trained on another data set"
+    )
+
+
+def _attack_options(sub: argparse.ArgumentParser) -> None:
+    group = sub.add_argument_group("attacks")
+    group.add_argument(
+        "--attacks", default="fgsm,pgd", metavar="NAMES", help="e.g. fgsm,pgd (default) or foolbox:pgd"
+    )
+    group.add_argument("--library", default="torchattacks", metavar="NAME", help="torchattacks or foolbox")
+    group.add_argument("--norm", default="linf", choices=("linf", "l2"), help="norm of the ball")
+    group.add_argument(
+        "--eps", metavar="GRID",
+        help="radii in pixel units, images in [0, 1]: e.g. 2/255,8/255, or 'paper' for 0.01 … 0.15",
+    )  # fmt: skip
+    group.add_argument("--steps", type=int, metavar="N", help="gradient steps of PGD (default 20)")
+    group.add_argument("--alpha", type=float, metavar="A", help="absolute step size (default 2.5·ε/steps)")
+    group.add_argument("--restarts", type=int, metavar="N", help="random starts of PGD (default 1)")
+    group.add_argument("--no-random-start", action="store_true", help="start PGD from the image itself")
+    group.add_argument(
+        "--independent", action="store_true", help="attack every clean-right image anew at every ε"
+    )
+
+
+def _measuring_options(sub: argparse.ArgumentParser) -> None:
+    group = sub.add_argument_group("measuring")
+    group.add_argument("--n", type=int, metavar="N", help="images (default: all, but at most 1000)")
+    group.add_argument("--seed", type=int, default=0, metavar="S", help="seed of random starts (default 0)")
+    group.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
+    group.add_argument(
+        "--workers", type=int, metavar="N", help="processes (default: the cores); no number changes"
+    )
+    group.add_argument("--dry-run", action="store_true", help="show what would run and for how long")
+    group.add_argument(
+        "--json", action="store_true", help="rows as one JSON list on stdout, all else on stderr"
+    )
+
+
+def _place_options(sub: argparse.ArgumentParser, *names: str) -> None:
+    group = sub.add_argument_group("files")
+    if "store" in names:
+        group.add_argument("--store", default=".symbench", metavar="DIR", help="where cells are kept")
+    if "leaderboard" in names:
+        group.add_argument(
+            "--leaderboard", default="leaderboard.csv", metavar="FILE", help="table to merge into"
+        )
+    if "reports" in names:
+        group.add_argument("--reports", default="reports", metavar="DIR", help="where pages and figures go")
+
+
+def _run_options(sub: argparse.ArgumentParser) -> None:
+    _model_options(sub)
+    _data_options(sub)
+    _attack_options(sub)
+    _measuring_options(sub)
+    _place_options(sub, "store", "leaderboard", "reports")
+
+
+def _train_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("model", metavar="NAME", help="e.g. baseline_cnn or equivariant_gcnn.pgd_at")
+    _data_options(sub)
+    group = sub.add_argument_group("training")
+    group.add_argument("--recipe", metavar="R", help="standard, pgd_at or fgsm_mix (default: the name's own)")
+    group.add_argument("--epochs", type=int, metavar="N", help="passes over the data (default: the recipe's)")
+    group.add_argument("--width", default="1", metavar="W", help="scale of all widths, or 'released'")
+    group.add_argument("--seed", type=int, metavar="S", help="seed (default: the name's own, else 0)")
+    group.add_argument(
+        "--threads", type=int, default=None, metavar="T", help="CPU threads (default: the cores)"
+    )
+    group.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
+    group.add_argument("--out", default="weights", metavar="DIR", help="where weights go (default: weights/)")
+
+
+def _list_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("what", nargs="?", choices=("models", "attacks", "datasets"), help="only these")
+    sub.add_argument("--json", action="store_true", help="as JSON on stdout")
+
+
+def _report_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--dataset", metavar="NAME", help="only the page of this data set")
+    _place_options(sub, "store", "reports")
+
+
+def _export_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("out", metavar="OUT", help="file to write: .csv or .parquet (rows), or .npz (images)")
+    sub.add_argument("--dataset", metavar="NAME", help="only this data set")
+    sub.add_argument("--model", metavar="NAME", help="only this model")
+    sub.add_argument("--attack", metavar="NAME", help="only this attack")
+    _place_options(sub, "store")
+
+
+def _doctor_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--json", action="store_true", help="as JSON on stdout")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""``bench list``: what there is to measure, to measure with, and to measure on."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bench.attacks import ATTACKS
+from bench.sources import entry_points
+from zoo import entries, registry
+
+_FETCHED = "--data-root, --download"
+DATASETS = (
+    ("digits", "1×16×16", "1,437", "360", "embedded (scikit-learn)"),
+    ("cifar10", "3×32×32", "50,000", "10,000", _FETCHED),
+    ("cifar100", "3×32×32", "50,000", "10,000", _FETCHED),
+    ("folder:PATH", "any square size divisible by 8", "", "", "PATH/train/CLASS/*, PATH/test/CLASS/*"),
+)
+
+
+def execute(options: Namespace) -> int:
+    """Prints the tables asked for, or all."""
+    parts: dict[str, Callable[[], list[dict[str, Any]]]] = {
+        "models": _models,
+        "attacks": _attacks,
+        "datasets": _datasets,
+    }
+    found = {name: rows() for name, rows in parts.items() if options.what in (None, name)}
+    if options.json:
+        print(json.dumps(found))
+        return 0
+    for name, table in found.items():
+        _print(name, table)
+    return 0
+
+
+def _models() -> list[dict[str, Any]]:
+    known = {**registry.records(registry.LOCAL), **registry.shipped()}
+    rows = []
+    for name, entry in entries.ENTRIES.items():
+        weights = [record for record in known.values() if record.name == name]
+        rows.append(
+            {
+                "model": name,
+                "layers": entry.depth,
+                "recipe": entry.recipe,
+                "parameters": ", ".join(f"{r.dataset}: {r.parameters:,}" for r in weights),
+                "clean accuracy": ", ".join(
+                    f"{r.dataset}: {100 * r.clean_acc:.1f} %" for r in weights if r.clean_acc is not None
+                ),
+                "weights": ", ".join(r.sha256[:8] for r in weights) or "none: bench train",
+            }
+        )
+    for name in entry_points():
+        rows.append({"model": name, "recipe": "installed (entry point)"})
+    return rows
+
+
+def _attacks() -> list[dict[str, Any]]:
+    return [
+        {
+            "attack": spec.name,
+            "library": spec.library,
+            "norms": ", ".join(spec.norms),
+            "gradients": "steps" if spec.iterative else "1",
+            "defaults": ", ".join(
+                f"{name}={'2.5·ε/steps' if value is None else value}" for name, value in spec.params.items()
+            ),
+        }
+        for spec in ATTACKS.values()
+    ]
+
+
+def _datasets() -> list[dict[str, Any]]:
+    columns = ("dataset", "images", "train", "test", "where")
+    return [dict(zip(columns, row, strict=True)) for row in DATASETS]
+
+
+def _print(title: str, rows: list[dict[str, Any]]) -> None:
+    columns: Mapping[str, None] = dict.fromkeys(column for row in rows for column in row)
+    table = Table(title=title)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*("" if row.get(c) is None else escape(str(row[c])) for c in columns))
+    Console(width=None if Console().is_terminal else 160).print(table)

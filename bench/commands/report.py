@@ -1,0 +1,28 @@
+"""``bench report``: draws the pages again from what the store holds."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from bench.commands.run import check_directory, write_page
+from bench.commands.screen import say
+from bench.errors import UsageError
+from bench.history import chapters
+from bench.store import DirectoryStore
+
+
+def execute(options: Namespace) -> int:
+    """Writes a page for every data set of the store, or for the one named."""
+    path, pages = Path(options.store), Path(options.reports)
+    if not path.is_dir():
+        raise UsageError(f"there is no store at {path}; measure something first, e.g. bench run --zoo all")
+    check_directory(pages)
+    store = DirectoryStore(path)
+    known = dict.fromkeys(chapter.setting.dataset for chapter in chapters(store))
+    if options.dataset is not None and options.dataset not in known:
+        raise UsageError(f"the store has no runs on {options.dataset!r}; it has {', '.join(known) or 'none'}")
+    for dataset in known if options.dataset is None else (options.dataset,):
+        page = write_page(store, dataset, pages, ())
+        say(f"page: {page}" if page else f"{dataset}: no complete curve in the store yet")
+    return 0

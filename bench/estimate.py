@@ -1,0 +1,55 @@
+"""How long a plan will take, measured on the models themselves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from bench.evaluation import Evaluation
+from bench.executors import one_thread
+from bench.plan import Lane
+from bench.run import lane_results
+from bench.store import Store
+
+
+def seconds_left(evaluation: Evaluation, store: Store) -> float:
+    """Seconds of one worker that the missing cells take at most: as if every image stood to the end.
+
+    One gradient of each model on one shard is timed, and multiplied by the gradients the cells may need.
+    """
+    x = evaluation.data.images(0, evaluation.lanes[0].clean.count).to(evaluation.device)
+    total = 0.0
+    for _, info in evaluation.models:
+        lanes = [lane for lane in evaluation.lanes if lane.clean.weights == info.weights]
+        images = _images_left(lanes, store)
+        if images:
+            model = evaluation.bench.model(info.weights, evaluation.device)
+            total += images / len(x) * _gradient_seconds(model, x)
+    return total
+
+
+def _images_left(lanes: Iterable[Lane], store: Store) -> int:
+    """Image gradients that the missing cells of these lanes may need."""
+    left = 0
+    for lane in lanes:
+        params = dict(lane.request.params) if lane.request else {}
+        each = int(params.get("steps") or 1) * int(params.get("restarts") or 1)
+        missing = len(lane) - max(1, len(lane_results(store, lane)))
+        left += missing * each * lane.clean.count
+    return left
+
+
+def _gradient_seconds(model: nn.Module, x: Tensor) -> float:
+    with one_thread():
+        _gradient(model, x)
+        start = time.perf_counter()
+        _gradient(model, x)
+        return time.perf_counter() - start
+
+
+def _gradient(model: nn.Module, x: Tensor) -> None:
+    images = x.clone().requires_grad_()
+    torch.autograd.grad(model(images).sum(), images)

@@ -1,0 +1,218 @@
+"""An evaluation from end to end: what was asked, what it resolves to, and what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from bench.attacks import Request
+from bench.collect import collect
+from bench.errors import UsageError
+from bench.executors import Bench, Executor, InProcess, Processes
+from bench.plan import SHARD, Lane, lanes, parse_eps
+from bench.protocols import SOUND
+from bench.results import ModelInfo, Results, Setting
+from bench.run import Driver, Failure, backend, versions
+from bench.sources import DataSource, Images, ModelSource, deployed, find_model, probe
+from bench.store import Store
+
+DEFAULT_N = 1000
+GRIDS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("digits", "linf"): ("0.02", "0.05", "0.1", "0.15"),
+    ("photographs", "linf"): ("1/255", "2/255", "4/255", "8/255"),
+    ("digits", "l2"): ("0.25", "0.5", "1", "1.5"),
+    ("photographs", "l2"): ("0.125", "0.25", "0.5", "1"),
+}
+PAPER_GRID = tuple(f"{i / 100:.2f}" for i in range(1, 16))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What a user asked for.
+
+    Attributes:
+        models: names of the zoo, ``file.py:factory`` or entry points.
+        requests: attacks with their parameters.
+        data: where the images come from.
+        weights: weights file of one's own model.
+        weights_from: data set or directory the zoo's weights come from, if not the data set's own.
+        eps: the grid as given; ``None`` for the data set's default, ``("paper",)`` for the paper's.
+        n: images; ``None`` for the default.
+        norm, seed, independent, device: of the evaluation.
+        command: the command as pages show it.
+        download: whether a missing data set may be fetched.
+    """
+
+    models: tuple[str, ...]
+    requests: tuple[Request, ...]
+    data: DataSource
+    weights: str | None = None
+    weights_from: str | None = None
+    eps: tuple[str | float, ...] | None = None
+    n: int | None = None
+    norm: str = "linf"
+    seed: int = 0
+    independent: bool = False
+    device: str = "cpu"
+    command: str = ""
+    download: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Evaluation:
+    """An evaluation that can be run: everything that can be refused has been.
+
+    Attributes:
+        setting: what all models share.
+        models: source and description of each model.
+        requests: the attacks.
+        data: the images.
+        source: where workers load them from.
+        device: ``cpu`` or ``cuda``.
+        command: for pages.
+        bench: what this process has loaded.
+    """
+
+    setting: Setting
+    models: tuple[tuple[ModelSource, ModelInfo], ...]
+    requests: tuple[Request, ...]
+    data: Images
+    source: DataSource
+    device: str
+    command: str
+    bench: Bench
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """The plan."""
+        return lanes(self.setting, [info for _, info in self.models], self.requests)
+
+    def manifest(self) -> dict[str, Any]:
+        """What a store keeps so that pages can be drawn again."""
+        return {
+            "schema": 1,
+            "setting": asdict(self.setting),
+            "models": [asdict(info) for _, info in self.models],
+            "requests": [asdict(request) for request in self.requests],
+            "classes": list(self.data.classes),
+            "versions": versions(),
+            "command": self.command,
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Outcome:
+    """What came out of a run.
+
+    Attributes:
+        results: as ``collect`` gives them: the whole grid first.
+        failures: cells that failed.
+    """
+
+    results: tuple[Results, ...]
+    failures: tuple[Failure, ...]
+
+
+def prepare(ask: Ask) -> Evaluation:
+    """Resolves what was asked and looks once at every model.
+
+    Raises:
+        UsageError: anything about it cannot be done; nothing has been measured yet.
+        zoo.data.DataError, zoo.registry.WeightsError: data or weights are missing or damaged.
+    """
+    check_device(ask.device)
+    data = ask.data.load(download=ask.download)
+    setting = make_setting(ask, data)
+    found = [
+        find_model(name, dataset=data.name, weights=ask.weights, weights_from=ask.weights_from)
+        for name in dict.fromkeys(ask.models)
+    ]
+    bench = Bench()
+    bench.keep_data(ask.data, data)
+    first = data.images(0, min(SHARD, setting.n)).to(ask.device)
+    for source, info in found:
+        built = source.build()
+        if source.digest(built) != info.weights:
+            raise UsageError(
+                f"the factory of {info.name!r} gives other weights each time it is called; give --weights FILE"
+            )
+        model = deployed(built, ask.device)
+        probe(info.name, model, first, len(data.classes))
+        bench.keep_model(info.weights, ask.device, model)
+    return Evaluation(
+        setting=setting,
+        models=tuple(found),
+        requests=ask.requests,
+        data=data,
+        source=ask.data,
+        device=ask.device,
+        command=ask.command,
+        bench=bench,
+    )
+
+
+def make_setting(ask: Ask, data: Images) -> Setting:
+    """The setting an ask means on a data set; raises ``UsageError`` for an n or ε that cannot be."""
+    if ask.n is not None and not 1 <= ask.n <= len(data):
+        raise UsageError(f"--n is {ask.n}, but {data.name} has 1 to {len(data)} test images")
+    kind = "digits" if data.name == "digits" else "photographs"
+    eps = ask.eps or GRIDS[kind, ask.norm]
+    return Setting(
+        dataset=data.name,
+        data=data.sha256,
+        n=ask.n or min(DEFAULT_N, len(data)),
+        norm=ask.norm,
+        eps=parse_eps(PAPER_GRID if tuple(eps) == ("paper",) else eps),
+        curve="independent" if ask.independent else "cumulative",
+        seed=ask.seed,
+        protocol=SOUND.label,
+        backend=backend(ask.device),
+    )
+
+
+def run_evaluation(
+    evaluation: Evaluation,
+    store: Store,
+    executor: Executor,
+    progress: Callable[[int, int], None] | None = None,
+) -> Outcome:
+    """Runs what the store lacks and collects what it then holds."""
+    store.put_run(evaluation.manifest())
+    driver = Driver(
+        store,
+        executor,
+        {info.weights: source for source, info in evaluation.models},
+        evaluation.source,
+        device=evaluation.device,
+        progress=progress,
+    )
+    failures = driver.run(evaluation.lanes)
+    results = collect(
+        store,
+        evaluation.setting,
+        [(info, evaluation.requests) for _, info in evaluation.models],
+        classes=evaluation.data.classes,
+        versions=versions(),
+        command=evaluation.command,
+        failed=[str(failure) for failure in failures],
+    )
+    return Outcome(results=results, failures=failures)
+
+
+def executor_for(evaluation: Evaluation, workers: int) -> Executor:
+    """Worker processes on a CPU; on a GPU, or with one worker, this process."""
+    if workers == 1 or evaluation.device != "cpu":
+        return InProcess(evaluation.bench)
+    return Processes(workers)
+
+
+def check_device(device: str) -> None:
+    """Raises ``UsageError`` unless the device is there."""
+    kind = device.partition(":")[0]
+    if kind not in ("cpu", "cuda"):
+        raise UsageError(f"unknown device {device!r}; known: cpu, cuda")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise UsageError(f"--device {device}, but torch finds no GPU here; use --device cpu")

@@ -1,0 +1,102 @@
+"""What a store was asked for over time, as results that pages are drawn from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from bench.attacks import Request
+from bench.collect import collect
+from bench.results import ModelInfo, ModelResult, Results, Setting
+from bench.store import Store
+
+
+@dataclass(slots=True)
+class Chapter:
+    """All that was asked in one setting.
+
+    Attributes:
+        setting: what its results share.
+        asked: the attacks asked for, by model.
+        classes, versions, command: of the newest run.
+    """
+
+    setting: Setting
+    asked: dict[ModelInfo, dict[Request, None]] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)
+    command: str = ""
+
+    def add(self, run: Mapping[str, Any]) -> None:
+        """Takes in one more run of this setting."""
+        requests = [_request(fields) for fields in run["requests"]]
+        for fields in run["models"]:
+            self.asked.setdefault(ModelInfo(**fields), {}).update(dict.fromkeys(requests))
+        self.classes = tuple(run["classes"])
+        self.versions = dict(run["versions"])
+        self.command = str(run["command"])
+
+
+def chapters(store: Store, dataset: str | None = None) -> list[Chapter]:
+    """The settings a store has runs of, the one asked for last first.
+
+    Args:
+        store: where the runs are.
+        dataset: only settings on this data set.
+    """
+    found: dict[Setting, Chapter] = {}
+    for run in store.runs():
+        setting = _setting(run["setting"])
+        if dataset in (None, setting.dataset):
+            chapter = found.pop(setting, None) or Chapter(setting)
+            chapter.add(run)
+            found[setting] = chapter
+    return list(reversed(found.values()))
+
+
+def page_results(
+    store: Store, chapter: Chapter, failed: Sequence[str] = ()
+) -> tuple[Results, tuple[Results, ...]]:
+    """A chapter's results for a page: those over its common attacks, and the ones that stand apart.
+
+    The models are compared under the attacks that most of them share; where a model met others besides,
+    its full results come apart, so that an extra attack on one model never takes it out of the ranking.
+    """
+    whole, *partial = collect(
+        store,
+        chapter.setting,
+        [(info, tuple(requests)) for info, requests in chapter.asked.items()],
+        classes=chapter.classes,
+        versions=chapter.versions,
+        command=chapter.command,
+        failed=failed,
+    )
+    common = _common_attacks(whole.models)
+    main = tuple(_restricted(model, common) for model in whole.models)
+    apart = tuple(
+        m for m in whole.models if set(m.attack_set) - set(common) and set(common) <= set(m.attack_set)
+    )
+    extra = (replace(whole, models=apart, failed=()),) if apart else ()
+    return replace(whole, models=main), (*extra, *partial)
+
+
+def _common_attacks(models: Iterable[ModelResult]) -> tuple[Request, ...]:
+    counts = Counter(model.attack_set for model in models)
+    return max(counts, key=lambda attacks: (counts[attacks], len(attacks)), default=())
+
+
+def _restricted(model: ModelResult, attacks: Sequence[Request]) -> ModelResult:
+    if not set(attacks) <= set(model.attack_set):
+        return model
+    curves = tuple(curve for curve in model.curves if curve.request in attacks)
+    return replace(model, curves=curves)
+
+
+def _setting(fields: Mapping[str, Any]) -> Setting:
+    return Setting(**{**fields, "eps": tuple(fields["eps"])})
+
+
+def _request(fields: Mapping[str, Any]) -> Request:
+    return Request(**{**fields, "params": tuple((name, value) for name, value in fields["params"])})

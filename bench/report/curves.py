@@ -1,0 +1,150 @@
+"""Accuracy against ε: one panel for all models if they are few, else one for each architecture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.collections import LineCollection
+from matplotlib.lines import Line2D
+
+from bench.report.format import eps_texts, figure_label, norm_text
+from bench.report.style import FEW, MUTED, Style, family
+from bench.stats import Share, wilson
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from bench.attacks import Request
+    from bench.ranking import Standing
+    from bench.results import ModelResult, Results
+
+_MOST_TICKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One model's accuracy, from ε = 0 (clean) through the grid."""
+
+    name: str
+    shares: tuple[Share, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The models a panel shows in colour, and the others in grey behind them."""
+
+    title: str
+    eps: tuple[float, ...]
+    norm: str
+    lines: tuple[Line, ...]
+    others: tuple[Line, ...]
+
+
+def panels(results: Results, lines: Sequence[Standing], request: Request) -> list[Panel]:
+    """The panels of one attack; architectures in the order of their best model in the table."""
+    grid = results.setting.eps
+    eps = grid if grid[0] == 0 else (0.0, *grid)
+    measured = [
+        Line(line.name, _shares(line.result, request, grid))
+        for line in lines
+        if any(curve.request == request for curve in line.result.curves)
+    ]
+    few = len(lines) <= FEW
+    groups = dict.fromkeys("all models" if few else family(line.name) for line in measured)
+    inside = {group: [x for x in measured if few or family(x.name) == group] for group in groups}
+    return [
+        Panel(group, eps, results.setting.norm, tuple(own), tuple(x for x in measured if x not in own))
+        for group, own in inside.items()
+    ]
+
+
+def _shares(model: ModelResult, request: Request, grid: Sequence[float]) -> tuple[Share, ...]:
+    curve = next(curve for curve in model.curves if curve.request == request)
+    attacked = tuple(wilson(int(row.sum()), len(row)) for row in curve.standing)
+    if grid[0] == 0:
+        return attacked
+    return (wilson(int(model.clean.correct.sum()), len(model.clean.correct)), *attacked)
+
+
+def draw_panel(axes: Axes, panel: Panel, styles: dict[str, Style]) -> None:
+    """Draw lines with their 95 % bands, and below them the names."""
+    behind = [[(x, 100 * s.value) for x, s in zip(panel.eps, o.shares, strict=True)] for o in panel.others]
+    axes.add_collection(LineCollection(behind, colors=MUTED, linewidths=0.6, alpha=0.3, zorder=1))
+    rows = [
+        (line.name, x, 100 * share.value)
+        for line in panel.lines
+        for x, share in zip(panel.eps, line.shares, strict=True)
+    ]
+    names = [line.name for line in panel.lines]
+    sns.lineplot(
+        data=pd.DataFrame(rows, columns=["model", "eps", "accuracy"]),
+        x="eps",
+        y="accuracy",
+        hue="model",
+        hue_order=names,
+        style="model",
+        style_order=names,
+        palette={name: styles[name].colour for name in names},
+        dashes={name: styles[name].dash for name in names},
+        markers={name: styles[name].marker for name in names},
+        markersize=4,
+        markeredgewidth=0,
+        linewidth=1.5,
+        estimator=None,
+        errorbar=None,
+        legend=False,
+        ax=axes,
+    )
+    for line in panel.lines:
+        lo, hi = ([100 * getattr(share, end) for share in line.shares] for end in ("lo", "hi"))
+        axes.fill_between(panel.eps, lo, hi, color=styles[line.name].colour, alpha=0.13, linewidth=0)
+    _dress(axes, panel)
+    _name_lines(axes, names, styles)
+
+
+def _dress(axes: Axes, panel: Panel) -> None:
+    """Title, axes and ticks; of a long ε grid only some ticks get a text."""
+    axes.set_title(figure_label(panel.title), loc="left", fontsize=9, weight="bold", pad=6)
+    axes.set_xlabel(f"ε ({norm_text(panel.norm)})", fontsize=7.5, labelpad=1)
+    axes.set_ylabel("accuracy, %", fontsize=7.5, labelpad=2)
+    every = -(-len(panel.eps) // _MOST_TICKS)
+    shown = panel.eps[:1] + panel.eps[every::every] if every > 1 else panel.eps
+    texts = dict(zip(panel.eps, eps_texts(panel.eps), strict=True))
+    axes.set_xticks(shown, [texts[x] for x in shown])
+    axes.set_yticks((0, 25, 50, 75, 100))
+    axes.tick_params(labelsize=7.5, pad=2)
+    last = panel.eps[-1] or 1.0
+    axes.set_xlim(-0.02 * last, 1.03 * last)
+    axes.set_ylim(-2, 103)
+    axes.grid(visible=False, axis="x")
+
+
+def _name_lines(axes: Axes, names: Sequence[str], styles: dict[str, Style]) -> None:
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=styles[name].colour,
+            linestyle=(0, styles[name].dash),
+            marker=styles[name].marker,
+            markersize=3.5,
+            linewidth=1.5,
+        )
+        for name in names
+    ]
+    axes.legend(
+        handles,
+        [figure_label(name) for name in names],
+        loc="upper left",
+        bbox_to_anchor=(-0.03, -0.17),
+        frameon=False,
+        fontsize=7.5,
+        labelspacing=0.25,
+        handlelength=2.6,
+        borderaxespad=0,
+        borderpad=0,
+    )

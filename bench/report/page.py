@@ -1,0 +1,158 @@
+"""One setting's results as an HTML page with its figures beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench import ranking
+from bench.errors import UsageError
+from bench.protocols import PROTOCOLS
+from bench.report import tables
+from bench.report.format import (
+    attack_names,
+    eps_texts,
+    interval,
+    norm_text,
+    params_text,
+    percent,
+    seconds,
+    slug,
+)
+
+if TYPE_CHECKING:
+    import jinja2
+
+    from bench.ranking import Standing
+    from bench.report.figures import Figures
+    from bench.results import Results
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_MOST_SAMPLES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The headline table of one setting; ``eps`` are the texts of its grid."""
+
+    results: Results
+    attacks: str
+    eps: tuple[str, ...]
+    ranked: tuple[Standing, ...]
+    unranked: tuple[Standing, ...]
+
+
+def write_page(results: Results, others: Sequence[Results], directory: Path, data_note: str) -> Path:
+    """See ``bench.report.write``."""
+    stem = slug(results.setting.dataset)
+    page = directory / f"{stem}.html"
+    lines = ranking.standings(results)
+    figures = _draw(results, lines, stem)
+    files = {directory / "figures" / name: data for name, data in figures.files.items()} if figures else {}
+    html = _render(results, lines, others, figures, data_note)
+    try:
+        (directory / "figures").mkdir(parents=True, exist_ok=True)
+        for path, data in files.items():
+            _replace(path, data)
+        _replace(page, html.encode("utf-8", "replace"))
+    except OSError as error:
+        raise UsageError(
+            f"cannot write the report to {directory}: {error.strerror}; choose another place with --reports"
+        ) from error
+    return page
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all: a reader never sees half a page."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(data)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _draw(results: Results, lines: Sequence[Standing], stem: str) -> Figures | None:
+    """The figures, or ``None`` where no model has a result to draw."""
+    if not lines:
+        return None
+    from bench.report.figures import draw
+
+    return draw(results, lines, stem)
+
+
+def _render(
+    results: Results,
+    lines: Sequence[Standing],
+    others: Sequence[Results],
+    figures: Figures | None,
+    data_note: str,
+) -> str:
+    setting = results.setting
+    names = attack_names(results)
+    eps = eps_texts(setting.eps)
+    shown = dict(zip(setting.eps, eps, strict=True))
+    middle = len(eps) // 2
+    protocol = PROTOCOLS.get(setting.protocol.partition("/")[0])
+    template = _environment().get_template("page.html.j2")
+    return template.render(
+        results=results,
+        setting=setting,
+        data_note=data_note,
+        headline=_headline(results, lines),
+        lines=lines,
+        eps=eps,
+        figures=figures,
+        galleries=[
+            (line.name, tables.pictures(line.result, results.classes, shown)[:_MOST_SAMPLES])
+            for line in lines
+            if line.result.samples
+        ],
+        class_counts=tables.class_counts(results) if lines else (),
+        class_rows=tables.class_rows(results, lines, middle),
+        class_eps=eps[middle] if eps else "",
+        attacks=[
+            (name, _libraries(results, request), params_text(request)) for request, name in names.items()
+        ],
+        attack_blocks=tables.attack_blocks(lines, list(names), eps),
+        rules=protocol.summary if protocol and protocol.label == setting.protocol else "",
+        others=[_headline(other, ranking.standings(other)) for other in others],
+    )
+
+
+def _headline(results: Results, lines: Sequence[Standing]) -> Headline:
+    return Headline(
+        results,
+        ranking.attack_label(results),
+        eps_texts(results.setting.eps),
+        tuple(line for line in lines if line.rank is not None),
+        tuple(line for line in lines if line.rank is None),
+    )
+
+
+def _libraries(results: Results, request: object) -> str:
+    """The library versions that ran an attack; more than one where cells of an older run were kept."""
+    found = {c.library for model in results.models for c in model.curves if c.request == request}
+    return ", ".join(sorted(found))
+
+
+def _environment() -> jinja2.Environment:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": percent,
+        "interval": interval,
+        "seconds": seconds,
+        "norm": norm_text,
+    }
+    return environment

@@ -1,0 +1,64 @@
+"""Colours, dashes and markers of models, the same in every figure of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# Stand-ins that a page replaces by its own variables for light and dark.
+CARD = "#ffffff"
+INK = "#1b2430"
+MUTED = "#5d6875"
+LINE = "#d9dee5"
+
+# Okabe and Ito's colours, told apart under every common colour blindness, on light and on dark ground.
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8f7a00")
+
+FEW = 6  # models up to which each has a colour of its own and all share a panel
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How one model is drawn."""
+
+    colour: str
+    dash: tuple[int, int]
+    marker: str
+
+
+def family(name: str) -> str:
+    """The architecture a model's name begins with, without depth and recipe."""
+    return name.partition(".")[0].removesuffix("_4")
+
+
+def recipe(name: str) -> str:
+    """The recipe tag of a model's name; empty for plain training."""
+    return name.partition(".")[2]
+
+
+def shallow(name: str) -> bool:
+    """Whether the name is of a model of depth 4."""
+    return name.partition(".")[0].endswith("_4")
+
+
+def styles(names: Sequence[str]) -> dict[str, Style]:
+    """A style for each model: with few models a colour each, with many a colour for each recipe.
+
+    Depth 4 is dashed and square either way.
+    """
+    by_model = len(names) <= FEW
+    kinds = list(names) if by_model else sorted({recipe(name) for name in names}, key=_plain_first)
+    return {
+        name: Style(
+            PALETTE[kinds.index(name if by_model else recipe(name)) % len(PALETTE)],
+            (4, 2) if shallow(name) else (1, 0),
+            "s" if shallow(name) else "o",
+        )
+        for name in names
+    }
+
+
+def _plain_first(tag: str) -> tuple[int, str]:
+    """Plain training first, then adversarial training, whose colours should not depend on what else is there."""
+    known = ("", "pgd_at", "fgsm_mix")
+    return (known.index(tag) if tag in known else len(known), tag)

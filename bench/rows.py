@@ -1,0 +1,166 @@
+"""Results into tidy rows: one a model, attack and ε, with everything the numbers were measured on."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from bench.results import Curve, ModelResult, Results
+from bench.stats import Share, wilson
+
+SCHEMA = 1
+
+Row = dict[str, Any]
+
+# column → kind of its values; what these columns mean is in docs/leaderboard.md
+_IDENTITY: dict[str, str] = {
+    "model": "text",
+    "weights": "text",
+    "dataset": "text",
+    "data": "text",
+    "n": "int",
+    "attack": "text",
+    "library": "text",
+    "norm": "text",
+    "eps": "float",
+    "curve": "text",
+    "grid": "text",
+    "steps": "int",
+    "alpha": "float",
+    "alpha_rule": "text",
+    "random_start": "bool",
+    "restarts": "int",
+    "params": "text",
+    "seeds": "text",
+    "protocol": "text",
+    "backend": "text",
+}
+_VALUES: dict[str, str] = {
+    "trained_on": "text",
+    "parameters": "int",
+    "clean_acc": "float",
+    "clean_lo": "float",
+    "clean_hi": "float",
+    "robust_acc": "float",
+    "robust_lo": "float",
+    "robust_hi": "float",
+    "robust_given_clean": "float",
+    "robust_given_clean_lo": "float",
+    "robust_given_clean_hi": "float",
+    "clean_right": "int",
+    "robust": "int",
+    "vanished": "int",
+    "nonfinite": "int",
+    "projected": "int",
+    "gradients": "int",
+    "seconds": "float",
+    "digest": "text",
+    "versions": "text",
+    "schema": "int",
+    "symbench": "text",
+}
+KINDS = {**_IDENTITY, **_VALUES}
+
+IDENTITY: tuple[str, ...] = tuple(_IDENTITY)
+COLUMNS: tuple[str, ...] = tuple(KINDS)
+TIMING: tuple[str, ...] = ("seconds",)
+
+OPTIONAL = {  # numbers that do not apply to every row
+    "steps", "alpha", "random_start", "restarts",
+    "robust_given_clean", "robust_given_clean_lo", "robust_given_clean_hi",
+}  # fmt: skip
+
+
+def rows(results: Results) -> list[Row]:
+    """The rows of some results, in the order of models, attacks and ε.
+
+    Returns:
+        Dictionaries with the keys ``COLUMNS``; values are str, int, finite float or bool, and ``None`` where
+        a number does not apply. Accuracies are fractions in [0, 1] with Wilson's 95 % interval.
+    """
+    return [
+        _row(results, model, curve, i)
+        for model in results.models
+        for curve in model.curves
+        for i in range(len(results.setting.eps))
+    ]
+
+
+def _row(results: Results, model: ModelResult, curve: Curve, i: int) -> Row:
+    setting, clean, standing = results.setting, model.clean, curve.standing[i]
+    right, robust = int(clean.correct.sum()), int(standing.sum())
+    row: Row = {
+        "model": model.info.name,
+        "weights": model.info.weights,
+        "dataset": setting.dataset,
+        "data": setting.data,
+        "n": setting.n,
+        "curve": setting.curve,
+        "grid": _joined(repr(float(eps)) for eps in setting.eps[: i + 1])
+        if setting.curve == "cumulative"
+        else "",
+        "seeds": str(setting.seed),
+        "protocol": setting.protocol,
+        "backend": setting.backend,
+        **_attack(curve, float(setting.eps[i])),
+        "trained_on": model.info.trained_on,
+        "parameters": model.info.parameters,
+        **_share("clean", wilson(right, setting.n), "clean_acc"),
+        **_share("robust", wilson(robust, setting.n), "robust_acc"),
+        **_share("robust_given_clean", wilson(robust, right) if right else None, "robust_given_clean"),
+        "clean_right": right,
+        "robust": robust,
+        "vanished": int((clean.correct & (clean.grad_norm == 0)).sum()),
+        "nonfinite": int(np.sum(curve.nonfinite[i])),
+        "projected": int(np.sum(curve.projected[i])),
+        "gradients": int(curve.gradients[i]),
+        "seconds": round(float(curve.seconds[i]), 3),
+        "digest": curve.digest[i],
+        "versions": _joined(f"{k}={v}" for k, v in sorted(results.versions.items()) if k != "symbench"),
+        "schema": SCHEMA,
+        "symbench": results.versions.get("symbench") or version(),
+    }
+    return {column: row[column] for column in COLUMNS}
+
+
+def _attack(curve: Curve, eps: float) -> Row:
+    """The columns that say which attack it was; parameters without a column of their own go to ``params``."""
+    params = dict(curve.request.params_at(eps))
+    alpha = params.pop("alpha", None)
+    return {
+        "attack": curve.request.attack,
+        "library": curve.library,
+        "norm": curve.request.norm,
+        "eps": eps,
+        "steps": params.pop("steps", None),
+        "alpha": None if alpha is None else float(alpha),
+        "alpha_rule": params.pop("alpha_rule", None) or "",
+        "random_start": params.pop("random_start", None),
+        "restarts": params.pop("restarts", None),
+        "params": _joined(f"{name}={value}" for name, value in sorted(params.items())),
+    }
+
+
+def _share(prefix: str, share: Share | None, name: str) -> Row:
+    values = (share.value, share.lo, share.hi) if share else (None, None, None)
+    return dict(zip((name, f"{prefix}_lo", f"{prefix}_hi"), values, strict=True))
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return ";".join(parts)
+
+
+def version() -> str:
+    """Version of the installed package; ``unknown`` where it runs uninstalled."""
+    try:
+        return importlib.metadata.version("symbench")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What a row was measured on and how; rows that share it are the same measurement."""
+    return tuple(row[column] for column in IDENTITY)

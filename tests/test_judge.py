@@ -1,0 +1,120 @@
+"""The judge decides by looking again, with the tolerances of the protocol."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from bench.errors import CellError
+from bench.judge import distance, look, project, verify
+from tests.toys import attack_cell, linear_problem
+
+
+class Constant(nn.Module):
+    """Gives the same logits for every image."""
+
+    def __init__(self, logits: list[float]) -> None:
+        super().__init__()
+        self.logits = torch.tensor(logits)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.logits.expand(len(x), -1)
+
+
+X = torch.full((3, 1, 4, 4), 0.5)
+Y = torch.zeros(3, dtype=torch.int64)
+
+
+def test_look_reports_margin_and_loss_of_known_logits() -> None:
+    verdict = look(Constant([2.0, 0.5, -1.0]), X, Y)
+    assert verdict.right.all()
+    assert torch.allclose(verdict.margin, torch.full((3,), 1.5))
+    expected = torch.log(1 + torch.exp(torch.tensor(-1.5)) + torch.exp(torch.tensor(-3.0)))
+    assert torch.allclose(verdict.loss, expected.expand(3))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_an_image_with_nonfinite_logits_is_broken_even_if_its_class_leads(bad: float) -> None:
+    verdict = look(Constant([5.0, bad if bad != bad else -1.0, -bad]), X, Y)
+    assert verdict.nonfinite.all()
+    assert not verdict.right.any()
+    assert (verdict.loss == torch.inf).all()
+
+
+def test_nan_is_never_the_predicted_class() -> None:
+    assert (look(Constant([float("nan"), 1.0, 0.0]), X, Y).predicted == 1).all()
+
+
+@pytest.mark.parametrize(("excess", "projected"), [(0.0, False), (9e-7, False), (2e-6, True), (9e-5, True)])
+def test_small_deviation_from_the_ball_is_accepted_or_projected(excess: float, projected: bool) -> None:
+    cell = attack_cell(eps=0.1)
+    images, verdict = verify(cell, Constant([1.0, 0.0]), X, Y, X + 0.1 + excess)
+    assert bool(verdict.projected.all()) is projected
+    assert float(verdict.distance.max()) <= 0.1 + 1e-6
+    assert float(distance(X, images, "linf").max()) == float(verdict.distance.max())
+
+
+def test_what_lies_far_outside_the_ball_fails_the_cell() -> None:
+    with pytest.raises(CellError, match=r"lies 0\.0002 outside its linf ball of radius 0\.1"):
+        verify(attack_cell(eps=0.1), Constant([1.0, 0.0]), X, Y, X + 0.1 + 2e-4)
+
+
+def test_l2_tolerance_is_relative() -> None:
+    eps = 2.0
+    step = torch.zeros_like(X)
+    step[:, 0, 0, 0] = 0.4
+    step[:, 0, 0, 1] = (eps**2 - 0.4**2) ** 0.5 - 1.5
+    inside = X.clone()
+    images, verdict = verify(attack_cell(eps=float(step[0].norm()) * (1 - 0.9e-5), norm="l2"), Constant([1.0, 0.0]), X, Y, inside + step)
+    assert not verdict.projected.any()
+    images, verdict = verify(attack_cell(eps=float(step[0].norm()) - 5e-5, norm="l2"), Constant([1.0, 0.0]), X, Y, inside + step)
+    assert verdict.projected.all()
+    assert float(distance(X, images, "l2").max()) <= float(step[0].norm()) - 5e-5 + 1e-6
+
+
+def test_what_leaves_the_box_far_fails_the_cell() -> None:
+    with pytest.raises(CellError, match=r"leaves the box \[0, 1\] by 0\.1"):
+        verify(attack_cell(eps=0.7), Constant([1.0, 0.0]), X, Y, X + 0.6)
+
+
+def test_what_leaves_the_box_by_rounding_is_clamped_silently() -> None:
+    images, verdict = verify(attack_cell(eps=0.6), Constant([1.0, 0.0]), X, Y, X + 0.5 + 5e-7)
+    assert not verdict.projected.any()
+    assert float(images.max()) <= 1.0
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_pixels_that_are_not_finite_fail_the_cell(value: float) -> None:
+    broken = X.clone()
+    broken[1, 0, 2, 2] = value
+    with pytest.raises(CellError, match="1 of 3 attacked images hold pixels that are not finite"):
+        verify(attack_cell(eps=0.1), Constant([1.0, 0.0]), X, Y, broken)
+
+
+def test_a_wrong_shape_fails_the_cell() -> None:
+    with pytest.raises(CellError, match="shape"):
+        verify(attack_cell(eps=0.1), Constant([1.0, 0.0]), X, Y, X[:2])
+
+
+@given(seed=st.integers(0, 2**16), eps=st.floats(1e-3, 1.0), norm=st.sampled_from(["linf", "l2"]))
+def test_projection_lands_in_ball_and_box_and_keeps_what_is_inside(seed: int, eps: float, norm: str) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.rand(4, 1, 5, 5, generator=generator)
+    other = (x + eps * torch.randn(4, 1, 5, 5, generator=generator)).clamp(0, 1)
+    landed = project(x, other, norm, eps)
+    assert float(distance(x, landed, norm).max()) <= eps * (1 + 1e-5) + 1e-7
+    assert float(landed.min()) >= 0
+    assert float(landed.max()) <= 1
+    inside = distance(x, other, norm) <= eps * (1 - 1e-6)
+    assert torch.allclose(landed[inside], other[inside], atol=1e-7)
+
+
+def test_verify_breaks_a_linear_model_exactly_beyond_its_radius() -> None:
+    model, x, y, radius = linear_problem()
+    direction = torch.where(y == 1, -1.0, 1.0)[:, None, None, None] * model.weight.sign()
+    eps = float(radius.median())
+    _, verdict = verify(attack_cell(eps=eps), model, x, y, x + eps * direction)
+    assert torch.equal(verdict.right, radius > eps)
