@@ -6,8 +6,9 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
-from bench.errors import UsageError
+from zoo.errors import UserError
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 
@@ -25,9 +26,16 @@ COMMANDS = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    """Refuses in one line, like every other refusal here."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USAGE, f"bench: error: {message}; see {self.prog} --help\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """All commands with their options; builds nothing heavy."""
-    top = argparse.ArgumentParser(prog="bench", description=DESCRIPTION)
+    top = _Parser(prog="bench", description=DESCRIPTION)
     top.add_argument("--version", action="store_true", help="print the version and stop")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     for name, summary in COMMANDS.items():
@@ -61,27 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return EXIT_OK
-    except Exception as fault:
-        if not _is_users(fault):
-            raise
+    except UserError as fault:
         print(f"bench: error: {' '.join(str(fault).split())}", file=sys.stderr)
         return EXIT_USAGE
-
-
-def _is_users(fault: Exception) -> bool:
-    if isinstance(fault, UsageError):
-        return True
-    named = {(type(fault).__module__, type(fault).__name__)}
-    return bool(
-        named
-        & {
-            ("zoo.folders", "DataError"),
-            ("zoo.registry", "WeightsError"),
-            ("zoo.entries", "UnknownModel"),
-            ("zoo.recipes", "UnknownRecipe"),
-            ("zoo.train", "TrainError"),
-        }
-    )
 
 
 def _data_options(sub: argparse.ArgumentParser) -> None:

@@ -189,7 +189,7 @@ def self_test() -> list[Finding]:
 
     import zoo
     from bench.attacks import adapter
-    from zoo.deploy import deploy
+    from zoo.deployment import deploy
 
     eps, what, remedy = 0.1, "self-test", "reinstall torch, torchattacks and foolbox"
     model = deploy(zoo.load("baseline_cnn", "digits"))

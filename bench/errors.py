@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from zoo.errors import UserError
 
-class UsageError(Exception):
+
+class UsageError(UserError):
     """What was asked for cannot be done as it was asked; the message says the value and the remedy (exit 2)."""
 
 

@@ -159,7 +159,7 @@ def make_setting(ask: Ask, data: Images) -> Setting:
     if ask.n is not None and not 1 <= ask.n <= len(data):
         raise UsageError(f"--n is {ask.n}, but {data.name} has 1 to {len(data)} test images")
     kind = "digits" if data.name == "digits" else "photographs"
-    eps = ask.eps or GRIDS[kind, ask.norm]
+    eps = GRIDS[kind, ask.norm] if ask.eps is None else ask.eps
     return Setting(
         dataset=data.name,
         data=data.sha256,

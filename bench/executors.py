@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import sys
 from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -173,6 +174,7 @@ _worker: Any = None
 
 def _start_worker() -> None:
     global _worker
+    sys.stdout = sys.stderr  # what a user's own model prints must not get between the rows of --json
     torch.set_num_threads(1)
     _worker = Bench()
 

@@ -126,14 +126,47 @@ def _propose(cell: Cell, model: nn.Module, x: Tensor, y: Tensor, restart: int) -
     call = adapter(cell.attack, cell.library.partition("==")[0])
     taken = ATTACKS[cell.attack, cell.library.partition("==")[0]].params
     params = {name: value for name, value in cell.params if name in taken and name != "restarts"}
-    with seeded(x.device, cell.seed, cell.first, cell.attack, eps, restart):
-        try:
-            return call(model, x, y, norm=cell.norm, eps=eps, **params)
-        except CellError:
-            raise
-        except Exception as fault:
-            reason = f"{type(fault).__name__}: {fault}".splitlines()[0]
-            raise CellError(f"{cell.library} {cell.attack} raised {reason}") from fault
+
+    def attacked() -> Tensor:
+        with seeded(x.device, cell.seed, cell.first, cell.attack, eps, restart):
+            try:
+                return call(model, x, y, norm=cell.norm, eps=eps, **params)
+            except CellError:
+                raise
+            except Exception as fault:
+                reason = f"{type(fault).__name__}: {fault}".splitlines()[0]
+                raise CellError(f"{cell.library} {cell.attack} raised {reason}") from fault
+
+    proposed = attacked()
+    return proposed if bool(torch.isfinite(proposed).all()) else _witnessed(attacked, model, x)
+
+
+def _witnessed(attacked: Callable[[], Tensor], model: nn.Module, x: Tensor) -> Tensor:
+    """Attacks again, watching: an image that ended as NaN becomes the first point where its logits were NaN.
+
+    Where a model's logits are not finite, neither are its gradients, and an iterative attack goes on from
+    there to pixels that are not. The model is to blame for that: it broke at the last point before.
+    """
+    points, seen = x.clone(), torch.zeros(len(x), dtype=torch.bool, device=x.device)
+
+    def watch(_: nn.Module, inputs: tuple[Tensor, ...], logits: Tensor) -> None:
+        at = inputs[0].detach()
+        if at.shape == x.shape:
+            fresh = ~_finite(logits.detach()) & _finite(at) & ~seen
+            points[fresh] = at[fresh]
+            seen.logical_or_(fresh)
+
+    hook = model.register_forward_hook(watch)
+    try:
+        proposed = attacked()
+    finally:
+        hook.remove()
+    lost = seen & ~_finite(proposed)
+    return torch.where(lost[:, None, None, None], points, proposed)
+
+
+def _finite(values: Tensor) -> Tensor:
+    return torch.isfinite(values).flatten(1).all(dim=1)
 
 
 class _Board:

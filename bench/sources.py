@@ -15,12 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-
 from bench.errors import UsageError, nearest
 from bench.results import ModelInfo
 from zoo import data as zoo_data
 from zoo import entries, registry
-from zoo.deploy import deploy
+from zoo.deployment import deploy
 
 ENTRY_POINTS = "symbench.models"
 
@@ -87,10 +86,22 @@ class ModelSource:
         """sha256 of what the model computes with: the checkpoint, or for foreign models tensors and code."""
         if self.kind == "zoo":
             return self.record().sha256
-        total = hashlib.sha256(tensors_digest(model).encode())
-        file = inspect.getsourcefile(self._factory())
-        total.update(Path(file).read_bytes() if file else b"")
+        # The name too: two factories of one file may give equal tensors that compute different things.
+        total = hashlib.sha256(f"{self.name} {tensors_digest(model)}".encode())
+        for file in self._code():
+            total.update(file.read_bytes())
         return total.hexdigest()
+
+    def _code(self) -> list[Path]:
+        """The files that hold the factory: the one named, and the one it was imported from."""
+        named = [Path(self.target.rpartition(":")[0])] if self.kind == "file" else []
+        try:
+            found = inspect.getsourcefile(inspect.unwrap(self._factory()))
+        except TypeError:  # a partial or another callable object, whose code lies nowhere in particular
+            found = None
+        if found and not any(Path(found).samefile(file) for file in named):
+            named.append(Path(found))
+        return named
 
 
 def find_model(
@@ -146,10 +157,7 @@ def _source(target: str, *, dataset: str, weights: str | None, weights_from: str
 
 def deployed(model: nn.Module, device: str) -> nn.Module:
     """The frozen, faster equal of a model on a device (see ``zoo.deploy``); the model stays as it is."""
-    try:
-        return deploy(model).to(device)
-    except TypeError as fault:
-        raise UsageError(str(fault)) from fault
+    return deploy(model).to(device)
 
 
 class Images(Protocol):
@@ -241,7 +249,7 @@ def _from_file(target: str) -> Any:
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as fault:
+    except (Exception, SystemExit) as fault:
         raise UsageError(f"{path!r} raised {type(fault).__name__} when imported: {fault}") from fault
     found = getattr(module, factory, None)
     if not callable(found):

@@ -7,6 +7,7 @@ again from the store alone.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -125,21 +126,30 @@ class DirectoryStore:
             return None
 
     def put(self, stored: Stored) -> None:
-        path = self._cell_path(stored.cell.key)
-        path.parent.mkdir(exist_ok=True)
-        write_atomically(path, encode(stored))
+        self._write(self._cell_path(stored.cell.key), encode(stored))
 
     def put_run(self, run: dict[str, Any]) -> None:
         text = canonical_json(run)
         name = sha256(text.encode()).hexdigest()[:32]
-        write_atomically(self.path / "runs" / f"{name}.json", text.encode())
+        self._write(self.path / "runs" / f"{name}.json", text.encode())
+
+    def _write(self, path: Path, content: bytes) -> None:
+        try:
+            path.parent.mkdir(exist_ok=True)
+            write_atomically(path, content)
+        except OSError as fault:
+            raise UsageError(
+                f"cannot write to the store {self.path}: {fault.strerror}; what it holds is kept"
+            ) from fault
 
     def runs(self) -> Iterator[dict[str, Any]]:
         files = sorted(
             (self.path / "runs").glob("*.json"), key=lambda file: (file.stat().st_mtime, file.name)
         )
         for file in files:
-            yield json.loads(file.read_text())
+            # As with cells, only a lost disk write can leave a damaged file.
+            with contextlib.suppress(ValueError):
+                yield json.loads(file.read_text())
 
     def _cell_path(self, key: str) -> Path:
         return self.path / "cells" / key[:2] / f"{key}.npz"

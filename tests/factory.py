@@ -95,7 +95,9 @@ def _model(
     reach = (0.13 if hardened else 0.045) * float(rng.uniform(0.8, 1.25)) * max(setting.eps) / 0.15
     fragility = np.maximum(margin, 0) * reach / 1.5
     curves = tuple(_curve(rng, r, clean, fragility, setting, classes) for r in requests)
-    shown = tuple(_sample(rng, i, image, clean, curves[-1], setting) for i, image in enumerate(images))
+    shown = tuple(
+        _sample(rng, i, image, clean, curves[-1], setting, classes) for i, image in enumerate(images)
+    )
     info = ModelInfo(
         name=name,
         weights=_digest(margin),
@@ -156,7 +158,13 @@ def _curve(
 
 
 def _sample(
-    rng: np.random.Generator, index: int, image: np.ndarray, clean: Clean, curve: Curve, setting: Setting
+    rng: np.random.Generator,
+    index: int,
+    image: np.ndarray,
+    clean: Clean,
+    curve: Curve,
+    setting: Setting,
+    classes: int,
 ) -> Sample:
     eps = setting.eps[len(setting.eps) // 2]
     signs = rng.choice([-eps, eps], size=image.shape).astype(np.float32)
@@ -165,7 +173,7 @@ def _sample(
         index=index,
         label=int(clean.label[index]),
         clean_predicted=int(clean.predicted[index]),
-        predicted=int(curve.predicted[len(setting.eps) // 2, index]),
+        predicted=int(_others(rng, clean.label[index : index + 1], classes)[0]),
         eps=eps,
         attack=curve.request.label,
         distance=float(np.abs(attacked - image).max()),

@@ -62,17 +62,15 @@ def test_what_lies_far_outside_the_ball_fails_the_cell() -> None:
         verify(attack_cell(eps=0.1), Constant([1.0, 0.0]), X, Y, X + 0.1 + 2e-4)
 
 
-def test_l2_tolerance_is_relative() -> None:
-    eps = 2.0
+@pytest.mark.parametrize(("excess", "projected"), [(0.9e-5, False), (5e-5, True)])
+def test_l2_tolerance_is_relative(excess: float, projected: bool) -> None:
     step = torch.zeros_like(X)
-    step[:, 0, 0, 0] = 0.4
-    step[:, 0, 0, 1] = (eps**2 - 0.4**2) ** 0.5 - 1.5
-    inside = X.clone()
-    images, verdict = verify(attack_cell(eps=float(step[0].norm()) * (1 - 0.9e-5), norm="l2"), Constant([1.0, 0.0]), X, Y, inside + step)
-    assert not verdict.projected.any()
-    images, verdict = verify(attack_cell(eps=float(step[0].norm()) - 5e-5, norm="l2"), Constant([1.0, 0.0]), X, Y, inside + step)
-    assert verdict.projected.all()
-    assert float(distance(X, images, "l2").max()) <= float(step[0].norm()) - 5e-5 + 1e-6
+    step[:, 0, 0, :2] = torch.tensor([0.3, 0.4])
+    eps = 0.5 / (1 + excess)
+    images, verdict = verify(attack_cell(eps=eps, norm="l2"), Constant([1.0, 0.0]), X, Y, X + step)
+    assert bool(verdict.projected.all()) is projected
+    allowed = eps * (1 + 1e-6) if projected else eps * (1 + 1e-5)
+    assert float(distance(X, images, "l2").max()) <= allowed
 
 
 def test_what_leaves_the_box_far_fails_the_cell() -> None:

@@ -196,8 +196,7 @@ def test_every_public_name_is_there(name: str) -> None:
 
 
 def test_deploy_is_the_function_whoever_imported_its_file() -> None:
-    import zoo.deploy
-    from zoo.deploy import deploy
+    from zoo.deployment import deploy
 
     assert zoo.deploy is deploy
 

@@ -51,6 +51,8 @@ def test_another_seed_gives_other_weights_under_another_name(whole: Trained, tmp
     assert other.record.sha256 != whole.record.sha256
     assert other.record.file == "digits/baseline_cnn_4.pgd_at@1.safetensors"
     assert other.record.key == "digits/baseline_cnn_4.pgd_at@1"
+    named = train("baseline_cnn_4@1", TRAIN, test=None, recipe=ADVERSARIAL, epochs=1, out=tmp_path / "named")
+    assert named.record.sha256 == other.record.sha256
 
 
 @pytest.mark.parametrize(("epoch", "batch"), [(1, 2), (2, 1), (3, 2)])

@@ -6,15 +6,13 @@
 from __future__ import annotations
 
 import importlib
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from zoo.entries import ENTRIES, PAPER_NAMES, UnknownModel, entry
 
 if TYPE_CHECKING:
     from zoo import data, recipes
-    from zoo.deploy import deploy
+    from zoo.deployment import deploy
     from zoo.models import build
     from zoo.registry import WeightsError, WeightsRecord, find, load, load_record, shipped
 
@@ -37,7 +35,7 @@ __all__ = [
 ]
 
 _REGISTRY = ("WeightsError", "WeightsRecord", "find", "load", "load_record", "shipped")
-_HOMES = {"build": "zoo.models", "deploy": "zoo.deploy", **dict.fromkeys(_REGISTRY, "zoo.registry")}
+_HOMES = {"build": "zoo.models", "deploy": "zoo.deployment", **dict.fromkeys(_REGISTRY, "zoo.registry")}
 
 
 def names() -> tuple[str, ...]:
@@ -55,15 +53,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-
-class _Package(ModuleType):
-    """Keeps `zoo.deploy` the function: importing the file of the same name would make it the module."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(
-            name, value.deploy if name == "deploy" and isinstance(value, ModuleType) else value
-        )
-
-
-sys.modules[__name__].__class__ = _Package

@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 
+from zoo.errors import UserError
 from zoo.registry import write_whole
 
 
-class TrainError(Exception):
+class TrainError(UserError):
     """Why training cannot start or go on, and what to do about it, in one sentence."""
 
 

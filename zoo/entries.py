@@ -10,6 +10,8 @@ import difflib
 import re
 from dataclasses import dataclass
 
+from zoo.errors import UserError
+
 ARCHITECTURES = (
     "baseline_cnn",
     "parallel_gcnn",
@@ -22,7 +24,7 @@ ARCHITECTURES = (
 RECIPES = ("standard", "pgd_at", "fgsm_mix")
 
 
-class UnknownModel(ValueError):
+class UnknownModel(UserError, ValueError):
     """A name that no model of the zoo has; the message gives the nearest names."""
 
 

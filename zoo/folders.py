@@ -16,11 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo.errors import UserError
+
 SUFFIXES = {".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp"}
 GRAY = {"1", "L", "LA"}
 
 
-class DataError(Exception):
+class DataError(UserError):
     """What is wrong with the data and what to do about it, in one sentence."""
 
 

@@ -11,10 +11,12 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 
+from zoo.errors import UserError
+
 __all__ = ["RECIPES", "Recipe", "UnknownRecipe", "recipe"]
 
 
-class UnknownRecipe(ValueError):
+class UnknownRecipe(UserError, ValueError):
     """A recipe that does not exist; the message gives those that do."""
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.entries import entry
+from zoo.errors import UserError
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +28,7 @@ LOCAL = Path("weights")
 TABLE = "weights.json"
 
 
-class WeightsError(Exception):
+class WeightsError(UserError):
     """Weights that are missing, damaged or of another model: one sentence with the remedy."""
 
 

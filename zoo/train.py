@@ -85,7 +85,7 @@ def train(
     test: Dataset | None,
     recipe: Recipe,
     out: Path,
-    seed: int = 0,
+    seed: int | None = None,
     threads: int = 1,
     device: str = "cpu",
     epochs: int | None = None,
@@ -94,10 +94,10 @@ def train(
 ) -> Trained:
     """Trains `name` on `dataset`, writes `OUT/<data set>/<name>.safetensors` and `OUT/weights.json`.
 
-    The name written is the architecture's with the tags of `recipe` and `seed` (`baseline_cnn.pgd_at@1`).
-    On a CPU the same arguments give the same weights bit for bit. The checkpoint of a run that was stopped is
-    continued. Adversarial examples are made in eval mode, then learned from in train mode. The caller's
-    random state and thread count are put back.
+    The name written is the architecture's with the tags of `recipe` and `seed` (`baseline_cnn.pgd_at@1`);
+    the default seed is that of `name`. On a CPU the same arguments give the same weights bit for bit. The
+    checkpoint of a run that was stopped is continued. Adversarial examples are made in eval mode, then learned
+    from in train mode. The caller's random state and thread count are put back.
 
     Raises:
         TrainError: unfit data, another run's checkpoint, a loss that is not finite, an unwritable `out`.
@@ -129,10 +129,10 @@ def _check(data: Dataset, test: Dataset | None, recipe: Recipe) -> None:
         )
 
 
-def _named(name: str, recipe: Recipe, seed: int) -> Entry:
+def _named(name: str, recipe: Recipe, seed: int | None) -> Entry:
     known = entry(name)
     base = known.architecture + ("_4" if known.depth == 4 else "")
-    return entry(f"{base}.{recipe.name}@{seed}")
+    return entry(f"{base}.{recipe.name}@{known.seed if seed is None else seed}")
 
 
 def _start(wanted: Entry, data: Dataset, recipe: Recipe, device: str, width: float | str, out: Path) -> _Run:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
+import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +21,7 @@ from bench.history import chapters, page_results
 from bench.rows import rows
 from bench.run import lane_results
 from bench.sources import DataSource
-from bench.store import DirectoryStore, Store
+from bench.store import DirectoryStore, MemoryStore, Store
 from zoo import entries
 
 DATA = "$DATA"
@@ -32,12 +34,16 @@ def execute(options: Namespace) -> int:
     if not options.dry_run:
         leaderboard.check_writable(table)
         check_directory(pages)
-    evaluation = prepare(ask)
-    store = DirectoryStore(Path(options.store))
     workers = options.workers or os.cpu_count() or 1
+    # What a user's own model prints must not get between the rows of --json.
+    with contextlib.redirect_stdout(sys.stderr):
+        evaluation = prepare(ask)
     if options.dry_run:
-        return _show_plan(evaluation, store, workers, as_json=options.json)
-    outcome = _measured(evaluation, store, workers)
+        known = DirectoryStore(Path(options.store)) if Path(options.store).is_dir() else MemoryStore()
+        return _show_plan(evaluation, known, workers, as_json=options.json)
+    store = DirectoryStore(Path(options.store))
+    with contextlib.redirect_stdout(sys.stderr):
+        outcome = _measured(evaluation, store, workers)
     fresh = [row for results in outcome.results for row in rows(results)]
     leaderboard.merge(table, fresh)
     page = write_page(store, evaluation.setting.dataset, pages, [str(f) for f in outcome.failures])

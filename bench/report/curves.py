@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bench.ranking import Standing
     from bench.results import ModelResult, Results
 
-_MOST_TICKS = 5
+_TICK_CHARACTER, _TICK_GAP = 0.025, 0.03  # shares of an axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ class Panel:
     others: tuple[Line, ...]
 
 
-def panels(results: Results, lines: Sequence[Standing], request: Request) -> list[Panel]:
-    """The panels of one attack; architectures in the order of their best model in the table."""
+def panels(results: Results, lines: Sequence[Standing], request: Request, attack: str) -> list[Panel]:
+    """The panels of one attack: one named after it, or architectures in the order of their best model."""
     grid = results.setting.eps
     eps = grid if grid[0] == 0 else (0.0, *grid)
     measured = [
@@ -54,7 +54,7 @@ def panels(results: Results, lines: Sequence[Standing], request: Request) -> lis
         if any(curve.request == request for curve in line.result.curves)
     ]
     few = len(lines) <= FEW
-    groups = dict.fromkeys("all models" if few else family(line.name) for line in measured)
+    groups = dict.fromkeys(attack if few else family(line.name) for line in measured)
     inside = {group: [x for x in measured if few or family(x.name) == group] for group in groups}
     return [
         Panel(group, eps, results.setting.norm, tuple(own), tuple(x for x in measured if x not in own))
@@ -111,16 +111,26 @@ def _dress(axes: Axes, panel: Panel) -> None:
     axes.set_title(figure_label(panel.title), loc="left", fontsize=9, weight="bold", pad=6)
     axes.set_xlabel(f"ε ({norm_text(panel.norm)})", fontsize=7.5, labelpad=1)
     axes.set_ylabel("accuracy, %", fontsize=7.5, labelpad=2)
-    every = -(-len(panel.eps) // _MOST_TICKS)
-    shown = panel.eps[:1] + panel.eps[every::every] if every > 1 else panel.eps
-    texts = dict(zip(panel.eps, eps_texts(panel.eps), strict=True))
-    axes.set_xticks(shown, [texts[x] for x in shown])
+    axes.set_xticks(panel.eps, _tick_texts(panel.eps))
     axes.set_yticks((0, 25, 50, 75, 100))
     axes.tick_params(labelsize=7.5, pad=2)
     last = panel.eps[-1] or 1.0
     axes.set_xlim(-0.02 * last, 1.03 * last)
     axes.set_ylim(-2, 103)
     axes.grid(visible=False, axis="x")
+
+
+def _tick_texts(eps: Sequence[float]) -> list[str]:
+    """The texts of an ε grid, left out where the one to the right or the 0 leaves no room."""
+    texts = list(eps_texts(eps))
+    free = float("inf")
+    for i in range(len(eps) - 1, 0, -1):
+        half = eps[-1] * (_TICK_GAP + _TICK_CHARACTER * len(texts[i])) / 2
+        if eps[i] + half > free or eps[i] - half < eps[-1] * _TICK_CHARACTER:
+            texts[i] = ""
+        else:
+            free = eps[i] - half
+    return texts
 
 
 def _name_lines(axes: Axes, names: Sequence[str], styles: dict[str, Style]) -> None:
@@ -140,7 +150,7 @@ def _name_lines(axes: Axes, names: Sequence[str], styles: dict[str, Style]) -> N
         handles,
         [figure_label(name) for name in names],
         loc="upper left",
-        bbox_to_anchor=(-0.03, -0.17),
+        bbox_to_anchor=(-0.03, -0.225),
         frameon=False,
         fontsize=7.5,
         labelspacing=0.25,

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import seaborn as sns
@@ -21,17 +21,24 @@ from matplotlib.figure import Figure
 from bench.report.curves import Panel, draw_panel, panels
 from bench.report.format import attack_names, figure_label, norm_text, slug
 from bench.report.scatter import draw_key, draw_scatter
-from bench.report.style import CARD, INK, LINE, MUTED, Style, styles
+from bench.report.style import CARD, INK, LINE, MUTED, PALETTE, Style, styles
 
 if TYPE_CHECKING:
     from bench.ranking import Standing
     from bench.results import Results
 
-_PANEL = (3.5, 3.35)  # inches
-_SCATTER = (4.7, 4.0)
+_PANEL = (3.0, 2.45)  # inches, without the names below it
+_NAME = 0.145
+_SCATTER = (4.1, 3.6)
 _COLUMNS = 4
 _DPI = 160
-_PAGE_COLOURS = {CARD: "var(--card)", INK: "currentColor", MUTED: "var(--muted)", LINE: "var(--line)"}
+_PAGE_COLOURS = {
+    CARD: "var(--card)",
+    INK: "currentColor",
+    MUTED: "var(--muted)",
+    LINE: "var(--line)",
+    PALETTE[0]: "var(--accent)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +71,14 @@ def draw(results: Results, lines: Sequence[Standing], stem: str) -> Figures:
     curves = []
     with _look():
         for request, attack in attack_names(results).items():
-            grid = panels(results, lines, request)
+            grid = panels(results, lines, request, attack)
             name = f"{stem}-curves-{slug(attack)}"
             title = f"{results.setting.dataset}: accuracy under {attack}, {norm_text(results.setting.norm)}"
-            files |= _files(_sheet(grid, chosen, title), name)
+            room = _NAME * max(len(panel.lines) for panel in grid)
+            files |= _files(_sheet(grid, chosen, room, title), name)
             parts = tuple(
-                (panel.title, _inline(_sheet([panel], chosen), f"{name}-{i}")) for i, panel in enumerate(grid)
+                (panel.title, _inline(_sheet([panel], chosen, room), f"{name}-{i}"))
+                for i, panel in enumerate(grid)
             )
             curves.append(CurveFigure(attack, parts))
         name = f"{stem}-scatter"
@@ -78,16 +87,17 @@ def draw(results: Results, lines: Sequence[Standing], stem: str) -> Figures:
     return Figures(tuple(curves), scatter, files)
 
 
-def _sheet(grid: Sequence[Panel], chosen: dict[str, Style], title: str = "") -> Figure:
-    """Panels side by side; placed by hand because a layout engine costs more than the drawing."""
+def _sheet(grid: Sequence[Panel], chosen: dict[str, Style], room: float, title: str = "") -> Figure:
+    """Panels side by side with room for names below each, by hand: a layout engine takes longer than drawing."""
     columns = min(_COLUMNS, len(grid))
     rows = -(-len(grid) // columns)
     head = 0.45 if title else 0.0
-    width, height = columns * _PANEL[0], rows * _PANEL[1] + head
+    cell = _PANEL[1] + room
+    width, height = columns * _PANEL[0], rows * cell + head
     figure = Figure(figsize=(width, height), facecolor=CARD)
     for i, panel in enumerate(grid):
-        left, top = i % columns * _PANEL[0], height - head - i // columns * _PANEL[1]
-        box = (left + 0.5, top - 2.15, _PANEL[0] - 0.6, 1.85)
+        left, top = i % columns * _PANEL[0], height - head - i // columns * cell
+        box = (left + 0.45, top - 2.05, _PANEL[0] - 0.55, 1.75)
         axes = figure.add_axes((box[0] / width, box[1] / height, box[2] / width, box[3] / height))
         draw_panel(axes, panel, chosen)
     if title:
@@ -114,7 +124,7 @@ def _scatter(lines: Sequence[Standing], chosen: dict[str, Style], *, with_key: b
 @contextmanager
 def _look() -> Iterator[None]:
     """The style of every figure, for as long as they are drawn: no state of matplotlib's is left changed."""
-    rc = {**sns.axes_style("ticks"), **sns.plotting_context("paper", font_scale=0.95)}
+    rc: Any = {**sns.axes_style("ticks"), **sns.plotting_context("paper", font_scale=0.95)}
     rc |= {
         "font.family": ["sans-serif"],
         "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib, so layouts are alike everywhere

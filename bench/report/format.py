@@ -39,18 +39,23 @@ def norm_text(norm: str) -> str:
 
 
 def eps_texts(grid: Sequence[float]) -> tuple[str, ...]:
-    """An ε grid in its natural form: multiples of 1/255 as ``8/255`` unless all are short decimals."""
-    short = all(abs(eps - round(eps, 3)) < 1e-9 for eps in grid)
-    steps = all(abs(255 * eps - round(255 * eps)) < 1e-6 for eps in grid)
-    if steps and not short:
-        return tuple(f"{round(255 * eps)}/255" if eps else "0" for eps in grid)
-    return tuple(f"{eps:.6g}" for eps in grid)
+    """An ε grid in its natural form: multiples of 1/255 as ``8/255`` unless they are short decimals.
+
+    A grid that is all multiples of 1/255 is written so throughout, though 51/255 is also 0.2.
+    """
+    short = [abs(eps - round(eps, 3)) < 1e-9 for eps in grid]
+    steps = [abs(255 * eps - round(255 * eps)) < 1e-6 for eps in grid]
+    prefer_steps = all(steps) and not all(short)
+    return tuple(
+        f"{round(255 * eps)}/255" if eps and step and (prefer_steps or not decimal) else f"{eps:.6g}"
+        for eps, step, decimal in zip(grid, steps, short, strict=True)
+    )
 
 
 def slug(name: str) -> str:
     """A name as part of a file name; names that had to be changed get a hash so that two never meet."""
     safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:_LONGEST_SLUG]
-    if safe == name:
+    if safe and safe == name:
         return safe
     return f"{safe or 'data'}-{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:6]}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +23,11 @@ from bench.report.format import (
     seconds,
     slug,
 )
+from bench.report.style import FEW
 
 if TYPE_CHECKING:
     import jinja2
+    import markupsafe
 
     from bench.ranking import Standing
     from bench.report.figures import Figures
@@ -106,6 +109,7 @@ def _render(
         lines=lines,
         eps=eps,
         figures=figures,
+        by_recipe=len(lines) > FEW,
         galleries=[
             (line.name, tables.pictures(line.result, results.classes, shown)[:_MOST_SAMPLES])
             for line in lines
@@ -139,6 +143,13 @@ def _libraries(results: Results, request: object) -> str:
     return ", ".join(sorted(found))
 
 
+def _breakable(name: str) -> markupsafe.Markup:
+    """A model's name, escaped, that a narrow column may break after _ and . (neither is in an entity)."""
+    import markupsafe
+
+    return markupsafe.Markup(re.sub("([_.])", r"\1<wbr>", str(markupsafe.escape(name))))
+
+
 def _environment() -> jinja2.Environment:
     import jinja2
 
@@ -154,5 +165,6 @@ def _environment() -> jinja2.Environment:
         "interval": interval,
         "seconds": seconds,
         "norm": norm_text,
+        "breakable": _breakable,
     }
     return environment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -73,14 +74,15 @@ def _number(axes: Axes, points: Sequence[Point], sizes: Sequence[float]) -> None
     radii = [math.sqrt(size) / 2 for size in sizes]
     taken: list[Point] = []
     for i, (place, radius) in enumerate(zip(places, radii, strict=True)):
-        spots = _spots(place, radius)
-        best = min(spots, key=lambda spot: _crowding(spot, taken, places, radii))
+        others = [(p, r) for j, (p, r) in enumerate(zip(places, radii, strict=True)) if j != i]
+        best = min(_spots(place, radius), key=partial(_crowding, taken=tuple(taken), others=others))
         taken.append(best)
         axes.annotate(
             str(i + 1),
             points[i],
             (best[0] - place[0], best[1] - place[1]),
             textcoords="offset points",
+            arrowprops={"arrowstyle": "-", "color": MUTED, "lw": 0.5, "shrinkA": 3, "shrinkB": 0},
             ha="center",
             va="center",
             fontsize=7.5,
@@ -94,17 +96,17 @@ def _spots(place: Point, radius: float) -> list[Point]:
     turns = (1, 7, 3, 5, 0, 2, 4, 6)
     return [
         (place[0] + reach * math.cos(turn * math.pi / 4), place[1] + reach * math.sin(turn * math.pi / 4))
-        for reach in (radius + 5, radius + 11)
+        for reach in (radius + 5, radius + 11, radius + 18)
         for turn in turns
     ]
 
 
-def _crowding(spot: Point, taken: Sequence[Point], places: Sequence[Point], radii: Sequence[float]) -> float:
-    """How much a number here would cover: numbers weigh twice as much as markers."""
+def _crowding(spot: Point, taken: Sequence[Point], others: Sequence[tuple[Point, float]]) -> float:
+    """How much a number here would cover, or seem to belong to: numbers weigh more than markers."""
     width, height = _LABEL
     numbers = sum(abs(spot[0] - x) < width and abs(spot[1] - y) < height for x, y in taken)
-    markers = sum(math.dist(spot, p) < r + height / 2 for p, r in zip(places, radii, strict=True))
-    return 2 * numbers + markers
+    markers = sum(max(0.0, 1 - (math.dist(spot, p) - r) / width) for p, r in others)
+    return 3 * numbers + markers
 
 
 def draw_key(figure: Figure, names: Sequence[str], left: float, top: float, step: float) -> None:

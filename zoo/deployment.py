@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zoo.errors import UserError
 from zoo.models.classifier import Classifier
 
 
@@ -39,6 +40,10 @@ class _ChannelsLast(torch.autograd.Function):
         return grad.contiguous()
 
 
+class DeployError(UserError):
+    """A module cannot be copied to be measured; the message says why."""
+
+
 def deploy(model: nn.Module) -> nn.Module:
     """The equal of ``model`` in eval mode, for measuring; ``model`` itself is left as it was.
 
@@ -46,17 +51,18 @@ def deploy(model: nn.Module) -> nn.Module:
     Of any other module the copy is only frozen and set to eval mode.
 
     Raises:
-        TypeError: ``model`` cannot be deep-copied.
+        DeployError: ``model`` cannot be deep-copied.
     """
     try:
         duplicate = copy.deepcopy(model)
     except Exception as error:
-        raise TypeError(
+        raise DeployError(
             f"cannot copy {type(model).__name__} to deploy it ({error}); pass a module that copies"
         ) from error
     if isinstance(duplicate, Classifier):
         duplicate = Deployed(_with_deployed_parts(duplicate)).to(memory_format=torch.channels_last)
-    return duplicate.eval().requires_grad_(False)
+    # Frozen before eval: modules that cache filters in eval mode (e2cnn, escnn) would else keep a graph to them.
+    return duplicate.train().requires_grad_(False).eval()
 
 
 def _with_deployed_parts(module: Any) -> Any:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from zoo.deploy import Deployed, deploy
+from zoo.deployment import Deployed, DeployError, deploy
 from zoo.entries import ENTRIES
 from zoo.layers import GroupBatchNorm, GroupConv, LiftingConv
 from zoo.models import ARCHITECTURES, build
@@ -147,5 +147,5 @@ def test_a_foreign_module_is_only_frozen():
 def test_what_cannot_be_copied_is_refused():
     foreign = nn.Linear(2, 2)
     foreign.lock = threading.Lock()
-    with pytest.raises(TypeError, match="cannot copy Linear to deploy it"):
+    with pytest.raises(DeployError, match="cannot copy Linear to deploy it"):
         deploy(foreign)

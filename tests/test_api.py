@@ -1,0 +1,99 @@
+"""One's own model from Python, measured as the command line measures it."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import bench
+import zoo
+from tests.toys import linear_problem
+from zoo import data
+
+
+def test_a_linear_model_gets_its_closed_form() -> None:
+    model, x, y, radius = linear_problem(120)
+    results = bench.evaluate(model, x, y, attacks=["fgsm", "foolbox:pgd"], eps=[0.002, 0.01], steps=5)
+    worst = results.models[0].worst()
+    for row, eps in zip(worst, (0.002, 0.01), strict=True):
+        assert torch.equal(torch.from_numpy(row), radius > eps)
+    rows = bench.leaderboard_rows(results)
+    assert [(row["attack"], row["eps"]) for row in rows] == [
+        ("fgsm", 0.002),
+        ("fgsm", 0.01),
+        ("pgd", 0.002),
+        ("pgd", 0.01),
+    ]
+    assert rows[0]["robust_acc"] == int((radius > 0.002).sum()) / 120
+
+
+def test_the_zoo_from_python_gives_the_numbers_of_the_store() -> None:
+    digits = data.load("digits", "test")
+    model = zoo.load("baseline_cnn_4")
+    one = bench.evaluate(model, digits.images(0, 50), digits.targets(0, 50), eps=0.1, steps=3)
+    other = bench.evaluate(zoo.deploy(model), digits.images(0, 50), digits.targets(0, 50), eps=0.1, steps=3)
+    assert [c.digest for c in one.models[0].curves] == [c.digest for c in other.models[0].curves]
+
+
+def test_the_model_and_the_callers_threads_stay_as_they_are() -> None:
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4 * 36, 2)).train()
+    state, threads = copy.deepcopy(net.state_dict()), torch.get_num_threads()
+    _, x, y, _ = linear_problem()
+    bench.evaluate(net, x, y, eps=0.01, steps=2)
+    assert net.training
+    assert all(parameter.requires_grad for parameter in net.parameters())
+    assert all(torch.equal(value, net.state_dict()[key]) for key, value in state.items())
+    assert torch.get_num_threads() == threads
+
+
+def test_a_kept_store_saves_the_second_measurement() -> None:
+    class Counted(nn.Module):
+        calls = 0
+
+        def forward(self, x: Tensor) -> Tensor:
+            Counted.calls += 1
+            return model(x)
+
+    model, x, y, _ = linear_problem()
+    store = bench.MemoryStore()
+    first = bench.evaluate(Counted(), x, y, eps=0.01, store=store)
+    calls, Counted.calls = Counted.calls, 0
+    again = bench.evaluate(Counted(), x, y, eps=0.01, store=store)
+    assert calls > Counted.calls == 1  # only the first look at the model
+    assert [c.digest for c in again.models[0].curves] == [c.digest for c in first.models[0].curves]
+
+
+MODEL, X, Y, _ = linear_problem(8)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "options", "message"),
+    [
+        (X * 255, Y, {}, r"x spans .* not \[0, 1\]"),
+        (X - 1, Y, {}, r"x spans .* not \[0, 1\]"),
+        (X[0], Y, {}, "must be float images"),
+        ((X * 255).to(torch.uint8), Y, {}, "must be float images"),
+        (X, Y[:3], {}, "8 images were given with labels of shape"),
+        (X, Y.float(), {}, "class numbers"),
+        (X, Y + 5, {}, "gives logits of shape"),
+        (X, Y, {"attacks": ["pdg"]}, "unknown attack 'pdg'"),
+        (X, Y, {"eps": -1}, "--eps has -1"),
+        (X, Y, {"step": 3}, "unknown attack parameter 'step'"),
+        (torch.where(X > 0, torch.nan, X), Y, {}, r"not \[0, 1\]"),
+    ],
+)
+def test_bad_arguments(x: Tensor, y: Tensor, options: dict, message: str) -> None:
+    with pytest.raises(bench.UsageError, match=message):
+        bench.evaluate(MODEL, x, y, **options)
+
+
+def test_an_attack_that_fails_is_an_error_with_its_name() -> None:
+    class Faulty(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return MODEL(x.detach())
+
+    with pytest.raises(bench.CellError, match="fgsm .*raised RuntimeError"):
+        bench.evaluate(Faulty(), X, Y)

@@ -1,0 +1,5 @@
+"""Errors that the person at the keyboard can do something about."""
+
+
+class UserError(Exception):
+    """One clear sentence that says the value and the remedy; a command line prints it and exits with 2."""
