@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from bench.attacks import Request
 from bench.collect import collect
 from bench.errors import UsageError
-from bench.executors import Bench, Executor, InProcess, Processes
+from bench.executors import Bench, Executor, InProcess, Processes, one_thread
 from bench.plan import SHARD, Lane, lanes, parse_eps
 from bench.protocols import SOUND
 from bench.results import ModelInfo, Results, Setting
@@ -133,15 +134,9 @@ def prepare(ask: Ask) -> Evaluation:
     bench = Bench()
     bench.keep_data(ask.data, data)
     first = data.images(0, min(SHARD, setting.n)).to(ask.device)
-    for source, info in found:
-        built = source.build()
-        if source.digest(built) != info.weights:
-            raise UsageError(
-                f"the factory of {info.name!r} gives other weights each time it is called; give --weights FILE"
-            )
-        model = deployed(built, ask.device)
-        probe(info.name, model, first, len(data.classes))
-        bench.keep_model(info.weights, ask.device, model)
+    with one_thread():
+        for source, info in found:
+            bench.keep_model(info.weights, ask.device, _looked_at(source, info, first, data, ask.device))
     return Evaluation(
         setting=setting,
         models=tuple(found),
@@ -152,6 +147,18 @@ def prepare(ask: Ask) -> Evaluation:
         command=ask.command,
         bench=bench,
     )
+
+
+def _looked_at(source: ModelSource, info: ModelInfo, first: Tensor, data: Images, device: str) -> nn.Module:
+    """The deployed model, after a look at whether it can be measured."""
+    built = source.build()
+    if source.digest(built) != info.weights:
+        raise UsageError(
+            f"the factory of {info.name!r} gives other weights each time it is called; give --weights FILE"
+        )
+    model = deployed(built, device)
+    probe(info.name, model, first, len(data.classes))
+    return model
 
 
 def make_setting(ask: Ask, data: Images) -> Setting:

@@ -75,7 +75,7 @@ def kept_images(
     columns: dict[str, list[np.ndarray]] = {}
     for clean, stored in _cells(store, chapters, model, attack):
         place = stored.result.arrays["image_index"]
-        facts = _frame(clean, stored).iloc[place]
+        facts = _frame(clean, stored).iloc[place].drop(columns="attacked")  # true of every kept image
         columns.setdefault("attacked", []).append(stored.result.arrays["image"])
         columns.setdefault("clean", []).append(clean.result.arrays["image"][place])
         for name in facts.columns:

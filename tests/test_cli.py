@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory in which the run command has been given once, pages and all."""
     before, folder = Path.cwd(), tmp_path_factory.mktemp("done")
     os.chdir(folder)
@@ -48,7 +47,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         assert main([str(word) for word in RUN]) == 0
     finally:
         os.chdir(before)
-    yield folder
+    return folder
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
@@ -69,7 +68,7 @@ def test_a_run_leaves_a_leaderboard_a_page_and_figures(done: Path) -> None:
         (attack, eps) for attack in ("fgsm", "pgd") for eps in (0.02, 0.05, 0.1, 0.15)
     ]
     assert {row["n"] for row in rows} == {40}
-    assert (done / "reports" / "digits.html").read_text().startswith("<!doctype html>")
+    assert (done / "reports" / "digits.html").read_text().lower().startswith("<!doctype html>")
     names = {path.name for path in (done / "reports" / "figures").iterdir()}
     assert {"digits-curves-pgd.svg", "digits-curves-pgd.png", "digits-scatter.svg"} <= names
     everything = {path.name for path in done.iterdir()}
@@ -96,7 +95,9 @@ def test_a_dry_run_writes_nothing(capsys: Capture, tmp_path: Path) -> None:
 
 
 def test_a_dry_run_counts_what_is_stored(done: Path, capsys: Capture) -> None:
-    answer = call(capsys, *RUN, "--eps", "0.02,0.05,0.1,0.15,0.2", "--store", done / ".symbench", "--dry-run", "--json")
+    answer = call(
+        capsys, *RUN, "--eps", "0.02,0.05,0.1,0.15,0.2", "--store", done / ".symbench", "--dry-run", "--json"
+    )
     plan = json.loads(answer.out)
     assert (plan["cells"], plan["stored"], plan["to_run"]) == (11, 9, 2)
     assert 0 < plan["seconds_at_most"] < 60
@@ -106,16 +107,22 @@ def test_report_draws_the_same_page_from_the_store(
     done: Path, capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[Any] = []
-    monkeypatch.setattr("bench.report.write", lambda main, others, where: drawn.append(main) or where / "digits.html")
+    monkeypatch.setattr(
+        "bench.report.write", lambda main, others, where: drawn.append(main) or where / "digits.html"
+    )
     answer = call(capsys, "report", "--store", done / ".symbench", "--reports", tmp_path / "pages")
     assert answer.code == 0
     assert "digits.html" in answer.err
     accuracies = [share.mean() for share in drawn[0].models[0].curves[1].standing]
-    assert accuracies == [row["robust_acc"] for row in rows_of(done / "leaderboard.csv") if row["attack"] == "pgd"]
+    assert accuracies == [
+        row["robust_acc"] for row in rows_of(done / "leaderboard.csv") if row["attack"] == "pgd"
+    ]
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
-def test_exported_images_add_up_to_the_leaderboard(done: Path, capsys: Capture, tmp_path: Path, ending: str) -> None:
+def test_exported_images_add_up_to_the_leaderboard(
+    done: Path, capsys: Capture, tmp_path: Path, ending: str
+) -> None:
     out = tmp_path / f"images{ending}"
     assert call(capsys, "export", out, "--store", done / ".symbench").code == 0
     frame = pd.read_csv(out) if ending == ".csv" else pd.read_parquet(out)
@@ -132,7 +139,7 @@ def test_exported_pictures_fool_the_model_as_stated(done: Path, capsys: Capture,
     assert call(capsys, "export", out, "--store", done / ".symbench", "--attack", "pgd").code == 0
     kept = np.load(out, allow_pickle=False)
     assert len(kept["index"]) > 16
-    data = zoo.load_data("digits", "test")
+    data = zoo.data.load("digits", "test")
     assert np.array_equal(kept["clean"], data.images().numpy()[kept["index"]])
     change = np.abs(kept["attacked"] - kept["clean"]).max(axis=(1, 2, 3))
     assert (change <= kept["eps"] + 1e-6).all()
@@ -142,8 +149,12 @@ def test_exported_pictures_fool_the_model_as_stated(done: Path, capsys: Capture,
     assert np.array_equal(predicted == kept["label"], kept["standing"])
 
 
-@pytest.mark.parametrize("words", [("out.txt",), ("out.csv", "--model", "nobody"), ("out.csv", "--store", "nowhere")])
-def test_export_refuses_what_it_cannot_do(done: Path, capsys: Capture, words: tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "words", [("out.txt",), ("out.csv", "--model", "nobody"), ("out.csv", "--store", "nowhere")]
+)
+def test_export_refuses_what_it_cannot_do(
+    done: Path, capsys: Capture, words: tuple[str, ...], tmp_path: Path
+) -> None:
     answer = call(capsys, "export", *words[:1], "--store", done / ".symbench", *words[1:])
     assert answer.code == 2
     assert answer.err.startswith("bench: error: ")
@@ -154,7 +165,10 @@ def test_export_refuses_what_it_cannot_do(done: Path, capsys: Capture, words: tu
 def test_list_names_models_attacks_and_data_sets(capsys: Capture) -> None:
     found = json.loads(call(capsys, "list", "--json").out)
     assert {"equivariant_gcnn.pgd_at", "baseline_cnn"} <= {row["model"] for row in found["models"]}
-    assert {(row["attack"], row["library"]) for row in found["attacks"]} >= {("pgd", "foolbox"), ("fgsm", "torchattacks")}
+    assert {(row["attack"], row["library"]) for row in found["attacks"]} >= {
+        ("pgd", "foolbox"),
+        ("fgsm", "torchattacks"),
+    }
     assert {row["dataset"] for row in found["datasets"]} >= {"digits", "cifar10", "folder:PATH"}
     shown = call(capsys, "list", "models")
     assert "baseline_cnn_4.pgd_at" in shown.out
@@ -168,11 +182,24 @@ def test_doctor_gives_findings_as_json(capsys: Capture) -> None:
     assert answer.code == int(any(finding["status"] == "fail" for finding in findings))
 
 
-def test_a_model_trained_on_own_images_is_measured_on_them(capsys: Capture, tmp_path: Path, no_page: None) -> None:
+def test_a_model_trained_on_own_images_is_measured_on_them(
+    capsys: Capture, tmp_path: Path, no_page: None
+) -> None:
     images = f"folder:{write_images(tmp_path / 'private-place')}"
     data = ("--dataset", images, "--name", "shades")
     trained = call(
-        capsys, "train", "baseline_cnn_4", *data, "--epochs", 1, "--width", 0.5, "--threads", 1, "--out", "own-weights"
+        capsys,
+        "train",
+        "baseline_cnn_4",
+        *data,
+        "--epochs",
+        1,
+        "--width",
+        0.5,
+        "--threads",
+        1,
+        "--out",
+        "own-weights",
     )
     assert trained.code == 0, trained.err
     assert "epoch 1/1" in trained.err
@@ -193,24 +220,50 @@ def test_workers_change_no_number(done: Path, capsys: Capture, no_page: None) ->
 
 def test_libraries_run_side_by_side(capsys: Capture, no_page: None) -> None:
     answer = call(
-        capsys, *ONE_EPS, "--n", 64, "--steps", 5, "--no-random-start", "--attacks", "pgd,foolbox:pgd", "--json"
+        capsys,
+        *ONE_EPS,
+        "--n",
+        64,
+        "--steps",
+        5,
+        "--no-random-start",
+        "--attacks",
+        "pgd,foolbox:pgd",
+        "--json",
     )
     ours, theirs = json.loads(answer.out)
-    assert (ours["library"].partition("==")[0], theirs["library"].partition("==")[0]) == ("torchattacks", "foolbox")
+    assert (ours["library"].partition("==")[0], theirs["library"].partition("==")[0]) == (
+        "torchattacks",
+        "foolbox",
+    )
     assert ours["robust"] == theirs["robust"]
     answer = call(capsys, *ONE_EPS, "--n", 64, "--attacks", "fgsm", "--library", "foolbox", "--json")
     assert json.loads(answer.out)[0]["library"].startswith("foolbox==")
 
 
 def test_the_l2_ball(capsys: Capture, no_page: None) -> None:
-    answer = call(capsys, *ONE_EPS, "--norm", "l2", "--eps", "0,0.5", "--n", 40, "--attacks", "pgd,foolbox:fgsm", "--json")
+    answer = call(
+        capsys,
+        *ONE_EPS,
+        "--norm",
+        "l2",
+        "--eps",
+        "0,0.5",
+        "--n",
+        40,
+        "--attacks",
+        "pgd,foolbox:fgsm",
+        "--json",
+    )
     rows = json.loads(answer.out)
     assert {row["norm"] for row in rows} == {"l2"}
     assert all(row["robust_acc"] == row["clean_acc"] for row in rows if row["eps"] == 0)
     assert all(row["robust_acc"] < row["clean_acc"] for row in rows if row["eps"] > 0)
 
 
-def test_independent_curves_attack_everyone_and_stand_apart(done: Path, capsys: Capture, no_page: None) -> None:
+def test_independent_curves_attack_everyone_and_stand_apart(
+    done: Path, capsys: Capture, no_page: None
+) -> None:
     answer = call(capsys, *RUN, "--independent", "--json")
     independent, cumulative = json.loads(answer.out), rows_of(done / "leaderboard.csv")
     assert {row["curve"] for row in independent} == {"independent"}
@@ -263,7 +316,9 @@ def test_logits_that_turn_nan_under_attack_count_as_broken(
     assert row["robust"] == 0
 
 
-def test_a_fault_under_attack_fails_its_cells_and_keeps_the_rest(capsys: Capture, tmp_path: Path, no_page: None) -> None:
+def test_a_fault_under_attack_fails_its_cells_and_keeps_the_rest(
+    capsys: Capture, tmp_path: Path, no_page: None
+) -> None:
     model = f"{write_models(tmp_path)}:no_gradients"
     answer = call(capsys, *ONE_EPS, "--model", model, "--n", 40, "--attacks", "fgsm,pgd", "--json")
     assert answer.code == 1

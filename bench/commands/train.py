@@ -24,7 +24,6 @@ def execute(options: Namespace) -> int:
     data = source.load(split="train", download=options.download)
     test = source.load(split="test", download=options.download)
     recipe = recipes.recipe(options.recipe or entry.recipe, data.levels)
-    say(f"training {entry.name} on {data.name}: {len(data)} images, recipe {recipe.name}")
     trained = train.train(
         entry.name,
         data,
@@ -36,7 +35,7 @@ def execute(options: Namespace) -> int:
         out=Path(options.out),
         epochs=_at_least_one("--epochs", options.epochs, recipe.epochs),
         width=_width(options.width),
-        progress=_Lines(),
+        progress=_Lines(f"training {entry.name} on {data.name}: {len(data)} images, recipe {recipe.name}"),
     )
     record = trained.record
     say(
@@ -50,12 +49,16 @@ def execute(options: Namespace) -> int:
 
 
 class _Lines:
-    """Prints one line an epoch, and on a terminal the running epoch too."""
+    """Prints a headline, one line an epoch, and on a terminal the running epoch too."""
 
-    def __init__(self) -> None:
+    def __init__(self, headline: str) -> None:
+        self._headline = headline
         self._live = sys.stderr.isatty()
 
     def __call__(self, now: train.Progress) -> None:
+        if self._headline:  # only now is it sure that training can begin
+            say(self._headline)
+            self._headline = ""
         text = (
             f"epoch {now.epoch}/{now.epochs}  loss {now.loss:.4f}  accuracy {100 * now.accuracy:.1f} %  "
             f"{_clock(now.seconds_left)} left"

@@ -1,0 +1,218 @@
+"""Where models come from: names, digests, and what is looked at before anything is measured."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+import zoo
+from bench.errors import UsageError
+from bench.sources import DataSource, ModelSource, deployed, find_model, probe, tensors_digest
+from tests.own import MODELS, write_models
+from tests.toys import linear_problem
+from zoo import registry
+
+
+def find(target: str, weights: Path | None = None) -> tuple[ModelSource, Any]:
+    return find_model(target, dataset="digits", weights=str(weights) if weights else None, weights_from=None)
+
+
+def test_a_zoo_model_is_its_checkpoint() -> None:
+    source, info = find("baseline_cnn_4")
+    record = registry.find("baseline_cnn_4", "digits")
+    assert (info.name, info.origin, info.trained_on) == ("baseline_cnn_4", "zoo", "digits")
+    assert info.weights == record.sha256 == source.digest(source.build())
+    assert info.parameters == record.parameters
+
+
+def test_an_own_model_is_its_tensors_its_name_and_its_code(tmp_path: Path) -> None:
+    file = write_models(tmp_path)
+    source, info = find(f"{file}:net")
+    assert (info.name, info.origin, info.trained_on, info.parameters) == ("own:net", "file", "unknown", 2570)
+    assert str(tmp_path) not in repr(info)
+    assert source.digest(source.build()) == info.weights
+    assert find(f"{file}:net")[1] == info
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    assert find(f"{write_models(elsewhere)}:net")[1] == info
+
+
+def test_two_factories_with_equal_tensors_are_two_models(tmp_path: Path) -> None:
+    file = write_models(tmp_path)
+    (net, net_info), (doubled, doubled_info) = find(f"{file}:net"), find(f"{file}:doubled")
+    assert tensors_digest(net.build()) == tensors_digest(doubled.build())
+    assert net_info.weights != doubled_info.weights
+
+
+def test_the_digest_changes_with_code_and_weights(tmp_path: Path) -> None:
+    file = write_models(tmp_path)
+    source, before = find(f"{file}:net")
+    other = source.build()
+    nn.init.zeros_(other.layer.bias)  # type: ignore[arg-type, union-attr]
+    save_file(other.state_dict(), tmp_path / "w.safetensors")
+    assert find(f"{file}:net", tmp_path / "w.safetensors")[1].weights != before.weights
+    file.write_text(MODELS.replace("- 0.5) / 0.5", "- 0.4) / 0.5"))
+    assert find(f"{file}:net")[1].weights != before.weights
+
+
+def test_the_code_of_an_imported_factory_counts_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = write_models(tmp_path, "imported_library.py")
+    (tmp_path / "thin.py").write_text("from imported_library import net\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    source, before = find(f"{tmp_path / 'thin.py'}:net")
+    library.write_text(MODELS + "# changed\n")
+    assert source.digest(source.build()) != before.weights
+    sys.modules.pop("imported_library")
+
+
+@pytest.mark.parametrize("factory", ["functools.partial(Net, 10)", "Net", "Maker()", "lambda: Net()"])
+def test_any_callable_is_a_factory(factory: str, tmp_path: Path) -> None:
+    extra = f"import functools\nclass Maker:\n    def __call__(self): return Net()\nmade = {factory}\n"
+    (tmp_path / "own.py").write_text(f"{MODELS}\n{extra}")
+    source, info = find(f"{tmp_path / 'own.py'}:made")
+    assert source.digest(source.build()) == info.weights
+
+
+def test_a_random_factory_gives_the_same_weights_in_every_process(tmp_path: Path) -> None:
+    target = f"{write_models(tmp_path)}:net"
+    state = torch.random.get_rng_state()
+    here = find(target)[1].weights
+    assert torch.equal(torch.random.get_rng_state(), state)
+    code = (
+        "import sys, torch; torch.manual_seed(5)\nfrom bench.sources import find_model\n"
+        f"info = find_model({target!r}, dataset='digits', weights=None, weights_from=None)[1]\n"
+        "print(info.weights, file=sys.stderr)"
+    )
+    there = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert there.stderr.split()[-1] == here
+
+
+@pytest.mark.parametrize("ending", [".safetensors", ".pt", "nested.pt"])
+def test_weights_files_are_loaded(ending: str, tmp_path: Path) -> None:
+    source, _ = find(f"{write_models(tmp_path)}:net")
+    state = {name: torch.full_like(value, 0.25) for name, value in source.build().state_dict().items()}
+    file = tmp_path / f"w{ending}"
+    if ending == ".safetensors":
+        save_file(state, file)
+    else:
+        torch.save({"state_dict": state, "epoch": 3} if ending.startswith("nested") else state, file)
+    loaded = find(f"{tmp_path / 'own.py'}:net", file)[0].build()
+    assert all(bool((value == 0.25).all()) for value in loaded.state_dict().values())
+
+
+def test_normalisation_inside_an_own_model_stays_inside(tmp_path: Path) -> None:
+    model = find(f"{write_models(tmp_path)}:net")[0].build()
+    x = DataSource(spec="digits").load().images(0, 4)
+    ready = deployed(model, "cpu")
+    assert torch.equal(ready(x), model.layer((x.flatten(1) - 0.5) / 0.5))  # type: ignore[operator]
+    assert not ready.training
+    assert not any(p.requires_grad for p in ready.parameters())
+    assert all(p.requires_grad for p in model.parameters())
+
+
+class Point:
+    """An entry point as an installed package declares it."""
+
+    def __init__(self, name: str, target: Any) -> None:
+        self.name, self._target = name, target
+
+    def load(self) -> Any:
+        if isinstance(self._target, Exception):
+            raise self._target
+        return self._target
+
+
+def small() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(256, 10))
+
+
+@pytest.fixture
+def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [Point("their_net", small), Point("their_broken", ImportError("no such thing"))]
+
+    def entry_points(*, group: str) -> list[Point]:
+        return points if group == "symbench.models" else []
+
+    monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
+
+
+@pytest.mark.usefixtures("_installed")
+def test_installed_models_are_found_by_name() -> None:
+    source, info = find("their_net")
+    assert (info.name, info.origin, info.parameters) == ("their_net", "entry point", 2570)
+    assert source.digest(source.build()) == info.weights
+    with pytest.raises(UsageError, match="nearest: their_net"):
+        find("their_nt")
+    with pytest.raises(
+        UsageError, match=r"'their_broken' of symbench\.models cannot be loaded: no such thing"
+    ):
+        find("their_broken")
+
+
+X = torch.rand(4, 1, 8, 8)
+
+
+class Gives(nn.Module):
+    def __init__(self, answer: Any) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "complaint"),
+    [
+        (torch.zeros(4), r"shape \(4,\)"),
+        (torch.zeros(3, 2), r"shape \(3, 2\)"),
+        (torch.zeros(4, 1), r"shape \(4, 1\)"),
+        (torch.zeros(4, 2, 1), r"shape \(4, 2, 1\)"),
+        (torch.full((4, 2), float("inf")), "NaN or infinite"),
+        ([0, 1], "a list"),
+        (None, "a NoneType"),
+    ],
+)
+def test_the_first_look_refuses_what_is_no_classifier(answer: Any, complaint: str) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        probe("net", Gives(answer), X, 2)
+
+
+def test_the_first_look_accepts_a_classifier() -> None:
+    model, x, _, _ = linear_problem(4)
+    probe("linear", model, x, 2)
+
+
+def test_the_digest_of_tensors_sees_names_types_shapes_and_bits() -> None:
+    class Holds(nn.Module):
+        def __init__(self, **tensors: torch.Tensor) -> None:
+            super().__init__()
+            for name, value in tensors.items():
+                self.register_buffer(name, value)
+
+    zeros = torch.zeros(2, 3)
+    digests = {
+        tensors_digest(model)
+        for model in (
+            Holds(a=zeros),
+            Holds(b=zeros),
+            Holds(a=zeros.T),
+            Holds(a=zeros.half()),
+            Holds(a=-zeros),
+            Holds(a=zeros, b=zeros),
+            Holds(),
+        )
+    }
+    assert len(digests) == 7
+    assert tensors_digest(Holds(a=zeros)) == tensors_digest(Holds(a=zeros.clone()))
+    assert tensors_digest(zoo.load("baseline_cnn_4")) == tensors_digest(zoo.load("baseline_cnn_4"))
