@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 
 from bench.attacks import parse_requests
@@ -26,15 +27,15 @@ class ArrayData:
     """Images from memory in the order they were given; answers like ``zoo.data.Dataset``."""
 
     name: str
-    x: Tensor
-    labels: np.ndarray
+    x: Float32[Tensor, "n c h w"]
+    labels: Int64[np.ndarray, " n"]
     classes: tuple[str, ...]
     sha256: str
 
     def __len__(self) -> int:
         return len(self.x)
 
-    def images(self, first: int = 0, count: int | None = None) -> Tensor:
+    def images(self, first: int = 0, count: int | None = None) -> Float32[Tensor, "count c h w"]:
         """Images ``first`` to ``first + count``: (count, c, h, w), float32 in [0, 1]."""
         return self.x[first : None if count is None else first + count].clone()
 

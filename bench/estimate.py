@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from bench.evaluation import Evaluation
@@ -42,7 +43,7 @@ def _images_left(lanes: Iterable[Lane], store: Store) -> int:
     return left
 
 
-def _gradient_seconds(model: nn.Module, x: Tensor) -> float:
+def _gradient_seconds(model: nn.Module, x: Float[Tensor, "n c h w"]) -> float:
     with one_thread():
         _gradient(model, x)
         start = time.perf_counter()
@@ -50,6 +51,6 @@ def _gradient_seconds(model: nn.Module, x: Tensor) -> float:
         return time.perf_counter() - start
 
 
-def _gradient(model: nn.Module, x: Tensor) -> None:
+def _gradient(model: nn.Module, x: Float[Tensor, "n c h w"]) -> None:
     images = x.clone().requires_grad_()
     torch.autograd.grad(model(images).sum(), images)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -131,6 +131,7 @@ def prepare(ask: Ask) -> Evaluation:
         find_model(name, dataset=data.name, weights=ask.weights, weights_from=ask.weights_from)
         for name in dict.fromkeys(ask.models)
     ]
+    _check_weights(ask.weights, [source for source, _ in found])
     bench = Bench()
     bench.keep_data(ask.data, data)
     first = data.images(0, min(SHARD, setting.n)).to(ask.device)
@@ -147,6 +148,16 @@ def prepare(ask: Ask) -> Evaluation:
         command=ask.command,
         bench=bench,
     )
+
+
+def _check_weights(weights: str | None, sources: Sequence[ModelSource]) -> None:
+    own = [source.name for source in sources if source.kind != "zoo"]
+    if weights is not None and len(own) != 1:
+        what = f"{len(own)} of one's own models ({', '.join(own)})" if own else "models of the zoo only"
+        raise UsageError(
+            f"--weights is a file for one's own model, but {what} were asked for; measure one own model at a "
+            "time, and give the zoo other weights with --weights-from"
+        )
 
 
 def _looked_at(source: ModelSource, info: ModelInfo, first: Tensor, data: Images, device: str) -> nn.Module:

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float32, Int64
 from torch import Tensor, nn
 
 from bench.cell import Cell
@@ -42,7 +43,7 @@ class Task:
     cell: Cell
     model: ModelSource
     data: DataSource
-    standing: np.ndarray | None
+    standing: Bool[np.ndarray, " n"] | None
     device: str
 
 
@@ -97,7 +98,7 @@ class Bench:
         self._models.move_to_end(key)
         return self._models[key]
 
-    def _images(self, task: Task) -> tuple[Tensor, Tensor]:
+    def _images(self, task: Task) -> tuple[Float32[Tensor, "n c h w"], Int64[Tensor, " n"]]:
         if task.data not in self._data:
             self._data[task.data] = task.data.load()
         data = self._data[task.data]

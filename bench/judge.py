@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
+from jaxtyping import Bool, Float, Float32, Float64, Int64
 from torch import Tensor, nn
 
 from bench.cell import Cell
@@ -26,17 +27,17 @@ class Verdict:
         projected: the image had left its ball or box by more than rounding and was put back.
     """
 
-    right: Tensor
-    predicted: Tensor
-    margin: Tensor
-    loss: Tensor
-    nonfinite: Tensor
-    distance: Tensor
-    projected: Tensor
+    right: Bool[Tensor, " n"]
+    predicted: Int64[Tensor, " n"]
+    margin: Float32[Tensor, " n"]
+    loss: Float32[Tensor, " n"]
+    nonfinite: Bool[Tensor, " n"]
+    distance: Float64[Tensor, " n"]
+    projected: Bool[Tensor, " n"]
 
 
 @torch.no_grad()
-def look(model: nn.Module, x: Tensor, y: Tensor) -> Verdict:
+def look(model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"]) -> Verdict:
     """Asks the model once more, without gradients.
 
     Args:
@@ -62,7 +63,13 @@ def look(model: nn.Module, x: Tensor, y: Tensor) -> Verdict:
     )
 
 
-def verify(cell: Cell, model: nn.Module, x: Tensor, y: Tensor, proposed: Tensor) -> tuple[Tensor, Verdict]:
+def verify(
+    cell: Cell,
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"],
+    proposed: Float[Tensor, "*proposed"],
+) -> tuple[Float[Tensor, "n c h w"], Verdict]:
     """Judges proposed images against the cell's threat set and the model.
 
     Args:
@@ -94,13 +101,17 @@ def verify(cell: Cell, model: nn.Module, x: Tensor, y: Tensor, proposed: Tensor)
     return images, replace(verdict, distance=distance(x, images, norm), projected=drifted)
 
 
-def distance(x: Tensor, other: Tensor, norm: str) -> Tensor:
+def distance(
+    x: Float[Tensor, "n c h w"], other: Float[Tensor, "n c h w"], norm: str
+) -> Float64[Tensor, " n"]:
     """Distances between images, in float64: (n,) from two (n, c, h, w) tensors."""
     delta = (other.double() - x.double()).flatten(1)
     return delta.abs().amax(dim=1) if norm == "linf" else delta.norm(dim=1)
 
 
-def project(x: Tensor, images: Tensor, norm: str, eps: float) -> Tensor:
+def project(
+    x: Float[Tensor, "n c h w"], images: Float[Tensor, "n c h w"], norm: str, eps: float
+) -> Float[Tensor, "n c h w"]:
     """The nearest images inside the ball of radius ε around ``x`` (and, as ``x`` is, inside the box)."""
     delta = images.double() - x.double()
     if norm == "linf":
@@ -119,15 +130,15 @@ def _check_form(x: Tensor, proposed: Tensor) -> None:
         raise CellError(f"{broken} of {len(x)} attacked images hold pixels that are not finite")
 
 
-def _overstep(images: Tensor) -> Tensor:
+def _overstep(images: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
     return torch.maximum(-images, images - 1).flatten(1).amax(dim=1)
 
 
-def _outside_box(images: Tensor, rules: Protocol) -> Tensor:
+def _outside_box(images: Float[Tensor, "n c h w"], rules: Protocol) -> Bool[Tensor, " n"]:
     return _overstep(images) > rules.accepted_linf
 
 
-def _clamped(images: Tensor, rules: Protocol) -> Tensor:
+def _clamped(images: Float[Tensor, "n c h w"], rules: Protocol) -> Float[Tensor, "n c h w"]:
     worst = float(_overstep(images).max())
     if worst > rules.projected:
         raise CellError(f"an attacked image leaves the box [0, 1] by {worst:.3g}")

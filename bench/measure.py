@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor, nn
 
 from bench.attacks import ATTACKS, adapter
@@ -52,7 +53,13 @@ class CellResult:
         return total.hexdigest()
 
 
-def measure(cell: Cell, model: nn.Module, x: Tensor, y: Tensor, standing: np.ndarray | None) -> CellResult:
+def measure(
+    cell: Cell,
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"],
+    standing: Bool[np.ndarray, " n"] | None,
+) -> CellResult:
     """Runs one cell.
 
     Args:
@@ -77,7 +84,9 @@ def measure(cell: Cell, model: nn.Module, x: Tensor, y: Tensor, standing: np.nda
     return CellResult(arrays=arrays, seconds=time.perf_counter() - start, gradients=gradients)
 
 
-def _clean(model: nn.Module, x: Tensor, y: Tensor) -> tuple[dict[str, np.ndarray], int]:
+def _clean(
+    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"]
+) -> tuple[dict[str, np.ndarray], int]:
     verdict = look(model, x, y)
     norms = _gradient_norm(model, x, y)
     arrays = {
@@ -94,7 +103,9 @@ def _clean(model: nn.Module, x: Tensor, y: Tensor) -> tuple[dict[str, np.ndarray
     return arrays, len(x)
 
 
-def _gradient_norm(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+def _gradient_norm(
+    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"]
+) -> Float64[Tensor, " n"]:
     images = x.clone().requires_grad_()
     loss = nn.functional.cross_entropy(model(images), y, reduction="sum")
     try:
@@ -105,7 +116,11 @@ def _gradient_norm(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 
 
 def _attacked(
-    cell: Cell, model: nn.Module, x: Tensor, y: Tensor, standing: Tensor
+    cell: Cell,
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"],
+    standing: Bool[Tensor, " n"],
 ) -> tuple[dict[str, np.ndarray], int]:
     board = _Board(x, y, standing.to(x.device))
     gradients = 0
@@ -119,7 +134,9 @@ def _attacked(
     return board.arrays(), gradients
 
 
-def _propose(cell: Cell, model: nn.Module, x: Tensor, y: Tensor, restart: int) -> Tensor:
+def _propose(
+    cell: Cell, model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], restart: int
+) -> Tensor:
     eps = float(cell.eps or 0)
     if eps == 0:
         return x.clone()
@@ -165,14 +182,16 @@ def _witnessed(attacked: Callable[[], Tensor], model: nn.Module, x: Tensor) -> T
     return torch.where(lost[:, None, None, None], points, proposed)
 
 
-def _finite(values: Tensor) -> Tensor:
+def _finite(values: Float[Tensor, "n *rest"]) -> Bool[Tensor, " n"]:
     return torch.isfinite(values).flatten(1).all(dim=1)
 
 
 class _Board:
     """Keeps, for every image of a shard, the attacked version that counts."""
 
-    def __init__(self, x: Tensor, y: Tensor, standing: Tensor) -> None:
+    def __init__(
+        self, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], standing: Bool[Tensor, " n"]
+    ) -> None:
         n = len(x)
         self.first_images = x[:KEPT_IMAGES].clone()
         self.standing = standing.clone()
@@ -186,11 +205,11 @@ class _Board:
             "projected": torch.zeros(n, dtype=torch.bool),
         }
 
-    def left(self) -> Tensor:
+    def left(self) -> Int64[Tensor, " left"]:
         """Indices of the images still standing."""
         return self.standing.nonzero().squeeze(1)
 
-    def record(self, at: Tensor, images: Tensor, verdict: Verdict) -> None:
+    def record(self, at: Int64[Tensor, " n"], images: Float[Tensor, "n c h w"], verdict: Verdict) -> None:
         """Notes one restart's images: an image that broke, or one that still stands in its last attempt."""
         self.standing[at] = verdict.right
         where = at.cpu()

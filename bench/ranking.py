@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from jaxtyping import Bool, Int64
 
 from bench.results import ModelResult, Results
 from bench.stats import Share, holm, mean_score, paired_sign_flip, wilson
@@ -67,14 +68,14 @@ def standings(results: Results) -> tuple[Standing, ...]:
     return tuple(sorted(lines, key=lambda s: (s.rank is None, s.rank or 0, -s.mean_worst.value, s.name)))
 
 
-def worst_case(results: Results, model: ModelResult) -> np.ndarray:
+def worst_case(results: Results, model: ModelResult) -> Bool[np.ndarray, "e n"]:
     """(number of ε, n) bool: what stands against all attacks of the model; without attacks, what is right."""
     if model.curves:
         return model.worst()
     return np.tile(model.clean.correct, (len(results.setting.eps), 1))
 
 
-def survived(model: ModelResult) -> np.ndarray:
+def survived(model: ModelResult) -> Int64[np.ndarray, " n"]:
     """(n,) int64: the number of ε at which each image stands against every attack; attacks >= 1."""
     return model.worst().sum(0, dtype=np.int64)
 
@@ -111,7 +112,7 @@ def _group(results: Results) -> list[int]:
     return [i for i, s in enumerate(sets) if s == chosen]
 
 
-def _significantly_better(counts: list[np.ndarray]) -> list[list[int]]:
+def _significantly_better(counts: list[Int64[np.ndarray, " n"]]) -> list[list[int]]:
     """For each model, the positions of the significantly better ones; counts are (n,) survived ε."""
     better: list[list[int]] = [[] for _ in counts]
     pairs = list(combinations(range(len(counts)), 2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Float, Float32, Float64, Int64
 
 from bench.attacks import Request
 
@@ -66,13 +67,13 @@ class Clean:
         digest: sha256 over the cells' results.
     """
 
-    label: np.ndarray
-    predicted: np.ndarray
-    correct: np.ndarray
-    margin: np.ndarray
-    loss: np.ndarray
-    grad_norm: np.ndarray
-    nonfinite: np.ndarray
+    label: Int64[np.ndarray, " n"]
+    predicted: Int64[np.ndarray, " n"]
+    correct: Bool[np.ndarray, " n"]
+    margin: Float[np.ndarray, " n"]
+    loss: Float[np.ndarray, " n"]
+    grad_norm: Float64[np.ndarray, " n"]
+    nonfinite: Bool[np.ndarray, " n"]
     seconds: float
     digest: str
 
@@ -96,12 +97,12 @@ class Curve:
 
     request: Request
     library: str
-    standing: np.ndarray
-    attacked: np.ndarray
-    distance: np.ndarray
-    predicted: np.ndarray
-    nonfinite: np.ndarray
-    projected: np.ndarray
+    standing: Bool[np.ndarray, "e n"]
+    attacked: Bool[np.ndarray, "e n"]
+    distance: Float64[np.ndarray, "e n"]
+    predicted: Int64[np.ndarray, "e n"]
+    nonfinite: Bool[np.ndarray, "e n"]
+    projected: Bool[np.ndarray, "e n"]
     gradients: tuple[int, ...]
     seconds: tuple[float, ...]
     digest: tuple[str, ...]
@@ -118,8 +119,8 @@ class Sample:
     eps: float
     attack: str
     distance: float
-    clean: np.ndarray
-    attacked: np.ndarray
+    clean: Float32[np.ndarray, "c h w"]
+    attacked: Float32[np.ndarray, "c h w"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -136,7 +137,7 @@ class ModelResult:
         """The attacks of this result, the ground on which it may be ranked."""
         return tuple(sorted((c.request for c in self.curves), key=repr))
 
-    def worst(self) -> np.ndarray:
+    def worst(self) -> Bool[np.ndarray, "e n"]:
         """(number of ε, n) bool: images that stand against every attack measured."""
         return np.logical_and.reduce([curve.standing for curve in self.curves])
 

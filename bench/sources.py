@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 
 from bench.errors import UsageError, nearest
@@ -148,10 +149,6 @@ def _source(target: str, *, dataset: str, weights: str | None, weights_from: str
     except entries.UnknownModel:
         known = [*entries.ENTRIES, *entry_points()]
         raise UsageError(f"unknown model {target!r}; {nearest(target, known)}") from None
-    if weights is not None:
-        raise UsageError(
-            f"--weights goes with one's own model (file.py:factory); for {target!r} use --weights-from"
-        )
     return ModelSource(kind="zoo", name=target, target=target, dataset=dataset, weights=weights_from)
 
 
@@ -167,7 +164,7 @@ class Images(Protocol):
     def name(self) -> str: ...
 
     @property
-    def labels(self) -> np.ndarray: ...
+    def labels(self) -> Int64[np.ndarray, " n"]: ...
 
     @property
     def classes(self) -> tuple[str, ...]: ...
@@ -177,12 +174,12 @@ class Images(Protocol):
 
     def __len__(self) -> int: ...
 
-    def images(self, first: int = 0, count: int | None = None) -> Tensor:
+    def images(self, first: int = 0, count: int | None = None) -> Float32[Tensor, "count c h w"]:
         """Images ``first`` to ``first + count``: (count, c, h, w), float32 in [0, 1]."""
         ...
 
 
-def probe(name: str, model: nn.Module, x: Tensor, classes: int) -> None:
+def probe(name: str, model: nn.Module, x: Float[Tensor, "n c h w"], classes: int) -> None:
     """Looks once whether a model can be measured at all.
 
     Args:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Float64, Int64
 from scipy import optimize, stats
 
 
@@ -113,7 +114,7 @@ def paired_sign_flip(a: np.ndarray, b: np.ndarray) -> float:
     return _tilted_tail(sizes // divisor, counts, total // divisor)
 
 
-def _differences(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _differences(a: np.ndarray, b: np.ndarray) -> Int64[np.ndarray, " n"]:
     """a − b as (n,) int64, checked."""
     a, b = np.asarray(a), np.asarray(b)
     if a.shape != b.shape or a.ndim != 1:
@@ -124,7 +125,7 @@ def _differences(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return whole_a - whole_b
 
 
-def _tilted_tail(sizes: np.ndarray, counts: np.ndarray, total: int) -> float:
+def _tilted_tail(sizes: Int64[np.ndarray, " m"], counts: Int64[np.ndarray, " m"], total: int) -> float:
     """2·P(Σ ± v >= total) for fair signs; sizes v with their counts, 0 < total < Σ v·count."""
     reach = int(sizes @ counts)
 
@@ -175,7 +176,7 @@ def mcnemar(a: np.ndarray, b: np.ndarray) -> float:
     return float(stats.binomtest(only_a, only_a + only_b, 0.5).pvalue)
 
 
-def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
+def holm(p: Sequence[float] | Float[np.ndarray, " m"]) -> Float64[np.ndarray, " m"]:
     """p-values adjusted by Holm's step-down method (Holm 1979): reject where adjusted p < level.
 
     Keeps the chance of even one false rejection among all tests at the level, whatever their dependence.

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -69,13 +70,16 @@ def test_death_at_any_write_changes_nothing(whole: dict[str, str], before: bool)
 
 
 def test_death_at_any_report_of_progress_changes_nothing(whole: dict[str, str]) -> None:
-    def die(done: int, _: int) -> None:
-        if done >= k:
-            raise Killed
+    def dying_at(k: int) -> Callable[[int, int], None]:
+        def die(done: int, _: int) -> None:
+            if done >= k:
+                raise Killed
+
+        return die
 
     for k in range(1, 3 * 2 * (1 + len(EPS)) + 1):
         world = World()
-        driver = Driver(world.store, Counting(world.bench), world.models, world.source, progress=die)
+        driver = Driver(world.store, Counting(world.bench), world.models, world.source, progress=dying_at(k))
         with pytest.raises(Killed):
             driver.run(world.lanes(FGSM, PGD))
         world.run(FGSM, PGD)

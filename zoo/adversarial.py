@@ -7,12 +7,15 @@ from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from zoo.recipes import Recipe
 
 
-def adversarial(model: nn.Module, x: Tensor, y: Tensor, recipe: Recipe) -> Tensor:
+def adversarial(
+    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], recipe: Recipe
+) -> Float[Tensor, "n c h w"]:
     """The batch (n, c, h, w) in [0, 1] with its first `share · n` images attacked (batches are random).
 
     Nothing of the model changes: statistics of batch norm, modes and gradients are as before.
@@ -23,7 +26,9 @@ def adversarial(model: nn.Module, x: Tensor, y: Tensor, recipe: Recipe) -> Tenso
     return torch.cat([attack(model, x[:count], y[:count], recipe), x[count:]])
 
 
-def attack(model: nn.Module, x: Tensor, y: Tensor, recipe: Recipe) -> Tensor:
+def attack(
+    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], recipe: Recipe
+) -> Float[Tensor, "n c h w"]:
     """Images in the L∞ ball of radius `eps` around x and in [0, 1], by signed ascent on the cross-entropy.
 
     One step of `alpha = eps` from x is FGSM (Goodfellow et al. 2015); more, from a random start, are PGD

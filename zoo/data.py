@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Float32, Int64, Integer, UInt8
 
 from zoo import folders
 from zoo.folders import DataError
@@ -43,8 +44,8 @@ class Dataset:
 
     name: str
     split: str
-    pixels: np.ndarray
-    labels: np.ndarray
+    pixels: UInt8[np.ndarray, "n c h w"]
+    labels: Int64[np.ndarray, " n"]
     classes: tuple[str, ...]
     levels: int
     sha256: str
@@ -61,14 +62,14 @@ class Dataset:
         """Height and width in pixels."""
         return self.pixels.shape[2]
 
-    def images(self, first: int = 0, count: int | None = None) -> torch.Tensor:
+    def images(self, first: int = 0, count: int | None = None) -> Float32[torch.Tensor, "count c h w"]:
         """Images `first` to `first + count` as float32 (count, c, h, w) in [0, 1]; DataError past the end."""
         import torch
 
         chosen = self.pixels[self._range(first, count)]
         return torch.from_numpy(chosen.astype(np.float32)).div_(self.levels)
 
-    def targets(self, first: int = 0, count: int | None = None) -> torch.Tensor:
+    def targets(self, first: int = 0, count: int | None = None) -> Int64[torch.Tensor, " count"]:
         """Labels of the same images as int64 (count,)."""
         import torch
 
@@ -116,7 +117,7 @@ def load(
     raise DataError(f"unknown data set {spec!r}: {_nearest(spec)}")
 
 
-def order(labels: np.ndarray) -> np.ndarray:
+def order(labels: Integer[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:
     """The fixed stratified order of a split: a permutation of its indices, int64 (n,).
 
     Within a class images come by the sha256 of their index; classes are interleaved so that any first m
@@ -157,7 +158,12 @@ def _interleave(counts: Sequence[int]) -> list[int]:
 
 
 def _dataset(
-    name: str, split: str, pixels: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], levels: int
+    name: str,
+    split: str,
+    pixels: UInt8[np.ndarray, "n c h w"],
+    labels: Integer[np.ndarray, " n"],
+    classes: tuple[str, ...],
+    levels: int,
 ) -> Dataset:
     places = order(labels)
     pixels, labels = np.ascontiguousarray(pixels[places]), labels[places].astype(np.int64)
@@ -169,7 +175,7 @@ def _dataset(
     return Dataset(name, split, pixels, labels, classes, levels, digest.hexdigest())
 
 
-def _digits(split: str) -> tuple[np.ndarray, np.ndarray]:
+def _digits(split: str) -> tuple[UInt8[np.ndarray, "n c h w"], Int64[np.ndarray, " n"]]:
     """scikit-learn's 1,797 scans of written digits, 8×8 with values 0 to 16, each pixel doubled to 16×16."""
     from sklearn.datasets import load_digits
 
@@ -183,7 +189,7 @@ def _digits(split: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _cifar(
     spec: str, split: str, root: Path, download: bool
-) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+) -> tuple[UInt8[np.ndarray, "n c h w"], Int64[np.ndarray, " n"], tuple[str, ...]]:
     """torchvision's CIFAR files under `root`; their MD5 sums are checked before they are read."""
     from torchvision import datasets
 

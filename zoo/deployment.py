@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from zoo.errors import UserError
@@ -24,7 +25,7 @@ class Deployed(nn.Module):
         self.classes = body.classes
         self.body = body
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n {self.classes}"]:
         return self.body(_ChannelsLast.apply(x)).contiguous()
 
 
@@ -32,11 +33,11 @@ class _ChannelsLast(torch.autograd.Function):
     """Channels-last on the way in; contiguous on the way back: attack libraries call ``grad.view``."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         return x.contiguous(memory_format=torch.channels_last)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx: Any, grad: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:  # pyright: ignore[reportIncompatibleMethodOverride]
         return grad.contiguous()
 
 

@@ -15,6 +15,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Int64, UInt8
 
 from zoo.errors import UserError
 
@@ -26,7 +27,9 @@ class DataError(UserError):
     """What is wrong with the data and what to do about it, in one sentence."""
 
 
-def read(folder: Path, split: str, resize: int | None) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+def read(
+    folder: Path, split: str, resize: int | None
+) -> tuple[UInt8[np.ndarray, "n c h h"], Int64[np.ndarray, " n"], tuple[str, ...]]:
     """Pixels uint8 (n, c, h, h), labels int64 (n,) and class names of a split, in order of class and path.
 
     Only this split is decoded. DataError names the folder or file that is missing, empty, unreadable or of
@@ -69,7 +72,7 @@ def _files(folder: Path) -> list[Path]:
     return sorted(files, key=lambda path: path.relative_to(folder).as_posix())
 
 
-def _decode(paths: list[Path], resize: int | None) -> np.ndarray:
+def _decode(paths: list[Path], resize: int | None) -> UInt8[np.ndarray, "n c h h"]:
     """All images as uint8 (n, c, h, h): one channel if every file is grey, else three."""
     images = [_open(path, resize) for path in paths]
     first = images[0].shape[:2]

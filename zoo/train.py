@@ -19,6 +19,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor, nn
 
 from zoo import checkpoints, registry
@@ -190,7 +191,9 @@ def _epochs(run: _Run, test: Dataset | None, progress: Callable[[Progress], None
             progress(dataclasses.replace(standing, test_accuracy=accuracy))
 
 
-def _epoch(run: _Run, epoch: int, pixels: Tensor, labels: Tensor) -> Iterator[Progress]:
+def _epoch(
+    run: _Run, epoch: int, pixels: UInt8[Tensor, "n c h w"], labels: Int64[Tensor, " n"]
+) -> Iterator[Progress]:
     """One pass over the images in batches of near-equal size."""
     torch.manual_seed(int(hashlib.sha256(f"{run.entry.seed} {epoch}".encode()).hexdigest()[:15], 16))
     batches = math.ceil(len(labels) / run.recipe.batch)
@@ -222,12 +225,12 @@ def _one_cycle(part: float) -> float:
     return part / rise if part < rise else 0.5 * (1 + math.cos(math.pi * (part - rise) / (1 - rise)))
 
 
-def _batch(pixels: Tensor, run: _Run) -> Tensor:
+def _batch(pixels: UInt8[Tensor, "n c h w"], run: _Run) -> Float32[Tensor, "n c h w"]:
     images = pixels.to(run.device).float().div_(run.data.levels)
     return images.contiguous(memory_format=torch.channels_last)
 
 
-def _predict(model: nn.Module, data: Dataset, device: str) -> Tensor:
+def _predict(model: nn.Module, data: Dataset, device: str) -> Int64[Tensor, " n"]:
     """Predicted classes in eval mode, int64 (n,); the model's mode is put back."""
     mode = model.training
     model.eval()
@@ -240,7 +243,7 @@ def _predict(model: nn.Module, data: Dataset, device: str) -> Tensor:
     return torch.cat(parts)
 
 
-def _accuracy(predicted: Tensor, data: Dataset) -> float:
+def _accuracy(predicted: Int64[Tensor, " n"], data: Dataset) -> float:
     return (predicted == data.targets()).double().mean().item()
 
 

@@ -11,12 +11,15 @@ from __future__ import annotations
 from typing import Any
 
 import foolbox
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from bench.errors import CellError
 
 
-def fgsm(model: nn.Module, x: Tensor, y: Tensor, *, norm: str, eps: float) -> Tensor:
+def fgsm(
+    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], *, norm: str, eps: float
+) -> Float[Tensor, "n c h w"]:
     """Fast gradient method: one step of ε along the gradient's sign (L∞) or direction (L2).
 
     Args:
@@ -38,15 +41,15 @@ def fgsm(model: nn.Module, x: Tensor, y: Tensor, *, norm: str, eps: float) -> Te
 
 def pgd(
     model: nn.Module,
-    x: Tensor,
-    y: Tensor,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"],
     *,
     norm: str,
     eps: float,
     alpha: float,
     steps: int,
     random_start: bool,
-) -> Tensor:
+) -> Float[Tensor, "n c h w"]:
     """Projected gradient descent (Madry et al. 2018) on the cross-entropy; returns the last iterate.
 
     Args:

@@ -12,12 +12,15 @@ import sys
 from typing import Any
 
 import torchattacks
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from bench.errors import CellError
 
 
-def fgsm(model: nn.Module, x: Tensor, y: Tensor, *, norm: str, eps: float) -> Tensor:
+def fgsm(
+    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], *, norm: str, eps: float
+) -> Float[Tensor, "n c h w"]:
     """Fast gradient sign method (Goodfellow et al. 2015): one step of ε along the gradient's sign.
 
     Args:
@@ -37,15 +40,15 @@ def fgsm(model: nn.Module, x: Tensor, y: Tensor, *, norm: str, eps: float) -> Te
 
 def pgd(
     model: nn.Module,
-    x: Tensor,
-    y: Tensor,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"],
     *,
     norm: str,
     eps: float,
     alpha: float,
     steps: int,
     random_start: bool,
-) -> Tensor:
+) -> Float[Tensor, "n c h w"]:
     """Projected gradient descent (Madry et al. 2018) on the cross-entropy; returns the last iterate.
 
     Args:

@@ -94,9 +94,6 @@ def model_names(options: Namespace) -> tuple[str, ...]:
         found += names(value)
     if not found:
         raise UsageError("no model was asked for; give --zoo all, --zoo NAMES or --model NAMES")
-    foreign = [name for name in found if ":" in name]
-    if options.weights is not None and len(foreign) > 1:
-        raise UsageError(f"--weights is one file for {len(foreign)} models; measure one of them at a time")
     return tuple(dict.fromkeys(found))
 
 

@@ -6,22 +6,25 @@ import base64
 import io
 
 import numpy as np
+from jaxtyping import Float, Float64
 
 _MID_GREY = 0.5
 
 
-def amplification(clean: np.ndarray, attacked: np.ndarray) -> int:
+def amplification(clean: Float[np.ndarray, "c h w"], attacked: Float[np.ndarray, "c h w"]) -> int:
     """The whole factor that stretches a perturbation to the full range from black to white around grey."""
     peak = float(np.abs(attacked.astype(np.float64) - clean).max())
     return max(1, round(_MID_GREY / peak)) if peak > 0 else 1
 
 
-def perturbation(clean: np.ndarray, attacked: np.ndarray, factor: int) -> np.ndarray:
+def perturbation(
+    clean: Float[np.ndarray, "c h w"], attacked: Float[np.ndarray, "c h w"], factor: int
+) -> Float64[np.ndarray, "c h w"]:
     """The amplified difference of two images, with zero as mid-grey, in [0, 1]."""
     return np.clip(_MID_GREY + factor * (attacked.astype(np.float64) - clean), 0, 1)
 
 
-def data_uri(image: np.ndarray) -> str:
+def data_uri(image: Float[np.ndarray, "c h w"]) -> str:
     """A (1 or 3, h, w) image in [0, 1] as a PNG data URI; any other number of channels is averaged to grey."""
     from PIL import Image
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Bool, Int64
 
 from bench.ranking import worst_case
 from bench.report.images import amplification, data_uri, perturbation
@@ -128,7 +129,7 @@ def class_rows(results: Results, lines: Sequence[Standing], at: int) -> list[Cla
     ]
 
 
-def _by_class(label: np.ndarray, hit: np.ndarray, classes: int) -> tuple[float, ...]:
+def _by_class(label: Int64[np.ndarray, " n"], hit: Bool[np.ndarray, " n"], classes: int) -> tuple[float, ...]:
     total = np.bincount(label, minlength=classes)
     hits = np.bincount(label, weights=hit, minlength=classes)
     share = np.full(len(total), np.nan)

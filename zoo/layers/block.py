@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from zoo.layers.group import C1, Group
@@ -19,7 +20,7 @@ class Block(nn.Module):
         self.conv = conv
         self.norm = norm
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n outputs h w"]:
         return torch.relu(self.norm(self.conv(x)))
 
     def deployed(self) -> nn.Module:

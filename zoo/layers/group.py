@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+from jaxtyping import Shaped
 from torch import Tensor
 
 
@@ -35,7 +36,7 @@ class Group:
         """The number of elements."""
         return self.rotations * (2 if self.mirrored else 1)
 
-    def transform(self, x: Tensor, g: int) -> Tensor:
+    def transform(self, x: Shaped[Tensor, "*batch n n"], g: int) -> Shaped[Tensor, "*batch n n"]:
         """``x`` (..., n, n) moved by element ``g``; same shape."""
         flip, turns = divmod(g, self.rotations)
         moved = x.flip(-1) if flip else x
@@ -56,7 +57,7 @@ class Group:
             tuple(next(k for k in elements if self.compose(g, k) == h) for h in elements) for g in elements
         )
 
-    def act(self, maps: Tensor, g: int) -> Tensor:
+    def act(self, maps: Shaped[Tensor, "n channels s s"], g: int) -> Shaped[Tensor, "n channels s s"]:
         """Feature maps (n, fields·order, s, s), group axis fastest, moved by ``g``: (g·f)(h) = g·f(g⁻¹h)."""
         fields = maps.unflatten(1, (-1, self.order))[:, :, list(self.left[g])]
         return self.transform(fields, g).flatten(1, 2)

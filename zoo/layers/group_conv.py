@@ -10,6 +10,7 @@ import math
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from zoo.layers.group import Group
@@ -29,19 +30,19 @@ class _Expanded(nn.Module):
         self.bias = nn.Parameter(torch.zeros(fields)) if bias else None
         nn.init.normal_(self.weight, std=math.sqrt(2 / math.prod(filter_shape)))
 
-    def transformed(self, g: int) -> Tensor:
+    def transformed(self, g: int) -> Float[Tensor, "fields channels k k"]:
         raise NotImplementedError
 
-    def expanded(self) -> tuple[Tensor, Tensor | None]:
+    def expanded(self) -> tuple[Float[Tensor, "outputs channels k k"], Float[Tensor, " outputs"] | None]:
         """Weight (fields·order, channels, k, k) and bias (fields·order,) of the equal plain convolution."""
         turned = [self.transformed(g) for g in range(self.group.order)]
         bias = None if self.bias is None else self.bias.repeat_interleave(self.group.order)
         return torch.stack(turned, 1).flatten(0, 1), bias
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n outputs h w"]:
         return F.conv2d(x, *self.expanded(), padding=self.padding)
 
-    def folded(self, scale: Tensor, shift: Tensor) -> nn.Module:
+    def folded(self, scale: Float[Tensor, " outputs"], shift: Float[Tensor, " outputs"]) -> nn.Module:
         """The plain convolution equal to this one and then ``scale · y + shift``, per output channel."""
         weight, bias = self.expanded()
         return plain_conv(weight, shift if bias is None else shift + bias * scale, scale, self.padding)
@@ -57,7 +58,7 @@ class LiftingConv(_Expanded):
     def __init__(self, in_channels: int, fields: int, kernel: int, group: Group, bias: bool = False) -> None:
         super().__init__(fields, (in_channels, kernel, kernel), group, bias)
 
-    def transformed(self, g: int) -> Tensor:
+    def transformed(self, g: int) -> Float[Tensor, "fields channels k k"]:
         return self.group.transform(self.weight, g)
 
 
@@ -73,11 +74,16 @@ class GroupConv(_Expanded):
     ) -> None:
         super().__init__(out_fields, (in_fields, group.order, kernel, kernel), group, bias)
 
-    def transformed(self, g: int) -> Tensor:
+    def transformed(self, g: int) -> Float[Tensor, "fields channels k k"]:
         return self.group.transform(self.weight[:, :, list(self.group.left[g])], g).flatten(1, 2)
 
 
-def plain_conv(weight: Tensor, bias: Tensor, scale: Tensor, padding: int) -> nn.Conv2d:
+def plain_conv(
+    weight: Float[Tensor, "outputs channels k k"],
+    bias: Float[Tensor, " outputs"],
+    scale: Float[Tensor, " outputs"],
+    padding: int,
+) -> nn.Conv2d:
     """A convolution with filters ``weight · scale``, computed in float64, in the type of ``weight``."""
     filters = weight.detach().double() * scale.double()[:, None, None, None]
     outputs, inputs, kernel, _ = weight.shape

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
 from zoo.layers.group import Group
@@ -18,11 +19,11 @@ class GroupBatchNorm(nn.BatchNorm2d):
         super().__init__(fields)
         self.group = group
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n channels h w"]:
         n, _, h, w = input.shape
         return super().forward(input.reshape(n, self.num_features, -1, w)).reshape(n, -1, h, w)
 
-    def affine_map(self) -> tuple[Tensor, Tensor]:
+    def affine_map(self) -> tuple[Float64[Tensor, " channels"], Float64[Tensor, " channels"]]:
         """What it does in eval mode: scale and shift (fields·order,), in float64."""
         assert self.running_mean is not None
         assert self.running_var is not None
@@ -38,5 +39,5 @@ class GroupPool(nn.Module):
         super().__init__()
         self.group = group
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "n channels *space"]) -> Float[Tensor, "n fields *space"]:
         return x.unflatten(1, (-1, self.group.order)).amax(2)

@@ -7,6 +7,7 @@ the backward pass too, where torch's own kernel adds in any order on a GPU.
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
 _A = -0.75  # the free parameter of Keys' kernel, as torch sets it
@@ -19,7 +20,7 @@ def _keys(distance: Tensor) -> Tensor:
     return torch.where(d <= 1, near, torch.where(d < 2, far, torch.zeros_like(d)))
 
 
-def bicubic_matrix(size: int, new_size: int) -> Tensor:
+def bicubic_matrix(size: int, new_size: int) -> Float64[Tensor, "{new_size} {size}"]:
     """The matrix (new_size, size), float64, that resizes one axis; its rows sum to 1 (Keys 1981)."""
     centre = (torch.arange(new_size, dtype=torch.float64) + 0.5) * (size / new_size) - 0.5
     taps = centre.floor()[:, None] + torch.arange(-1, 3)
@@ -45,5 +46,7 @@ class Resize(nn.Module):
         self.matrix = bicubic_matrix(self.size, self.new_size).to(self.matrix)
         return self
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(
+        self, x: Float[Tensor, "*batch {self.size} {self.size}"]
+    ) -> Float[Tensor, "*batch {self.new_size} {self.new_size}"]:
         return self.matrix @ x @ self.matrix.T

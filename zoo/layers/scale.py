@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from zoo.layers.group import C1
@@ -35,11 +36,11 @@ class ScaleConv(nn.Module):
         self.there = nn.ModuleList(nn.Identity() if s == size else Resize(size, s) for s in sizes)
         self.back = nn.ModuleList(nn.Identity() if s == size else Resize(s, size) for s in sizes)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "n channels s s"]) -> Float[Tensor, "n outputs s s"]:
         responses = [back(self.conv(there(x))) for there, back in zip(self.there, self.back, strict=True)]
         return torch.stack(responses).mean(0)
 
-    def folded(self, scale: Tensor, shift: Tensor) -> nn.Module:
+    def folded(self, scale: Float[Tensor, " outputs"], shift: Float[Tensor, " outputs"]) -> nn.Module:
         """This layer with ``scale · y + shift`` in its convolution: resizing leaves a constant as it is."""
         assert isinstance(self.conv, LiftingConv)
         layer = copy.deepcopy(self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from zoo.layers import C1, Group, GroupPool, Normalize, group_block
@@ -37,7 +38,7 @@ class Head(nn.Module):
         self.pool = GroupPool(group)
         self.linear = nn.Linear(fields, classes)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n classes"]:
         return self.linear(self.pool(x.mean((2, 3))))
 
 
@@ -60,7 +61,7 @@ class Classifier(nn.Module):
         self.trunk = Trunk(layout, front_fields, group)
         self.head = Head(fields_of(layout.channels[-1], group), layout.classes, group)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "*images"]) -> Float[Tensor, "n {self.classes}"]:
         if x.ndim != 4 or tuple(x.shape[1:]) != self.image_shape:
             wanted = ", ".join(map(str, self.image_shape))
             raise ValueError(
