@@ -26,6 +26,7 @@ bench.results
 bench.plan
 bench.judge
 bench.measure
+bench.theory
 bench.sources bench.store
 bench.executors
 bench.run

@@ -69,7 +69,7 @@ def draw(results: Results, lines: Sequence[Standing], stem: str) -> Figures:
     chosen = styles([line.name for line in lines])
     files: dict[str, bytes] = {}
     curves = []
-    with _look():
+    with look():
         for request, attack in attack_names(results).items():
             grid = panels(results, lines, request, attack)
             name = f"{stem}-curves-{slug(attack)}"
@@ -77,13 +77,13 @@ def draw(results: Results, lines: Sequence[Standing], stem: str) -> Figures:
             room = _NAME * max(len(panel.lines) for panel in grid)
             files |= _files(_sheet(grid, chosen, room, title), name)
             parts = tuple(
-                (panel.title, _inline(_sheet([panel], chosen, room), f"{name}-{i}"))
+                (panel.title, inline(_sheet([panel], chosen, room), f"{name}-{i}"))
                 for i, panel in enumerate(grid)
             )
             curves.append(CurveFigure(attack, parts))
         name = f"{stem}-scatter"
         files |= _files(_scatter(lines, chosen, with_key=True), name)
-        scatter = _inline(_scatter(lines, chosen, with_key=False), name)
+        scatter = inline(_scatter(lines, chosen, with_key=False), name)
     return Figures(tuple(curves), scatter, files)
 
 
@@ -122,7 +122,7 @@ def _scatter(lines: Sequence[Standing], chosen: dict[str, Style], *, with_key: b
 
 
 @contextmanager
-def _look() -> Iterator[None]:
+def look() -> Iterator[None]:
     """The style of every figure, for as long as they are drawn: no state of matplotlib's is left changed."""
     rc: Any = {**sns.axes_style("ticks"), **sns.plotting_context("paper", font_scale=0.95)}
     rc |= {
@@ -162,7 +162,7 @@ def _svg(figure: Figure, salt: str) -> str:
     return buffer.getvalue()
 
 
-def _inline(figure: Figure, salt: str) -> str:
+def inline(figure: Figure, salt: str) -> str:
     """The figure as an ``<svg>`` element that takes the size and the colours of the page around it."""
     svg = _svg(figure, salt)
     svg = svg[svg.index("<svg") :]

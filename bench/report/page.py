@@ -100,7 +100,7 @@ def _render(
     shown = dict(zip(setting.eps, eps, strict=True))
     middle = len(eps) // 2
     protocol = PROTOCOLS.get(setting.protocol.partition("/")[0])
-    template = _environment().get_template("page.html.j2")
+    template = environment().get_template("page.html.j2")
     return template.render(
         results=results,
         setting=setting,
@@ -150,7 +150,8 @@ def _breakable(name: str) -> markupsafe.Markup:
     return markupsafe.Markup(re.sub("([_.])", r"\1<wbr>", str(markupsafe.escape(name))))
 
 
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """Templates and filters of every page."""
     import jinja2
 
     environment = jinja2.Environment(

@@ -1,0 +1,55 @@
+"""CLEVER (Weng et al., ICLR 2018): an estimate of how far an image is from the decision boundary.
+
+For an image x of class c and another class j, the margin z_c − z_j cannot vanish within
+margin / L of x, where L is the largest dual norm of its gradient there (their Theorem 3.2). CLEVER estimates
+L by extreme values of sampled gradient norms. It **estimates** a lower bound on the smallest perturbation; it
+certifies nothing. ``upper_bounds`` finds verified perturbations, so that the truth lies between the two
+unless the estimate is wrong.
+
+``import bench.clever`` loads neither torch nor ART; each name below loads what it needs when first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from bench.clever.options import ENGINES, NORMS, PRESETS, RADII, CleverOptions, default_radius, parse_options
+
+if TYPE_CHECKING:
+    from bench.clever.flags import THRESHOLDS, flags, raised
+    from bench.clever.sandwich import upper_bounds
+    from bench.clever.scores import clever, image_seed
+
+__all__ = [
+    "ENGINES",
+    "NORMS",
+    "PRESETS",
+    "RADII",
+    "THRESHOLDS",
+    "CleverOptions",
+    "clever",
+    "default_radius",
+    "flags",
+    "image_seed",
+    "parse_options",
+    "raised",
+    "upper_bounds",
+]
+
+_HOMES = {
+    "THRESHOLDS": "flags",
+    "clever": "scores",
+    "flags": "flags",
+    "image_seed": "scores",
+    "raised": "flags",
+    "upper_bounds": "sandwich",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'bench.clever' has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"bench.clever.{_HOMES[name]}"), name)
+    globals()[name] = found  # the submodule `flags` has the name of its function
+    return found

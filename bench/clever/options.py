@@ -1,0 +1,112 @@
+"""What a user asks of CLEVER; light enough for a command line's help."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.errors import UsageError, nearest
+
+ENGINES: tuple[str, ...] = ("batched", "art", "evt")
+NORMS: tuple[str, ...] = ("l2", "linf", "l1")
+PRESETS: dict[str, tuple[int, int]] = {"quick": (50, 100), "weng2018": (500, 1024)}  # batches, samples
+POOL_FACTOR = 10
+
+# A score cannot exceed its radius, and samples come from that far away. Photographs have the radii of ART's
+# own examples; digits ones about as many times the distances at which attacks succeed on the zoo's models.
+RADII: dict[str, dict[str, float]] = {
+    "digits": {"l2": 2.0, "linf": 0.2, "l1": 30.0},
+    "photographs": {"l2": 2.0, "linf": 0.1, "l1": 40.0},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleverOptions:
+    """Everything that determines the scores of given images under a given model.
+
+    Attributes:
+        engine: ``batched`` and ``art`` resample one pool; ``evt`` is the paper's procedure.
+        norm: of the perturbation: ``l2``, ``linf`` or ``l1``.
+        radius: of the ball sampled around each image, in pixel units; no score exceeds it.
+        batches: maxima that the extreme-value distribution is fitted to (the paper's N_b).
+        samples: gradients that each maximum is taken over (the paper's N_s).
+        pool_factor: the pool has ``pool_factor · samples`` points; of no meaning to ``evt``.
+        targets: how many runner-up classes are looked at; ``None`` is all other classes.
+        seed: that the samples of every image derive from.
+    """
+
+    engine: str
+    norm: str
+    radius: float
+    batches: int
+    samples: int
+    pool_factor: int
+    targets: int | None
+    seed: int
+
+    @property
+    def gradients(self) -> int:
+        """Points per image at which gradients are taken."""
+        return self.samples * (self.batches if self.engine == "evt" else self.pool_factor)
+
+
+def parse_options(
+    *,
+    image_shape: Sequence[int],
+    engine: str = ENGINES[0],
+    norm: str = NORMS[0],
+    radius: float | None = None,
+    preset: str = "quick",
+    batches: int | None = None,
+    samples: int | None = None,
+    pool_factor: int | None = None,
+    targets: str = "all",
+    seed: int = 0,
+) -> CleverOptions:
+    """Options from what was typed; ``None`` stands for the preset's value or the default radius.
+
+    Args:
+        image_shape: (c, h, w), which the default radius depends on.
+        targets: ``all`` or ``top-K`` with K of at least 1.
+
+    Raises:
+        UsageError: a value outside its range, or an unknown engine, norm, preset or kind of targets.
+    """
+    for what, value, known in (("engine", engine, ENGINES), ("norm", norm, NORMS), ("preset", preset, PRESETS)):
+        if value not in known:
+            raise UsageError(f"unknown CLEVER {what} {value!r}; {nearest(value, known)}")
+    radius = default_radius(norm, image_shape) if radius is None else radius
+    if not 0 < radius < math.inf:
+        raise UsageError(f"--radius is {radius}; it must be a finite number above 0, in pixel units")
+    return CleverOptions(
+        engine=engine,
+        norm=norm,
+        radius=float(radius),
+        batches=_count("batches", batches, PRESETS[preset][0]),
+        samples=_count("samples", samples, PRESETS[preset][1]),
+        pool_factor=_count("pool-factor", pool_factor, POOL_FACTOR),
+        targets=_targets(targets),
+        seed=seed,
+    )
+
+
+def default_radius(norm: str, image_shape: Sequence[int]) -> float:
+    """The radius for a norm: that of ``digits`` for images of one channel, else that of ``photographs``."""
+    return RADII["digits" if image_shape[0] == 1 else "photographs"][norm]
+
+
+def _count(name: str, value: int | None, default: int) -> int:
+    value = default if value is None else value
+    if not isinstance(value, int) or value < 1:
+        raise UsageError(f"--{name} is {value}; it must be a whole number of at least 1")
+    return value
+
+
+def _targets(text: str) -> int | None:
+    if text == "all":
+        return None
+    kind, _, number = text.partition("-")
+    if kind != "top" or not number.isdecimal() or int(number) < 1:
+        raise UsageError(f"--targets is {text!r}; give all, or top-K with K of at least 1, e.g. top-3")
+    return int(number)
