@@ -128,7 +128,9 @@ def prepare(ask: Ask) -> Evaluation:
     data = ask.data.load(download=ask.download)
     setting = make_setting(ask, data)
     found = [
-        find_model(name, dataset=data.name, weights=ask.weights, weights_from=ask.weights_from)
+        find_model(
+            name, dataset=data.name, weights=ask.weights, weights_from=ask.weights_from, data=data.sha256
+        )
         for name in dict.fromkeys(ask.models)
     ]
     _check_weights(ask.weights, [source for source, _ in found])

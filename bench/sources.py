@@ -9,7 +9,7 @@ import inspect
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -106,9 +106,17 @@ class ModelSource:
 
 
 def find_model(
-    target: str, *, dataset: str, weights: str | None, weights_from: str | None
+    target: str, *, dataset: str, weights: str | None, weights_from: str | None, data: str | None = None
 ) -> tuple[ModelSource, ModelInfo]:
     """Resolves what a user named: a model of the zoo, ``file.py:factory`` or an entry point.
+
+    Args:
+        target: what the user named.
+        dataset: data set measured on; weights trained on it are taken unless ``weights_from`` names others.
+        weights: weights file of one's own model.
+        weights_from: data set or directory the zoo's weights come from.
+        data: digest of the images measured on. Weights of a data set of the same name but other images are
+            used, and ``trained_on`` says so.
 
     Raises:
         UsageError: no such model, or its weights are missing or corrupt.
@@ -116,10 +124,12 @@ def find_model(
     source = _source(target, dataset=dataset, weights=weights, weights_from=weights_from)
     if source.kind == "zoo":
         record = source.record()
+        digests = {data, record.test_sha256} - {None}
+        other = record.dataset == dataset and len(digests) > 1
         info = ModelInfo(
             name=source.name,
             weights=record.sha256,
-            trained_on=record.dataset,
+            trained_on=f"{record.dataset} (other images)" if other else record.dataset,
             parameters=record.parameters,
             origin="zoo",
         )
@@ -157,6 +167,7 @@ def deployed(model: nn.Module, device: str) -> nn.Module:
     return deploy(model).to(device)
 
 
+@runtime_checkable
 class Images(Protocol):
     """What is measured on: an evaluation split in its fixed order."""
 
