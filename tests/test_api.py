@@ -95,7 +95,7 @@ def test_an_attack_that_fails_is_an_error_with_its_name() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return MODEL(x.detach())
 
-    with pytest.raises(bench.CellError, match="fgsm .*raised RuntimeError"):
+    with pytest.raises(bench.CellError, match=r"fgsm .*raised RuntimeError"):
         bench.evaluate(Faulty(), X, Y)
 
 
