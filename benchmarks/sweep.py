@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -110,7 +110,9 @@ def library(model: nn.Module, x: Tensor, y: Tensor, steps: int) -> tuple[np.ndar
     return seconds, {name: np.stack(rows) for name, rows in standing.items()}
 
 
-def attacked_right(attack: torchattacks.attack.Attack, model: nn.Module, x: Tensor, y: Tensor) -> np.ndarray:
+def attacked_right(
+    attack: Callable[[Tensor, Tensor], Tensor], model: nn.Module, x: Tensor, y: Tensor
+) -> np.ndarray:
     """Which images of a batch are classified rightly after the attack."""
     attacked = attack(x, y)
     with torch.no_grad():
