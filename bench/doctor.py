@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from zoo import WeightsRecord
 
 PACKAGES = (
-    "torch", "torchvision", "torchattacks", "foolbox", "adversarial-robustness-toolbox", "numpy", "scipy",
-    "scikit-learn", "pandas", "seaborn", "safetensors", "jinja2", "filelock", "rich",
+    "torch", "torchvision", "torchattacks", "foolbox", "adversarial-robustness-toolbox", "numpy", "jaxtyping",
+    "scipy", "scikit-learn", "pandas", "seaborn", "safetensors", "jinja2", "filelock", "rich",
 )  # fmt: skip
 EXTRAS = {"pyarrow": "exporting parquet"}  # package → what it is for
 _AGAIN = "install symbench again"

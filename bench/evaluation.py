@@ -17,7 +17,7 @@ from bench.plan import SHARD, Lane, lanes, parse_eps
 from bench.protocols import SOUND
 from bench.results import ModelInfo, Results, Setting
 from bench.run import Driver, Failure, backend, versions
-from bench.sources import DataSource, Images, ModelSource, deployed, find_model, probe
+from bench.sources import DataSource, Images, ModelSource, deployed, describe, find_source, probe
 from bench.store import Store
 
 DEFAULT_N = 1000
@@ -127,11 +127,12 @@ def prepare(ask: Ask) -> Evaluation:
     check_device(ask.device)
     data = ask.data.load(download=ask.download)
     setting = make_setting(ask, data)
-    found = [
-        find_model(name, dataset=data.name, weights=ask.weights, weights_from=ask.weights_from)
+    sources = [
+        find_source(name, dataset=data.name, weights=ask.weights, weights_from=ask.weights_from)
         for name in dict.fromkeys(ask.models)
     ]
-    _check_weights(ask.weights, [source for source, _ in found])
+    _check_weights(ask.weights, sources)
+    found = [(source, describe(source, data.sha256)) for source in sources]
     bench = Bench()
     bench.keep_data(ask.data, data)
     first = data.images(0, min(SHARD, setting.n)).to(ask.device)

@@ -98,11 +98,11 @@ def _cells(
                 continue
             chosen = [r for r in requests if attack in (None, r.attack, r.label)]
             for lane in lanes(chapter.setting, [info], chosen):
-                clean, *attacked = lane_results(store, lane) or [None]
-                for stored in attacked:
-                    if clean is not None and stored.cell.key not in seen:
+                measured = lane_results(store, lane)
+                for stored in measured[1:]:
+                    if stored.cell.key not in seen:
                         seen.add(stored.cell.key)
-                        yield clean, stored
+                        yield measured[0], stored
 
 
 def _frame(clean: Stored, stored: Stored) -> pd.DataFrame:

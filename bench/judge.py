@@ -90,15 +90,17 @@ def verify(
     proposed = proposed.detach()
     _check_form(x, proposed)
     images = _clamped(proposed, rules)
-    excess = distance(x, images, norm) - eps
+    found = distance(x, images, norm)
+    excess = found - eps
     accepted = rules.accepted_linf if norm == "linf" else rules.accepted_relative * eps
     worst = float(excess.max())
     if worst > max(rules.projected, accepted):
         raise CellError(f"an attacked image lies {worst:.3g} outside its {norm} ball of radius {eps:.6g}")
     drifted = (excess > accepted) | _outside_box(proposed, rules)
-    images = torch.where(drifted[:, None, None, None], project(x, images, norm, eps), images)
-    verdict = look(model, images, y)
-    return images, replace(verdict, distance=distance(x, images, norm), projected=drifted)
+    if bool(drifted.any()):
+        images = torch.where(drifted[:, None, None, None], project(x, images, norm, eps), images)
+        found = distance(x, images, norm)
+    return images, replace(look(model, images, y), distance=found, projected=drifted)
 
 
 def distance(

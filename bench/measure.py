@@ -182,7 +182,7 @@ def _witnessed(attacked: Callable[[], Tensor], model: nn.Module, x: Tensor) -> T
     return torch.where(lost[:, None, None, None], points, proposed)
 
 
-def _finite(values: Float[Tensor, "n *rest"]) -> Bool[Tensor, " n"]:
+def _finite(values: Float[Tensor, "n ..."]) -> Bool[Tensor, " n"]:
     return torch.isfinite(values).flatten(1).all(dim=1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -182,15 +183,20 @@ def provenance(device: str) -> dict[str, str]:
     return {"device": device, **versions()}
 
 
-def versions() -> dict[str, str]:
-    """Installed versions of the packages that determine the numbers."""
+@functools.cache
+def _versions() -> tuple[tuple[str, str], ...]:
     found = {}
     for package in PACKAGES:
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             found[package] = "not installed"
-    return found
+    return tuple(found.items())
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of the packages that determine the numbers."""
+    return dict(_versions())
 
 
 def backend(device: str) -> str:

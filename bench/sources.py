@@ -9,7 +9,7 @@ import inspect
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -106,36 +106,57 @@ class ModelSource:
 
 
 def find_model(
-    target: str, *, dataset: str, weights: str | None, weights_from: str | None
+    target: str, *, dataset: str, weights: str | None, weights_from: str | None, data: str | None = None
 ) -> tuple[ModelSource, ModelInfo]:
-    """Resolves what a user named: a model of the zoo, ``file.py:factory`` or an entry point.
+    """``find_source`` and ``describe`` in one."""
+    source = find_source(target, dataset=dataset, weights=weights, weights_from=weights_from)
+    return source, describe(source, data)
+
+
+def describe(source: ModelSource, data: str | None = None) -> ModelInfo:
+    """What rows say of a model, which is built for it unless it is of the zoo.
+
+    Args:
+        source: where the model comes from.
+        data: digest of the images measured on. Weights of a data set of the same name but other images are
+            used, and ``trained_on`` says so.
 
     Raises:
-        UsageError: no such model, or its weights are missing or corrupt.
+        UsageError: it cannot be built, or its weights are missing or corrupt.
     """
-    source = _source(target, dataset=dataset, weights=weights, weights_from=weights_from)
     if source.kind == "zoo":
         record = source.record()
-        info = ModelInfo(
+        digests = {data, record.test_sha256} - {None}
+        other = record.dataset == source.dataset and len(digests) > 1
+        return ModelInfo(
             name=source.name,
             weights=record.sha256,
-            trained_on=record.dataset,
+            trained_on=f"{record.dataset} (other images)" if other else record.dataset,
             parameters=record.parameters,
             origin="zoo",
         )
-        return source, info
     model = source.build()
-    info = ModelInfo(
+    return ModelInfo(
         name=source.name,
         weights=source.digest(model),
         trained_on="unknown",
         parameters=sum(p.numel() for p in model.parameters()),
         origin=source.kind,
     )
-    return source, info
 
 
-def _source(target: str, *, dataset: str, weights: str | None, weights_from: str | None) -> ModelSource:
+def find_source(target: str, *, dataset: str, weights: str | None, weights_from: str | None) -> ModelSource:
+    """Resolves what a user named: a model of the zoo, ``file.py:factory`` or an entry point.
+
+    Args:
+        target: what the user named.
+        dataset: data set measured on; weights trained on it are taken unless ``weights_from`` names others.
+        weights: weights file of one's own model.
+        weights_from: data set or directory the zoo's weights come from.
+
+    Raises:
+        UsageError: no such model.
+    """
     path, colon, factory = target.rpartition(":")
     if colon and path.endswith(".py"):
         name = f"{Path(path).stem}:{factory}"
@@ -157,6 +178,7 @@ def deployed(model: nn.Module, device: str) -> nn.Module:
     return deploy(model).to(device)
 
 
+@runtime_checkable
 class Images(Protocol):
     """What is measured on: an evaluation split in its fixed order."""
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -44,6 +44,7 @@ class Stored:
     provenance: dict[str, str]
 
 
+@runtime_checkable
 class Store(Protocol):
     """Where results live."""
 
@@ -166,7 +167,8 @@ def encode(stored: Stored) -> bytes:
     }
     buffer = io.BytesIO()
     header = np.frombuffer(canonical_json(meta).encode(), dtype=np.uint8)
-    np.savez(buffer, **{_META: header}, **stored.result.arrays)
+    arrays: dict[str, Any] = {_META: header, **stored.result.arrays}
+    np.savez(buffer, **arrays)
     return buffer.getvalue()
 
 

@@ -1,9 +1,20 @@
-"""One thread for every test: small batches gain nothing from more, and lose much where cores are shared."""
+"""Types and shapes are checked while tests run; one thread for every test.
+
+Small batches gain nothing from more threads, and lose much where cores are shared.
+"""
 
 from __future__ import annotations
 
+import jaxtyping
 import pytest
 import torch
+
+# An int passes for a float, as in PEP 484. Two things stay unchecked: the worker processes that tests start, and
+# names imported for type checkers only. Those are results in bench/report, and the tensors that zoo.data gives:
+# they are checked where they are taken.
+jaxtyping.install_import_hook(
+    ["bench", "zoo"], "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -95,5 +95,20 @@ def test_an_attack_that_fails_is_an_error_with_its_name() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return MODEL(x.detach())
 
-    with pytest.raises(bench.CellError, match="fgsm .*raised RuntimeError"):
+    with pytest.raises(bench.CellError, match=r"fgsm .*raised RuntimeError"):
         bench.evaluate(Faulty(), X, Y)
+
+
+def test_weights_of_other_images_under_the_same_name_are_shown() -> None:
+    from bench.sources import find_model
+
+    digits = data.load("digits", "test").sha256
+    shown = {
+        given: find_model("baseline_cnn", dataset="digits", weights=None, weights_from=None, data=given)[
+            1
+        ].trained_on
+        for given in (None, digits, "0" * 64)
+    }
+    assert shown == {None: "digits", digits: "digits", "0" * 64: "digits (other images)"}
+    other = find_model("baseline_cnn", dataset="mnist", weights=None, weights_from="digits", data="0" * 64)
+    assert other[1].trained_on == "digits"

@@ -18,7 +18,7 @@ zoo.deployment zoo.registry
 zoo
 zoo.checkpoints
 zoo.train
-bench.errors
+bench.errors bench.memo
 bench.cell
 bench.protocols
 bench.attacks

@@ -55,7 +55,11 @@ def test_key_is_the_same_in_another_process() -> None:
     assert done.stdout.strip() == attack_cell().key
 
 
-@given(st.dictionaries(st.text(max_size=5), st.one_of(st.none(), st.booleans(), st.integers(), st.text()), max_size=4))
+@given(
+    st.dictionaries(
+        st.text(max_size=5), st.one_of(st.none(), st.booleans(), st.integers(), st.text()), max_size=4
+    )
+)
 def test_params_have_one_spelling(params: dict[str, str | int | bool | None]) -> None:
     turned = dict(reversed(params.items()))
     assert sorted_params(params) == sorted_params(turned)

@@ -218,7 +218,9 @@ def test_weights_that_cannot_be_used(
 def test_one_weights_file_for_two_models(capsys: Capture, place: Path) -> None:
     file = write_models(place)
     refused(
-        capsys, (*RUN, "--model", f"{file}:net,{file}:doubled", "--weights", "w.pt"), "one of them at a time"
+        capsys,
+        (*RUN, "--model", f"{file}:net,{file}:doubled", "--weights", "w.pt"),
+        "one own model at a time",
     )
 
 

@@ -108,7 +108,9 @@ class Maze(nn.Module):
 
 
 def test_each_restart_attacks_only_what_still_stands_and_never_loses_a_success() -> None:
-    x = torch.full((64, 1, 4, 4), 0.5) + 0.1 * torch.rand(64, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    x = torch.full((64, 1, 4, 4), 0.5) + 0.1 * torch.rand(
+        64, 1, 4, 4, generator=torch.Generator().manual_seed(0)
+    )
     y = torch.zeros(64, dtype=torch.int64)
     standing = (Maze()(x).argmax(1) == 0).numpy()
     results = {}
@@ -155,7 +157,9 @@ def test_a_fault_on_the_attacks_side_names_itself() -> None:
 
     model, x, y, _ = linear_problem()
     faulty = Faulty(model.weight.detach()).eval().requires_grad_(False)
-    with pytest.raises(CellError, match=r"^torchattacks==3\.5\.1 pgd raised RuntimeError: no gradients here$"):
+    with pytest.raises(
+        CellError, match=r"^torchattacks==3\.5\.1 pgd raised RuntimeError: no gradients here$"
+    ):
         measure(attack_cell(), faulty, x, y, np.ones(len(x), dtype=bool))
 
 

@@ -25,7 +25,9 @@ def block(language: str, containing: str) -> str:
     return found
 
 
-def test_ones_own_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ones_own_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     from safetensors.torch import save_file
 
     monkeypatch.chdir(tmp_path)
@@ -53,7 +55,9 @@ def test_from_python(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_command_and_model_it_names_exists() -> None:
-    commands = set(re.findall(r"^(?:\.venv/bin/)?bench (\w+)", "\n".join(t for k, t in BLOCKS if k == "sh"), re.M))
+    commands = set(
+        re.findall(r"^(?:\.venv/bin/)?bench (\w+)", "\n".join(t for k, t in BLOCKS if k == "sh"), re.M)
+    )
     assert commands <= set(COMMANDS)
     assert set(re.findall(r"^\| `bench (\w+)`", README, re.M)) == set(COMMANDS)
     table = set(re.findall(r"^\| `(\w+(?:cnn|gcnn)\w*)`", README, re.M))
@@ -68,9 +72,12 @@ def test_its_picture_and_pages_are_there() -> None:
 @pytest.mark.slow
 def test_the_wheel_holds_weights_and_templates(tmp_path: Path) -> None:
     source = tmp_path / "source"
-    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".git", ".venv", "build", ".symbench", "*.egg-info"))
+    shutil.copytree(
+        ROOT, source, ignore=shutil.ignore_patterns(".git", ".venv", "build", ".symbench", "*.egg-info")
+    )
     subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path), str(source)], check=True
+        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path), str(source)],
+        check=True,
     )
     (wheel,) = tmp_path.glob("symbench-*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())

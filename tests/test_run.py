@@ -64,7 +64,9 @@ class World:
     def __init__(self, n: int = 250) -> None:
         self.data = ToyData(n)
         weights = tensors_digest(self.data.model)
-        self.info = ModelInfo(name="linear", weights=weights, trained_on="toys", parameters=65, origin="python")
+        self.info = ModelInfo(
+            name="linear", weights=weights, trained_on="toys", parameters=65, origin="python"
+        )
         self.source = DataSource(spec="python")
         self.bench = Bench()
         self.bench.keep_data(self.source, self.data)
@@ -84,7 +86,10 @@ class World:
         )
 
     def run(
-        self, *requests: Request, fail: set[tuple[str, float | None]] = frozenset(), **setting: object  # type: ignore[assignment]
+        self,
+        *requests: Request,
+        fail: set[tuple[str, float | None]] = frozenset(),
+        **setting: object,  # type: ignore[assignment]
     ) -> tuple[Counting, tuple[Failure, ...]]:
         self.setting = replace(self.setting, **setting)  # type: ignore[arg-type]
         executor = Counting(self.bench, fail)
@@ -134,8 +139,12 @@ def test_cumulative_cells_attack_survivors_only_and_independent_ones_all() -> No
     world = World()
     cumulative, _ = world.run(PGD)
     independent, _ = world.run(PGD, curve="independent")
-    survivors = [task.standing.sum() for task in cumulative.ran if task.cell.first == 0 and task.standing is not None]
-    everyone = [task.standing.sum() for task in independent.ran if task.cell.first == 0 and task.standing is not None]
+    survivors = [
+        task.standing.sum() for task in cumulative.ran if task.cell.first == 0 and task.standing is not None
+    ]
+    everyone = [
+        task.standing.sum() for task in independent.ran if task.cell.first == 0 and task.standing is not None
+    ]
     assert survivors == sorted(survivors, reverse=True)
     assert survivors[-1] < survivors[0]
     assert len(set(everyone)) == 1
@@ -221,7 +230,11 @@ def test_a_model_that_changed_since_the_run_began_fails_its_cells() -> None:
     driver = Driver(
         world.store,
         InProcess(bench),
-        {world.info.weights: ModelSource(kind="zoo", name="baseline_cnn", target="baseline_cnn", dataset="digits")},
+        {
+            world.info.weights: ModelSource(
+                kind="zoo", name="baseline_cnn", target="baseline_cnn", dataset="digits"
+            )
+        },
         world.source,
     )
     failures = driver.run(world.lanes(FGSM))

@@ -62,5 +62,13 @@ def attack_cell(**changes: Any) -> Cell:
 def clean_cell(**changes: Any) -> Cell:
     """A clean cell whose fields can be changed by name."""
     return attack_cell(
-        **{"kind": "clean", "attack": "none", "library": "", "norm": None, "eps": None, "parent": None, **changes}
+        **{
+            "kind": "clean",
+            "attack": "none",
+            "library": "",
+            "norm": None,
+            "eps": None,
+            "parent": None,
+            **changes,
+        }
     ).derive(params=())

@@ -35,7 +35,8 @@ class WeightsError(UserError):
 @dataclass(frozen=True, kw_only=True)
 class WeightsRecord:
     """What is known about one file of weights. `clean_acc` is a fraction, measured after rounding to half
-    precision on the `clean_n` test images; None without a test set. `seconds` is the training time."""
+    precision on the `clean_n` test images of digest `test_sha256`; None without a test set. `seconds` is the
+    training time."""
 
     name: str
     architecture: str
@@ -57,6 +58,7 @@ class WeightsRecord:
     threads: int
     device: str
     seconds: float
+    test_sha256: str | None = None
     path: Path = field(default=Path(), compare=False)
 
     @property
@@ -180,6 +182,7 @@ def _record(row: dict[str, Any], directory: Path) -> WeightsRecord:
     path = directory / row["file"]
     if not path.resolve().is_relative_to(directory.resolve()):
         raise ValueError(f"{row['file']} is outside the directory")
+    row = {"test_sha256": None, **row}
     return WeightsRecord(**{name: row[name] for name in names}, path=path)
 
 

@@ -282,6 +282,7 @@ def _record(
         seed=run.entry.seed,
         epochs=run.recipe.epochs,
         data_sha256=run.data.sha256,
+        test_sha256=None if test is None else test.sha256,
         clean_acc=None,
         clean_n=len(test) if test else 0,
         torch=torch.__version__,

@@ -14,7 +14,7 @@ class Concatenate(nn.Module):
         super().__init__()
         self.branches = nn.ModuleList(branches)
 
-    def forward(self, x: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n outputs h w"]:
+    def forward(self, x: Float[Tensor, "n channels *space"]) -> Float[Tensor, "n outputs *space"]:
         return torch.cat([branch(x) for branch in self.branches], 1)
 
 
@@ -26,6 +26,6 @@ class WeightedSum(nn.Module):
         self.branches = nn.ModuleList(branches)
         self.logits = nn.Parameter(torch.zeros(len(branches)))
 
-    def forward(self, x: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n outputs h w"]:
+    def forward(self, x: Float[Tensor, "n channels *space"]) -> Float[Tensor, "n outputs *space"]:
         weights = self.logits.softmax(0)
         return torch.stack([w * branch(x) for w, branch in zip(weights, self.branches, strict=True)]).sum(0)
