@@ -38,11 +38,12 @@ class Memo(nn.Module):
 
     def logits(self, x: Tensor) -> Tensor:
         """Logits without a graph, computed with one unless the images are those of the last time."""
-        if self._images is None or self._logits is None or not torch.equal(x, self._images):
+        if self._logits is None or self._images is None or not torch.equal(x, self._images):
             with torch.enable_grad():
-                self._leaf = x.detach().clone().requires_grad_()
-                self._logits = self.model(self._leaf)
-            self._images, self._asked = self._leaf.detach(), None
+                leaf = x.detach().clone().requires_grad_()
+                logits = self.model(leaf)
+            self._leaf, self._logits, self._images, self._asked = leaf, logits, leaf.detach(), None
+            return logits.detach().clone()
         return self._logits.detach().clone()
 
     def gradient(self, asked: Tensor) -> Tensor:
