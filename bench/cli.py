@@ -18,6 +18,8 @@ verified, an interval with every number, and nothing measured twice."""
 
 COMMANDS = {
     "run": "measure models under attacks; write leaderboard, figures and report",
+    "clever": "estimate how far images are from the decision boundary (CLEVER)",
+    "theory": "measure what the paper's theory says of a model",
     "train": "train a model of the zoo",
     "list": "show models, attacks and data sets",
     "report": "draw the pages again from the store",
@@ -119,9 +121,11 @@ def _attack_options(sub: argparse.ArgumentParser) -> None:
     )
 
 
-def _measuring_options(sub: argparse.ArgumentParser) -> None:
+def _measuring_options(
+    sub: argparse.ArgumentParser, n: str = "images (default: all, but at most 1000)"
+) -> None:
     group = sub.add_argument_group("measuring")
-    group.add_argument("--n", type=int, metavar="N", help="images (default: all, but at most 1000)")
+    group.add_argument("--n", type=int, metavar="N", help=n)
     group.add_argument("--seed", type=int, default=0, metavar="S", help="seed of random starts (default 0)")
     group.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
     group.add_argument(
@@ -151,6 +155,35 @@ def _run_options(sub: argparse.ArgumentParser) -> None:
     _attack_options(sub)
     _measuring_options(sub)
     _place_options(sub, "store", "leaderboard", "reports")
+
+
+def _clever_options(sub: argparse.ArgumentParser) -> None:
+    _model_options(sub)
+    _data_options(sub)
+    group = sub.add_argument_group("CLEVER")
+    group.add_argument("--engine", default="batched", metavar="E", help="batched (default), art or evt")
+    group.add_argument("--norm", default="l2", metavar="NORM", help="l2 (default), linf or l1")
+    group.add_argument(
+        "--radius", type=float, metavar="R", help="of the ball, in pixel units (default: by norm)"
+    )
+    group.add_argument(
+        "--preset", default="quick", metavar="P", help="quick (50 × 100) or weng2018 (500 × 1024)"
+    )
+    group.add_argument("--batches", type=int, metavar="N", help="maxima the distribution is fitted to")
+    group.add_argument("--samples", type=int, metavar="N", help="gradients each maximum is taken over")
+    group.add_argument("--pool-factor", type=int, metavar="N", help="pool size / samples (default 10)")
+    group.add_argument(
+        "--targets", default="all", metavar="all|top-K", help="classes looked at (default all)"
+    )
+    _measuring_options(sub, n="images (default 20)")
+    _place_options(sub, "store", "leaderboard", "reports")
+
+
+def _theory_options(sub: argparse.ArgumentParser) -> None:
+    _model_options(sub)
+    _data_options(sub)
+    _measuring_options(sub, n="images (default 50)")
+    _place_options(sub, "store", "reports")
 
 
 def _train_options(sub: argparse.ArgumentParser) -> None:

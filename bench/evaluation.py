@@ -127,21 +127,10 @@ def prepare(ask: Ask) -> Evaluation:
     check_device(ask.device)
     data = ask.data.load(download=ask.download)
     setting = make_setting(ask, data)
-    sources = [
-        find_source(name, dataset=data.name, weights=ask.weights, weights_from=ask.weights_from)
-        for name in dict.fromkeys(ask.models)
-    ]
-    _check_weights(ask.weights, sources)
-    found = [(source, describe(source, data.sha256)) for source in sources]
-    bench = Bench()
-    bench.keep_data(ask.data, data)
-    first = data.images(0, min(SHARD, setting.n)).to(ask.device)
-    with one_thread():
-        for source, info in found:
-            bench.keep_model(info.weights, ask.device, _looked_at(source, info, first, data, ask.device))
+    models, bench = open_models(ask, data, setting.n)
     return Evaluation(
         setting=setting,
-        models=tuple(found),
+        models=models,
         requests=ask.requests,
         data=data,
         source=ask.data,
@@ -149,6 +138,23 @@ def prepare(ask: Ask) -> Evaluation:
         command=ask.command,
         bench=bench,
     )
+
+
+def open_models(ask: Ask, data: Images, n: int) -> tuple[tuple[tuple[ModelSource, ModelInfo], ...], Bench]:
+    """The models asked for, each loaded and looked at once on the first of n images; errors as ``prepare``."""
+    sources = [
+        find_source(name, dataset=data.name, weights=ask.weights, weights_from=ask.weights_from)
+        for name in dict.fromkeys(ask.models)
+    ]
+    _check_weights(ask.weights, sources)
+    found = tuple((source, describe(source, data.sha256)) for source in sources)
+    bench = Bench()
+    bench.keep_data(ask.data, data)
+    first = data.images(0, min(SHARD, n)).to(ask.device)
+    with one_thread():
+        for source, info in found:
+            bench.keep_model(info.weights, ask.device, _looked_at(source, info, first, data, ask.device))
+    return found, bench
 
 
 def _check_weights(weights: str | None, sources: Sequence[ModelSource]) -> None:
@@ -175,14 +181,13 @@ def _looked_at(source: ModelSource, info: ModelInfo, first: Tensor, data: Images
 
 def make_setting(ask: Ask, data: Images) -> Setting:
     """The setting an ask means on a data set; raises ``UsageError`` for an n or ε that cannot be."""
-    if ask.n is not None and not 1 <= ask.n <= len(data):
-        raise UsageError(f"--n is {ask.n}, but {data.name} has 1 to {len(data)} test images")
+    n = checked_n(ask.n, data, DEFAULT_N)
     kind = "digits" if data.name == "digits" else "photographs"
     eps = GRIDS[kind, ask.norm] if ask.eps is None else ask.eps
     return Setting(
         dataset=data.name,
         data=data.sha256,
-        n=ask.n or min(DEFAULT_N, len(data)),
+        n=n,
         norm=ask.norm,
         eps=parse_eps(PAPER_GRID if tuple(eps) == ("paper",) else eps),
         curve="independent" if ask.independent else "cumulative",
@@ -190,6 +195,13 @@ def make_setting(ask: Ask, data: Images) -> Setting:
         protocol=SOUND.label,
         backend=backend(ask.device),
     )
+
+
+def checked_n(n: int | None, data: Images, default: int) -> int:
+    """The number of images, at most ``default`` where none was given; raises ``UsageError``."""
+    if n is not None and not 1 <= n <= len(data):
+        raise UsageError(f"--n is {n}, but {data.name} has 1 to {len(data)} test images")
+    return n or min(default, len(data))
 
 
 def run_evaluation(
@@ -221,10 +233,10 @@ def run_evaluation(
     return Outcome(results=results, failures=failures)
 
 
-def executor_for(evaluation: Evaluation, workers: int) -> Executor:
-    """Worker processes on a CPU; on a GPU, or with one worker, this process."""
-    if workers == 1 or evaluation.device != "cpu":
-        return InProcess(evaluation.bench)
+def executor_for(bench: Bench, device: str, workers: int) -> Executor:
+    """Worker processes on a CPU; on a GPU, or with one worker, this process with what it has loaded."""
+    if workers == 1 or device != "cpu":
+        return InProcess(bench)
     return Processes(workers)
 
 

@@ -48,6 +48,8 @@ def chapters(store: Store, dataset: str | None = None) -> list[Chapter]:
     """
     found: dict[Setting, Chapter] = {}
     for run in store.runs():
+        if run.get("kind", "attacks") != "attacks":
+            continue
         setting = _setting(run["setting"])
         if dataset in (None, setting.dataset):
             chapter = found.pop(setting, None) or Chapter(setting)

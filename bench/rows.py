@@ -11,7 +11,7 @@ import numpy as np
 from bench.results import Curve, ModelResult, Results
 from bench.stats import Share, wilson
 
-SCHEMA = 1
+SCHEMA = 2  # 2 added CLEVER's columns
 
 Row = dict[str, Any]
 
@@ -55,6 +55,15 @@ _VALUES: dict[str, str] = {
     "vanished": "int",
     "nonfinite": "int",
     "projected": "int",
+    "clever_median": "float",
+    "clever_lo": "float",
+    "clever_hi": "float",
+    "clever_mean": "float",
+    "clever_censored": "float",
+    "clever_fallback": "float",
+    "clever_zero_gradient": "float",
+    "clever_above_attack": "float",
+    "attack_median": "float",
     "gradients": "int",
     "seconds": "float",
     "digest": "text",
@@ -68,10 +77,13 @@ IDENTITY: tuple[str, ...] = tuple(_IDENTITY)
 COLUMNS: tuple[str, ...] = tuple(KINDS)
 TIMING: tuple[str, ...] = ("seconds",)
 
-OPTIONAL = {  # numbers that do not apply to every row
-    "steps", "alpha", "random_start", "restarts",
+_CLEVER = {column for column in KINDS if column.startswith("clever_")} | {"attack_median"}
+_ATTACK = {
+    "eps", "steps", "alpha", "random_start", "restarts", "robust_acc", "robust_lo", "robust_hi",
     "robust_given_clean", "robust_given_clean_lo", "robust_given_clean_hi",
+    "robust", "vanished", "nonfinite", "projected",
 }  # fmt: skip
+OPTIONAL = _CLEVER | _ATTACK  # numbers that do not apply to every row
 
 
 def rows(results: Results) -> list[Row]:
@@ -123,7 +135,7 @@ def _row(results: Results, model: ModelResult, curve: Curve, i: int) -> Row:
         "schema": SCHEMA,
         "symbench": results.versions.get("symbench") or version(),
     }
-    return {column: row[column] for column in COLUMNS}
+    return {column: row.get(column) if column in _CLEVER else row[column] for column in COLUMNS}
 
 
 def _attack(curve: Curve, eps: float) -> Row:

@@ -30,7 +30,8 @@ class Failure:
 
     def __str__(self) -> str:
         cell = self.cell
-        what = "clean" if cell.kind == "clean" else f"{cell.attack} ({cell.library}) at ε {cell.eps:.6g}"
+        what = "clean" if cell.kind == "clean" else f"{cell.attack} ({cell.library})"
+        what += "" if cell.eps is None else f" at ε {cell.eps:.6g}"
         return f"{cell.model}, {what}, images {cell.first}–{cell.first + cell.count - 1}: {self.reason}"
 
 
@@ -50,6 +51,8 @@ class _Position:
 
     def advance(self, result: CellResult) -> bool:
         """Takes the result of ``cell`` and moves on; ``False`` at the end of the lane."""
+        if self.index + 2 >= len(self.lane):
+            return False
         parent = parent_of(self.cell.key, result.digest)
         standing = result.arrays["standing"]
         if self.index < 0:
@@ -57,8 +60,6 @@ class _Position:
         elif not self.lane.chained:
             parent, standing = self._clean, self._clean_standing
         self.index += 1
-        if self.index + 1 >= len(self.lane):
-            return False
         self.cell, self.standing = self.lane.attack_cell(self.index, parent), standing
         return True
 

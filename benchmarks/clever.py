@@ -28,7 +28,11 @@ CLASSES = 10
 
 
 def main() -> None:
-    """Prints a table for each model: seconds an image, times as fast as stock, share inside the network."""
+    """Prints seconds an image, times as fast as stock, share inside the network, by model and engine.
+
+    CPU seconds tell more than wall time where other processes share the cores, if there is one thread:
+    with more, waiting threads count as busy.
+    """
     options = arguments()
     torch.set_num_threads(options.threads)
     warnings.simplefilter("ignore")  # SciPy's, on ART's degenerate fits
@@ -36,7 +40,10 @@ def main() -> None:
         f"CLEVER {options.norm}, radius {options.radius}, {options.batches} × {options.samples}, pool factor 10, "
         f"{CLASSES} classes, 3×32×32; {options.threads} thread(s), {options.n} image(s), medians"
     )
-    print(f"{'model':18}{'engine':9}{'s/image':>9}{'× stock':>9}{'target':>8}{'in network':>12}{'score':>11}")
+    print(
+        f"{'model':18}{'engine':9}{'s/image':>9}{'× stock':>9}{'target':>8}{'cpu s':>9}{'× stock':>9}"
+        f"{'in network':>12}{'score':>11}"
+    )
     for name in options.models.split(","):
         compare(name, options)
 
@@ -64,39 +71,49 @@ def compare(name: str, options: argparse.Namespace) -> None:
     engines = options.engines.split(",")
     for engine in engines:  # warms up; ART takes seconds to import
         ours(deployed, images[:1], asked(engine, options, batches=2, samples=10), 0)
-    runs: dict[str, list[tuple[float, float, float]]] = {engine: [] for engine in ["stock", *engines]}
+    runs: dict[str, list[tuple[float, ...]]] = {engine: [] for engine in ["stock", *engines]}
     for i in range(options.n):
         for engine in engines:
             runs[engine].append(ours(deployed, images[i : i + 1], asked(engine, options), i))
         runs["stock"].append(stock(model, images[i], options, i))
-    baseline = statistics.median(seconds for seconds, _, _ in runs["stock"])
+    baseline = medians(runs["stock"])
     for engine, found in runs.items():
-        seconds, share, score = (statistics.median(column) for column in zip(*found, strict=True))
+        seconds, cpu, share, score = medians(found)
         target = "" if engine == "stock" else TARGETS.get((engine, name), 4 if engine == "art" else "")
         print(
-            f"{name:18}{engine:9}{seconds:9.2f}{baseline / seconds:9.1f}{target:>8}{share:12.1%}{score:11.5f}",
+            f"{name:18}{engine:9}{seconds:9.2f}{baseline[0] / seconds:9.1f}{target:>8}{cpu:9.2f}{baseline[1] / cpu:9.1f}"
+            f"{share:12.1%}{score:11.5f}",
             flush=True,
         )
+
+
+def medians(runs: list[tuple[float, ...]]) -> tuple[float, ...]:
+    """Column by column."""
+    return tuple(statistics.median(column) for column in zip(*runs, strict=True))
 
 
 def asked(engine: str, options: argparse.Namespace, **changes: int) -> CleverOptions:
     """The options of one engine."""
     budget = {"batches": options.batches, "samples": options.samples, **changes}
     return CleverOptions(
-        engine=engine, norm=options.norm, radius=options.radius, pool_factor=10, targets=None, seed=0, **budget
+        engine=engine,
+        norm=options.norm,
+        radius=options.radius,
+        pool_factor=10,
+        targets=None,
+        seed=0,
+        **budget,
     )
 
 
-def ours(model: nn.Module, image: Tensor, options: CleverOptions, first: int) -> tuple[float, float, float]:
-    """Seconds, share of them inside the network, and score of one image, (1, c, h, w)."""
+def ours(model: nn.Module, image: Tensor, options: CleverOptions, first: int) -> tuple[float, ...]:
+    """Wall and CPU seconds, share inside the network, and score of one image, (1, c, h, w)."""
     with torch.no_grad():
         label = model(image).argmax(dim=1)
     return timed(model, lambda: float(clever(model, image, label, options, first=first)["score"][0]))
 
 
-def stock(
-    model: nn.Module, image: Tensor, options: argparse.Namespace, index: int
-) -> tuple[float, float, float]:
+def stock(model: nn.Module, image: Tensor, options: argparse.Namespace, index: int) -> tuple[float, ...]:
     """The same of ART as its documentation shows it."""
     metrics = load_art()
     from art.estimators.classification import PyTorchClassifier
@@ -111,17 +128,18 @@ def stock(
     budget = (options.batches, options.samples, options.radius, ORDERS[options.norm])
     np.random.seed(image_seed(0, index) % 2**32)
     return timed(
-        model, lambda: float(metrics.clever_u(classifier, image.numpy(), *budget, pool_factor=10, verbose=False))
+        model,
+        lambda: float(metrics.clever_u(classifier, image.numpy(), *budget, pool_factor=10, verbose=False)),
     )
 
 
-def timed(model: nn.Module, work: Callable[[], float]) -> tuple[float, float, float]:
-    """Seconds, share inside the model's forward and backward passes, and what came out."""
+def timed(model: nn.Module, work: Callable[[], float]) -> tuple[float, ...]:
+    """Wall and CPU seconds, share inside the model's forward and backward passes, and what came out."""
     with network_clock(model) as inside:
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         value = work()
-        seconds = time.perf_counter() - start
-    return seconds, sum(inside) / seconds, value
+        seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    return seconds, cpu, sum(inside) / seconds, value
 
 
 @contextmanager

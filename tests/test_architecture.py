@@ -26,18 +26,19 @@ bench.results
 bench.plan
 bench.judge
 bench.measure
-bench.theory
+bench.theory bench.clever
 bench.sources bench.store
 bench.executors
 bench.run
-bench.collect
+bench.collect bench.clever_collect
 bench.history
 bench.stats
 bench.ranking bench.rows
+bench.clever_rows
 bench.leaderboard
 bench.report
 bench.evaluation bench.export
-bench.estimate bench.api
+bench.estimate bench.api bench.clever_evaluation
 bench
 bench.doctor
 bench.commands

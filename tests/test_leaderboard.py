@@ -209,8 +209,8 @@ def test_a_damaged_file_is_left_alone(board: Path, change, words: tuple[str, ...
 
 
 def test_a_newer_file_is_left_alone(board: Path) -> None:
-    _damage(board, lambda x: [*x[:2], _with_field(x[2], "schema", "2"), *x[3:]])
-    _refused(board, "line 3", "schema 2", "newer symbench")
+    _damage(board, lambda x: [*x[:2], _with_field(x[2], "schema", "3"), *x[3:]])
+    _refused(board, "line 3", "schema 3", "newer symbench")
 
 
 def test_a_newer_file_with_other_columns_is_left_alone(board: Path) -> None:

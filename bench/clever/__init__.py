@@ -14,10 +14,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+# Loaded at once, so that the name `flags` is the function and not the module it lies in.
+from bench.clever.flags import THRESHOLDS, flags, raised
 from bench.clever.options import ENGINES, NORMS, PRESETS, RADII, CleverOptions, default_radius, parse_options
 
 if TYPE_CHECKING:
-    from bench.clever.flags import THRESHOLDS, flags, raised
     from bench.clever.sandwich import upper_bounds
     from bench.clever.scores import clever, image_seed
 
@@ -38,11 +39,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "THRESHOLDS": "flags",
     "clever": "scores",
-    "flags": "flags",
     "image_seed": "scores",
-    "raised": "flags",
     "upper_bounds": "sandwich",
 }
 
@@ -50,6 +48,4 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'bench.clever' has no attribute {name!r}")
-    found = getattr(importlib.import_module(f"bench.clever.{_HOMES[name]}"), name)
-    globals()[name] = found  # the submodule `flags` has the name of its function
-    return found
+    return getattr(importlib.import_module(f"bench.clever.{_HOMES[name]}"), name)

@@ -74,7 +74,9 @@ def estimate(
             except CellError:
                 raise
             except Exception as fault:
-                raise CellError(f"ART's CLEVER raised {type(fault).__name__}: {fault}".splitlines()[0]) from fault
+                raise CellError(
+                    f"ART's CLEVER raised {type(fault).__name__}: {fault}".splitlines()[0]
+                ) from fault
             scores.append(float(score))
     return _as_fit(fits), np.array(scores)
 
@@ -173,7 +175,9 @@ def _estimator(model: nn.Module, image: Float[Tensor, "c h w"], metrics: ModuleT
                     )
                     gradients[row, start : start + chunk] = found.cpu().numpy()
             if not np.isfinite(gradients).all():
-                raise CellError("the model's gradients are not finite near an image; CLEVER is not defined there")
+                raise CellError(
+                    "the model's gradients are not finite near an image; CLEVER is not defined there"
+                )
             return gradients
 
     with torch.no_grad():

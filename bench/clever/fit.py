@@ -21,6 +21,7 @@ STARTS = (0.1, 1.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # shapes the released code be
 REGULARISATION = 0.01
 SMALLEST_P = 0.001
 LARGEST_RATIO = 2.0
+SHORT = 1e-6  # relative; an end point this far below a sample is no end point
 SPREAD = 1e-6  # relative; below it, maxima differ by the rounding of float32 alone
 PENALTY = 100 * float(np.log(np.finfo(np.float64).max))  # SciPy's for a sample outside the support
 
@@ -49,7 +50,9 @@ class Fit:
 
 
 def fit_once(maxima: Float64[np.ndarray, "batches targets"]) -> Fit:
-    """ART's fit: maximum likelihood from shape 1. Falls back where p < 0.001 or the end point is beyond 2·max.
+    """ART's fit: maximum likelihood from shape 1.
+
+    Falls back where p < 0.001, or where the end point is beyond 2·max or short of a sample.
 
     Maxima resampled from one pool are tied, and from shape 1 the likelihood grows without bound as the end
     point nears the largest sample: the fit then says what the fallback says. Unlike ART's, it is made in
@@ -58,10 +61,12 @@ def fit_once(maxima: Float64[np.ndarray, "batches targets"]) -> Fit:
 
     def fit(samples: Float64[np.ndarray, "p batches"]) -> tuple[Parameters, Float64[np.ndarray, " p"]]:
         unit = -samples.min(axis=1)
-        found = minimise(_likelihood(samples / unit[:, None], 0.0), _from_moments(samples / unit[:, None], 1.0))
+        found = minimise(
+            _likelihood(samples / unit[:, None], 0.0), _from_moments(samples / unit[:, None], 1.0)
+        )
         found[:, 1:] *= unit[:, None]
-        p = ks_p(samples, found)
-        return found, np.where(-found[:, 1] > LARGEST_RATIO * unit, 0.0, p)
+        runaway = -found[:, 1] > LARGEST_RATIO * unit
+        return found, np.where(runaway | _short(samples, found), 0.0, ks_p(samples, found))
 
     return _fitted(maxima, fit)
 
@@ -72,6 +77,7 @@ def fit_best(maxima: Float64[np.ndarray, "batches targets"]) -> Fit:
     Maxima are shifted and scaled to [−1, 0]; 0.01 times the squared third parameter is added to the
     negative log-likelihood. The released code means that to be the shape, but SciPy's third is the scale;
     since both grow together as a fit runs away, it keeps fits bounded all the same, and is kept as it is.
+    Unlike there, a start that ends with samples beyond the end point it found does not count.
     """
 
     def fit(samples: Float64[np.ndarray, "p batches"]) -> tuple[Parameters, Float64[np.ndarray, " p"]]:
@@ -79,7 +85,7 @@ def fit_best(maxima: Float64[np.ndarray, "batches targets"]) -> Fit:
         rescaled = np.tile((samples - shift[:, None]) / unit[:, None], (len(STARTS), 1))
         starts = np.repeat(STARTS, len(samples))
         found = minimise(_likelihood(rescaled, REGULARISATION), _from_moments(rescaled, starts))
-        p = ks_p(rescaled, found).reshape(len(STARTS), -1)
+        p = np.where(_short(rescaled, found), 0.0, ks_p(rescaled, found)).reshape(len(STARTS), -1)
         best, column = p.argmax(axis=0), np.arange(len(samples))
         chosen = found.reshape(len(STARTS), -1, 3)[best, column]
         chosen[:, 1] = chosen[:, 1] * unit + shift
@@ -102,7 +108,7 @@ def _fitted(
     believed = p >= SMALLEST_P  # False where p is NaN
     shape, loc, scale = parameters.T
     return Fit(
-        lipschitz=np.where(believed, -loc, largest),
+        lipschitz=np.where(believed, np.fmax(-loc, largest), largest),
         largest_sample=largest,
         shape=shape,
         loc=loc,
@@ -112,7 +118,15 @@ def _fitted(
     )
 
 
-def _likelihood(samples: Float64[np.ndarray, "p batches"], regularisation: float) -> Callable[..., np.ndarray]:
+def _short(samples: Float64[np.ndarray, "p batches"], found: Parameters) -> Bool[np.ndarray, " p"]:
+    """Whether a sample lies beyond the end point: the optimiser stopped where the model excludes the data."""
+    smallest = samples.min(axis=1)
+    return found[:, 1] - smallest > SHORT * np.maximum(np.abs(smallest), np.ptp(samples, axis=1))
+
+
+def _likelihood(
+    samples: Float64[np.ndarray, "p batches"], regularisation: float
+) -> Callable[..., np.ndarray]:
     """The negative log-likelihood, penalised as SciPy does where samples lie outside the support."""
 
     def objective(points: np.ndarray, which: np.ndarray) -> np.ndarray:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 THRESHOLDS: dict[str, float] = {  # a share above its threshold is a flag
     "zero_gradient": 0.0,

@@ -62,7 +62,9 @@ def _step(objective: Objective, simplex: np.ndarray, values: np.ndarray, active:
     outside = (value >= next_value) & (value < worst_value)
     inside = value >= worst_value
     other = np.select(
-        [expand[:, None], outside[:, None]], [3 * centre - 2 * worst, 1.5 * centre - 0.5 * worst], (centre + worst) / 2
+        [expand[:, None], outside[:, None]],
+        [3 * centre - 2 * worst, 1.5 * centre - 0.5 * worst],
+        (centre + worst) / 2,
     )
     tried = expand | outside | inside
     other_value = np.full(len(active), np.inf)

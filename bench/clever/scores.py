@@ -146,3 +146,11 @@ def _empty(y: Int64[Tensor, " n"], predicted: Int64[Tensor, " n"], targets: int)
         "fallback": np.zeros((n, targets), dtype=bool),
         "target_censored": np.zeros((n, targets), dtype=bool),
     }
+
+
+def check_model(name: str, model: nn.Module, x: Float[Tensor, "n c h w"], options: CleverOptions) -> None:
+    """Raises ``UsageError`` if CLEVER is not defined for a model, judged by its outputs on a few images."""
+    try:
+        _check_logits(_logits(model, x), options)
+    except (CellError, UsageError) as fault:
+        raise UsageError(f"model {name!r}: {fault}") from fault

@@ -5,11 +5,14 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from bench.commands.run import check_directory, write_page
+from bench.clever_collect import clever_history
+from bench.commands import clever
+from bench.commands.options import check_directory
+from bench.commands.run import write_page
 from bench.commands.screen import say
 from bench.errors import UsageError
 from bench.history import chapters
-from bench.store import DirectoryStore
+from bench.store import DirectoryStore, Store
 
 
 def execute(options: Namespace) -> int:
@@ -19,10 +22,22 @@ def execute(options: Namespace) -> int:
         raise UsageError(f"there is no store at {path}; measure something first, e.g. bench run --zoo all")
     check_directory(pages)
     store = DirectoryStore(path)
-    known = dict.fromkeys(chapter.setting.dataset for chapter in chapters(store))
+    known = dict.fromkeys(
+        [chapter.setting.dataset for chapter in chapters(store)]
+        + [results.setting.dataset for results in clever_history(store)]
+    )
     if options.dataset is not None and options.dataset not in known:
         raise UsageError(f"the store has no runs on {options.dataset!r}; it has {', '.join(known) or 'none'}")
     for dataset in known if options.dataset is None else (options.dataset,):
-        page = write_page(store, dataset, pages, ())
-        say(f"page: {page}" if page else f"{dataset}: no complete curve in the store yet")
+        drawn = [
+            page for page in (_page(store, dataset, pages), clever.write_page(store, dataset, pages)) if page
+        ]
+        for page in drawn:
+            say(f"page: {page}")
+        if not drawn:
+            say(f"{dataset}: no complete curve in the store yet")
     return 0
+
+
+def _page(store: Store, dataset: str, pages: Path) -> Path | None:
+    return write_page(store, dataset, pages, ()) if chapters(store, dataset) else None

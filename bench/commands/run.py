@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -13,18 +12,21 @@ from pathlib import Path
 
 from bench import leaderboard
 from bench.attacks import parse_requests
+from bench.commands.options import (
+    check_directory,
+    check_numbers,
+    data_source,
+    model_names,
+    names,
+    shown_command,
+)
 from bench.commands.screen import cells_bar, ranked_table, say
-from bench.errors import UsageError
 from bench.estimate import seconds_left
 from bench.evaluation import Ask, Evaluation, Outcome, executor_for, prepare, run_evaluation
 from bench.history import chapters, page_results
 from bench.rows import rows
 from bench.run import lane_results
-from bench.sources import DataSource
 from bench.store import DirectoryStore, MemoryStore, Store
-from zoo import entries
-
-DATA = "$DATA"
 
 
 def execute(options: Namespace) -> int:
@@ -63,15 +65,13 @@ def asked(options: Namespace) -> Ask:
     given = {name: value for name, value in params.items() if value is not None}
     if options.no_random_start:
         given["random_start"] = False
-    _check_numbers(options)
+    check_numbers(options)
     return Ask(
         models=model_names(options),
         requests=parse_requests(
             names(options.attacks), library=options.library, norm=options.norm, params=given
         ),
-        data=DataSource(
-            spec=options.dataset, root=options.data_root, name=options.name, resize=options.resize
-        ),
+        data=data_source(options),
         weights=options.weights,
         weights_from=options.weights_from,
         eps=names(options.eps) if options.eps is not None else None,
@@ -83,64 +83,6 @@ def asked(options: Namespace) -> Ask:
         command=shown_command(options.argv),
         download=options.download,
     )
-
-
-def model_names(options: Namespace) -> tuple[str, ...]:
-    """The models asked for by ``--zoo`` and ``--model``, each once."""
-    found: list[str] = []
-    if options.zoo is not None:
-        found += entries.ENTRIES if options.zoo == "all" else names(options.zoo)
-    for value in options.model or ():
-        found += names(value)
-    if not found:
-        raise UsageError("no model was asked for; give --zoo all, --zoo NAMES or --model NAMES")
-    return tuple(dict.fromkeys(found))
-
-
-def names(text: str) -> tuple[str, ...]:
-    """The parts of a list with commas, without empty ones."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def shown_command(argv: Sequence[str]) -> str:
-    """The command as pages show it: every path is ``$DATA`` or its last part, never where it lies."""
-    shown = ["bench"]
-    for before, word in zip(["", *argv], argv, strict=False):
-        if word == "--json":
-            continue  # says how rows are printed, not what they are
-        flag, equals, value = word.partition("=")
-        if equals and flag.startswith("--"):
-            shown.append(f"{flag}={_shown_value(flag, value)}")
-        else:
-            shown.append(_shown_value(before, word))
-    return " ".join(word if DATA in word else shlex.quote(word) for word in shown)
-
-
-def _shown_value(flag: str, value: str) -> str:
-    if flag == "--data-root":
-        return DATA
-    if value.startswith("folder:"):
-        return f"folder:{DATA}"
-    paths = ("--weights", "--weights-from", "--model", "--store", "--leaderboard", "--reports")
-    return ",".join(part.rpartition("/")[2] for part in value.split(",")) if flag in paths else value
-
-
-def _check_numbers(options: Namespace) -> None:
-    if options.workers is not None and options.workers < 1:
-        raise UsageError(f"--workers is {options.workers}; it must be at least 1")
-    if options.seed < 0:
-        raise UsageError(f"--seed is {options.seed}; it must be 0 or more")
-
-
-def check_directory(path: Path) -> None:
-    """Raises ``UsageError`` unless files can be made in a directory, which is made if it is missing."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        usable = os.access(path, os.W_OK | os.X_OK)
-    except OSError as fault:
-        raise UsageError(f"cannot write to {path}: {fault.strerror}; give another --reports DIR") from fault
-    if not usable:
-        raise UsageError(f"cannot write to {path}: permission denied; give another --reports DIR")
 
 
 def write_page(store: Store, dataset: str, directory: Path, failed: Sequence[str]) -> Path | None:
@@ -159,7 +101,7 @@ def write_page(store: Store, dataset: str, directory: Path, failed: Sequence[str
 
 
 def _measured(evaluation: Evaluation, store: Store, workers: int) -> Outcome:
-    executor = executor_for(evaluation, workers)
+    executor = executor_for(evaluation.bench, evaluation.device, workers)
     try:
         with cells_bar() as progress:
             return run_evaluation(evaluation, store, executor, progress)

@@ -18,10 +18,13 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from bench.clever.results import CleverResults
+from bench.clever_rows import clever_rows
 from bench.ranking import attack_label, standings
 from bench.report.format import eps_texts
 from bench.results import Results
 from bench.stats import Share
+from bench.theory import TheoryResults
 
 
 def say(text: str) -> None:
@@ -30,21 +33,21 @@ def say(text: str) -> None:
 
 
 @contextlib.contextmanager
-def cells_bar() -> Iterator[Callable[[int, int], None]]:
-    """A progress bar over cells with the time left, on stderr; silent where stderr is no terminal."""
+def cells_bar(of: str = "cells") -> Iterator[Callable[[int, int], None]]:
+    """A progress bar with the time left, on stderr; silent where stderr is no terminal."""
     console = Console(stderr=True)
     columns = (
         TextColumn("measuring"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("cells,"),
+        TextColumn(f"{of},"),
         TimeElapsedColumn(),
         TextColumn("gone,"),
         TimeRemainingColumn(),
         TextColumn("left"),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("cells", total=None)
+        task = bar.add_task(of, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
@@ -73,6 +76,53 @@ def ranked_table(results: Results) -> None:
         )
     width = None if sys.stdout.isatty() else 60 + 18 * (2 + len(setting.eps))
     Console(width=width).print(table)
+
+
+def clever_table(results: CleverResults) -> None:
+    """Prints the models, the largest median score first."""
+    setting, options = results.setting, results.setting.options
+    table = Table(
+        title=f"{escape(setting.dataset)}: CLEVER ({options.engine}, {options.norm}, radius {options.radius:g}), "
+        f"n = {setting.n}",
+        caption="Median with 95 % bootstrap interval. CLEVER estimates a lower bound on the smallest "
+        "perturbation that changes the decision; it certifies nothing.",
+    )
+    for column in (
+        "model",
+        "median",
+        "mean",
+        "attack",
+        "above attack",
+        "censored",
+        "fallback",
+        "wrong",
+        "flags",
+    ):
+        table.add_column(column, justify="left" if column in ("model", "flags") else "right", overflow="fold")
+    for row, model in sorted(
+        zip(clever_rows(results), results.models, strict=True), key=lambda pair: -pair[0]["clever_median"]
+    ):
+        distance = row["attack_median"]
+        table.add_row(
+            escape(row["model"]),
+            f"{row['clever_median']:.4f} [{row['clever_lo']:.4f}, {row['clever_hi']:.4f}]",
+            f"{row['clever_mean']:.4f}",
+            "–" if distance is None else f"{distance:.4f}",
+            *(f"{100 * row[f'clever_{name}']:.0f} %" for name in ("above_attack", "censored", "fallback")),
+            str(setting.n - row["clean_right"]),
+            ", ".join(name.replace("_", " ") for name in model.raised()),
+        )
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def claims_table(results: TheoryResults) -> None:
+    """Prints each claim, what was measured, and whether it holds here."""
+    table = Table(title=f"{escape(results.dataset)}: the paper's theory, n = {results.n}", show_lines=True)
+    for column in ("claim", "where", "measured", "here"):
+        table.add_column(column, overflow="fold")
+    for claim in results.claims:
+        table.add_row(*map(escape, (claim.statement, claim.where, claim.measured, claim.verdict)))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
 def percent(share: Share) -> str:

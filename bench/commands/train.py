@@ -7,10 +7,10 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
+from bench.commands.options import data_source
 from bench.commands.screen import say
 from bench.errors import UsageError
 from bench.evaluation import check_device
-from bench.sources import DataSource
 from zoo import entries, recipes, train
 
 
@@ -18,9 +18,7 @@ def execute(options: Namespace) -> int:
     """Trains until the recipe's last epoch, going on from a checkpoint if there is one."""
     check_device(options.device)
     entry = entries.entry(options.model)
-    source = DataSource(
-        spec=options.dataset, root=options.data_root, name=options.name, resize=options.resize
-    )
+    source = data_source(options)
     data = source.load(split="train", download=options.download)
     test = source.load(split="test", download=options.download)
     recipe = recipes.recipe(options.recipe or entry.recipe, data.levels)

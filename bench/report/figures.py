@@ -75,14 +75,14 @@ def draw(results: Results, lines: Sequence[Standing], stem: str) -> Figures:
             name = f"{stem}-curves-{slug(attack)}"
             title = f"{results.setting.dataset}: accuracy under {attack}, {norm_text(results.setting.norm)}"
             room = _NAME * max(len(panel.lines) for panel in grid)
-            files |= _files(_sheet(grid, chosen, room, title), name)
+            files |= as_files(_sheet(grid, chosen, room, title), name)
             parts = tuple(
                 (panel.title, inline(_sheet([panel], chosen, room), f"{name}-{i}"))
                 for i, panel in enumerate(grid)
             )
             curves.append(CurveFigure(attack, parts))
         name = f"{stem}-scatter"
-        files |= _files(_scatter(lines, chosen, with_key=True), name)
+        files |= as_files(_scatter(lines, chosen, with_key=True), name)
         scatter = inline(_scatter(lines, chosen, with_key=False), name)
     return Figures(tuple(curves), scatter, files)
 
@@ -147,7 +147,8 @@ def look() -> Iterator[None]:
         yield
 
 
-def _files(figure: Figure, name: str) -> dict[str, bytes]:
+def as_files(figure: Figure, name: str) -> dict[str, bytes]:
+    """The figure as SVG and PNG by file name."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
     return {f"{name}.svg": _svg(figure, name).encode(), f"{name}.png": buffer.getvalue()}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bench.results import Results
     from bench.stats import Share
 
-NORMS = {"linf": "L∞", "l2": "L2"}
+NORMS = {"linf": "L∞", "l2": "L2", "l1": "L1"}
 _LONGEST_SLUG = 60
 _LONGEST_LABEL = 30
 
@@ -31,6 +31,18 @@ def interval(share: Share) -> str:
 def seconds(value: float) -> str:
     """A duration with as many digits as a reader needs."""
     return f"{value:.2f}" if value < 10 else f"{value:,.0f}"
+
+
+def significant(value: float) -> str:
+    """Three significant digits, whole numbers from 100 on; a dash where there is no number."""
+    if math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    size = abs(value)
+    if size >= 99.95:
+        return f"{value:,.0f}"
+    return f"{value:#.3g}" if size >= 1e-4 else f"{value:.2e}" if size else "0"
 
 
 def norm_text(norm: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from bench.report.format import (
     params_text,
     percent,
     seconds,
+    significant,
     slug,
 )
 from bench.report.style import FEW
@@ -54,18 +55,26 @@ def write_page(results: Results, others: Sequence[Results], directory: Path, dat
     page = directory / f"{stem}.html"
     lines = ranking.standings(results)
     figures = _draw(results, lines, stem)
-    files = {directory / "figures" / name: data for name, data in figures.files.items()} if figures else {}
-    html = _render(results, lines, others, figures, data_note)
+    save(page, _render(results, lines, others, figures, data_note), figures.files if figures else {})
+    return page
+
+
+def save(page: Path, html: str, figures: Mapping[str, bytes]) -> None:
+    """Write a page, and its figures by name into ``figures/`` beside it, each file whole or not at all.
+
+    Raises:
+        UsageError: the directory cannot be written.
+    """
+    directory = page.parent
     try:
         (directory / "figures").mkdir(parents=True, exist_ok=True)
-        for path, data in files.items():
-            _replace(path, data)
+        for name, data in figures.items():
+            _replace(directory / "figures" / name, data)
         _replace(page, html.encode("utf-8", "replace"))
     except OSError as error:
         raise UsageError(
             f"cannot write the report to {directory}: {error.strerror}; choose another place with --reports"
         ) from error
-    return page
 
 
 def _replace(path: Path, data: bytes) -> None:
@@ -166,6 +175,7 @@ def environment() -> jinja2.Environment:
         "interval": interval,
         "seconds": seconds,
         "norm": norm_text,
+        "significant": significant,
         "breakable": _breakable,
     }
     return environment

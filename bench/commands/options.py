@@ -1,0 +1,96 @@
+"""What options of the command line mean, the same in every command."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.errors import UsageError
+from bench.evaluation import Ask
+from bench.sources import DataSource
+from zoo import entries
+
+DATA = "$DATA"
+
+
+def data_source(options: Namespace) -> DataSource:
+    """Where the images come from."""
+    return DataSource(spec=options.dataset, root=options.data_root, name=options.name, resize=options.resize)
+
+
+def model_ask(options: Namespace) -> Ask:
+    """Models and data of a command that takes no attacks."""
+    return Ask(
+        models=model_names(options),
+        requests=(),
+        data=data_source(options),
+        weights=options.weights,
+        weights_from=options.weights_from,
+        n=options.n,
+        seed=options.seed,
+        device=options.device,
+        command=shown_command(options.argv),
+        download=options.download,
+    )
+
+
+def model_names(options: Namespace) -> tuple[str, ...]:
+    """The models asked for by ``--zoo`` and ``--model``, each once."""
+    found: list[str] = []
+    if options.zoo is not None:
+        found += entries.ENTRIES if options.zoo == "all" else names(options.zoo)
+    for value in options.model or ():
+        found += names(value)
+    if not found:
+        raise UsageError("no model was asked for; give --zoo all, --zoo NAMES or --model NAMES")
+    return tuple(dict.fromkeys(found))
+
+
+def names(text: str) -> tuple[str, ...]:
+    """The parts of a list with commas, without empty ones."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def shown_command(argv: Sequence[str]) -> str:
+    """The command as pages show it: every path is ``$DATA`` or its last part, never where it lies."""
+    shown = ["bench"]
+    for before, word in zip(["", *argv], argv, strict=False):
+        if word == "--json":
+            continue  # says how rows are printed, not what they are
+        flag, equals, value = word.partition("=")
+        if equals and flag.startswith("--"):
+            shown.append(f"{flag}={_shown_value(flag, value)}")
+        else:
+            shown.append(_shown_value(before, word))
+    return " ".join(word if DATA in word else shlex.quote(word) for word in shown)
+
+
+def _shown_value(flag: str, value: str) -> str:
+    if flag == "--data-root":
+        return DATA
+    if value.startswith("folder:"):
+        return f"folder:{DATA}"
+    paths = ("--weights", "--weights-from", "--model", "--store", "--leaderboard", "--reports")
+    return ",".join(part.rpartition("/")[2] for part in value.split(",")) if flag in paths else value
+
+
+def check_numbers(options: Namespace) -> None:
+    """Raises ``UsageError`` for a number of workers or a seed that cannot be."""
+    if options.workers is not None and options.workers < 1:
+        raise UsageError(f"--workers is {options.workers}; it must be at least 1")
+    if options.seed < 0:
+        raise UsageError(f"--seed is {options.seed}; it must be 0 or more")
+
+
+def check_directory(path: Path) -> None:
+    """Raises ``UsageError`` unless files can be made in a directory, which is made if it is missing."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        usable = os.access(path, os.W_OK | os.X_OK)
+    except OSError as fault:
+        raise UsageError(f"cannot write to {path}: {fault.strerror}; give another --reports DIR") from fault
+    if not usable:
+        raise UsageError(f"cannot write to {path}: permission denied; give another --reports DIR")

@@ -1,0 +1,99 @@
+"""``bench theory``: what the paper's theory says of each model, as numbers."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bench import theory
+from bench.clever.results import CleverResults
+from bench.clever_collect import clever_history
+from bench.commands.options import check_directory, check_numbers, model_ask
+from bench.commands.screen import cells_bar, claims_table, say
+from bench.errors import CellError
+from bench.evaluation import check_device, checked_n, open_models
+from bench.executors import one_thread
+from bench.report.theory_page import write_theory_page
+from bench.results import ModelInfo
+from bench.run import versions
+from bench.sources import Images, ModelSource
+from bench.store import DirectoryStore
+
+DEFAULT_N = 50
+
+
+def execute(options: Namespace) -> int:
+    """Measures every model, prints the claims, and draws the page; 1 if a model could not be measured."""
+    check_numbers(options)
+    pages = Path(options.reports)
+    check_directory(pages)
+    check_device(options.device)
+    ask = model_ask(options)
+    with contextlib.redirect_stdout(sys.stderr):
+        data = ask.data.load(download=ask.download)
+        n = checked_n(ask.n, data, DEFAULT_N)
+        models, _ = open_models(ask, data, n)
+        measured, failed = _measured(models, data, n, options)
+    clever = _scores(Path(options.store), data)
+    results = theory.assemble(
+        measured,
+        dataset=data.name,
+        data=data.sha256,
+        n=n,
+        seed=options.seed,
+        clever={model.info.name: model.scores for model in clever.models} if clever else None,
+        scores=_described(clever) if clever else "",
+        versions=versions(),
+        command=ask.command,
+    )
+    page = write_theory_page(results, pages)
+    if options.json:
+        print(json.dumps([_claim_row(claim) for claim in results.claims]))
+    else:
+        claims_table(results)
+    say(f"page: {page}")
+    for failure in failed:
+        say(f"bench: failed: {failure}")
+    return 1 if failed else 0
+
+
+def _measured(
+    models: tuple[tuple[ModelSource, ModelInfo], ...], data: Images, n: int, options: Namespace
+) -> tuple[list[theory.ModelTheory], list[str]]:
+    x = data.images(0, n).to(options.device)
+    y = torch.from_numpy(data.labels[:n].astype(np.int64)).to(options.device)
+    found, failed = [], []
+    with cells_bar("models") as progress, one_thread():
+        for done, (source, info) in enumerate(models):
+            progress(done, len(models))
+            model = source.build().to(options.device).requires_grad_(False).eval()
+            try:
+                found.append(theory.measure_model(info, model, x, y, seed=options.seed))
+            except (CellError, RuntimeError, ValueError) as fault:
+                failed.append(f"{info.name}: {' '.join(str(fault).split())}")
+        progress(len(models), len(models))
+    return found, failed
+
+
+def _scores(store: Path, data: Images) -> CleverResults | None:
+    """The newest CLEVER scores the store holds on these images."""
+    if not store.is_dir():
+        return None
+    history = clever_history(DirectoryStore(store), data.name)
+    return next((each for each in history if each.setting.data == data.sha256 and each.models), None)
+
+
+def _described(clever: CleverResults) -> str:
+    options = clever.setting.options
+    return f"{options.engine} engine, {options.norm}, radius {options.radius:g}, n = {clever.setting.n}"
+
+
+def _claim_row(claim: theory.Claim) -> dict[str, str]:
+    names = ("id", "where", "statement", "measured", "verdict", "why")
+    return {name: str(getattr(claim, name)) for name in names}
