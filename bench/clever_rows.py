@@ -90,7 +90,7 @@ def _row(results: CleverResults, model: CleverResult) -> Row:
         "clever_fallback": shares["fallback"],
         "clever_zero_gradient": shares["zero_gradient"],
         "clever_above_attack": shares["above_attack"],
-        "attack_median": _finite(float(np.nanmedian(distance))) if not np.isnan(distance).all() else None,
+        "attack_median": _finite(float(np.median(np.where(np.isnan(distance), np.inf, distance)))),
         "gradients": model.gradients,
         "seconds": round(model.seconds, 3),
         "digest": model.digest,

@@ -33,7 +33,7 @@ BANDS = (  # of KS p-values: what it means, from, to, colour
 _PANEL = 2.75  # inches, square
 _COLUMNS = 4
 _KEY = 0.3
-_BARS, _NAMES, _ROW = 5.2, 1.95, 0.25
+_BARS, _NAMES, _ROW = 4.2, 1.85, 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def _sheet(
     columns = min(_COLUMNS, len(found)) if title else 1
     rows = -(-len(found) // columns)
     head, foot = (
-        (0.4, (_KEY * 4 if columns == 1 else _KEY * 2 if columns == 2 else _KEY) + 0.1)
+        (0.4, (_KEY * 2.4 if columns == 1 else _KEY * 2 if columns == 2 else _KEY) + 0.1)
         if title
         else (0.0, 0.0)
     )
@@ -220,7 +220,7 @@ def _fits(models: Sequence[CleverResult], *, with_key: bool) -> Figure:
     foot = 0.42 + (0.5 if with_key else 0.0)
     height = 0.1 + _ROW * max(len(models), 1) + foot
     figure = Figure(figsize=(_BARS, height), facecolor=CARD)
-    box = (_NAMES / _BARS, foot / height, (_BARS - _NAMES - 0.15) / _BARS, 1 - (foot + 0.1) / height)
+    box = (_NAMES / _BARS, foot / height, (_BARS - _NAMES - 0.2) / _BARS, 1 - (foot + 0.1) / height)
     axes = figure.add_axes(box)
     for at, model in enumerate(models):
         start = 0.0

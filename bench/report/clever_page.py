@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from bench.report.page import environment, save
 from bench.report.style import FEW
 
 if TYPE_CHECKING:
+    import markupsafe
+
     from bench.clever.results import CleverResult, CleverResults
     from bench.report.clever_figures import CleverFigures
 
@@ -50,13 +53,15 @@ FLAGS: dict[str, Flag] = {
             "fallback",
             "fits not believed",
             "Many extreme-value fits failed their test, so these scores are margin / largest sampled gradient, "
-            "without any extrapolation, and tend to be too large. Use --engine evt; where that is flagged too, take more --samples.",
+            "without any extrapolation, and tend to be too large. Use --engine evt; "
+            "where that is flagged too, take more --samples.",
         ),
         Flag(
             "above_attack",
             "above the attack",
             "For some images a verified perturbation is smaller than the estimate, which is thus no lower bound there: "
-            "samples missed the steepest places. Do not quote these scores as bounds; take more --samples, or --engine evt.",
+            "samples missed the steepest places. Do not quote these scores as bounds; "
+            "take more --samples, or --engine evt.",
         ),
     )
 }
@@ -196,7 +201,7 @@ def _render(results: CleverResults, others: Sequence[CleverResults], figures: Cl
     table = rows(results)
     models = [row.result for row in table]
     templates = environment()
-    templates.filters["more"] = _more
+    templates.filters |= {"more": _more, "coded": _coded}
     return templates.get_template("clever.html.j2").render(
         results=results,
         setting=results.setting,
@@ -221,6 +226,14 @@ def _groups(figures: CleverFigures | None) -> dict[str, list[str]]:
     for panel in panels:
         groups.setdefault(panel.group if len(panels) > FEW else "", []).append(panel.svg)
     return groups
+
+
+def _coded(text: str) -> markupsafe.Markup:
+    """A text, escaped, with its command-line options as code that no line is broken in."""
+    import markupsafe
+
+    code = r'<code class="option">\1</code>'
+    return markupsafe.Markup(re.sub(r"(--[a-z]+( evt)?)", code, str(markupsafe.escape(text))))
 
 
 def _more(ratio: float) -> str:
