@@ -18,7 +18,16 @@ from bench.plan import Lane
 from bench.sources import DataSource, ModelSource
 from bench.store import Store, Stored
 
-PACKAGES = ("torch", "torchvision", "torchattacks", "foolbox", "numpy", "symbench")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "torchattacks",
+    "foolbox",
+    "adversarial-robustness-toolbox",
+    "numpy",
+    "scipy",
+    "symbench",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
