@@ -47,7 +47,7 @@ def _sort(simplex: np.ndarray, values: np.ndarray) -> None:
 
 def _converged(simplex: np.ndarray, values: np.ndarray) -> np.ndarray:
     near = np.abs(simplex[:, 1:] - simplex[:, :1]).max(axis=(1, 2)) <= TOLERANCE
-    flat = np.isfinite(values).all(axis=1)  # ∞ − ∞ would be no number
+    flat = np.asarray(np.isfinite(values).all(axis=1))  # ∞ − ∞ would be no number
     flat[flat] = (values[flat, -1] - values[flat, 0]) <= TOLERANCE
     return near & flat
 
