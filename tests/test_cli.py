@@ -172,7 +172,7 @@ def test_list_names_models_attacks_and_data_sets(capsys: Capture) -> None:
     assert {row["dataset"] for row in found["datasets"]} >= {"digits", "cifar10", "folder:PATH"}
     shown = call(capsys, "list", "models")
     assert "baseline_cnn_4.pgd_at" in shown.out
-    assert "cifar10" not in shown.out
+    assert "folder:PATH" not in shown.out
 
 
 def test_doctor_gives_findings_as_json(capsys: Capture) -> None:
