@@ -22,7 +22,6 @@ from bench.attacks import ATTACKS, adapter
 from bench.cell import Cell
 from bench.errors import CellError
 from bench.judge import Verdict, look, verify
-from bench.protocols import PROTOCOLS
 
 KEPT_IMAGES = 16
 NOT_ATTACKED = -1
@@ -247,8 +246,3 @@ def seeded(device: torch.device, *parts: object) -> Iterator[None]:
             yield
         finally:
             np.random.set_state(numpy_state)
-
-
-Measure = Callable[[Cell, nn.Module, Tensor, Tensor, "np.ndarray | None"], CellResult]
-
-__all__ = ["KEPT_IMAGES", "PROTOCOLS", "CellResult", "measure", "seed_of", "seeded"]
