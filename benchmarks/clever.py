@@ -80,8 +80,9 @@ def compare(name: str, options: argparse.Namespace) -> None:
     for engine, found in runs.items():
         seconds, cpu, share, score = medians(found)
         target = "" if engine == "stock" else TARGETS.get((engine, name), 4 if engine == "art" else "")
+        wall_ratio, cpu_ratio = baseline[0] / seconds, baseline[1] / cpu
         print(
-            f"{name:18}{engine:9}{seconds:9.2f}{baseline[0] / seconds:9.1f}{target:>8}{cpu:9.2f}{baseline[1] / cpu:9.1f}"
+            f"{name:18}{engine:9}{seconds:9.2f}{wall_ratio:9.1f}{target:>8}{cpu:9.2f}{cpu_ratio:9.1f}"
             f"{share:12.1%}{score:11.5f}",
             flush=True,
         )
