@@ -7,6 +7,7 @@ layers and poolings need not know of the group. Over the trivial group C1 both l
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from zoo.layers.group import Group
 
 
-class _Expanded(nn.Module):
+class _Expanded(nn.Module, ABC):
     """What both layers share: a filter an output field, expanded to its transforms for one ``conv2d``."""
 
     def __init__(self, fields: int, filter_shape: tuple[int, ...], group: Group, bias: bool) -> None:
@@ -30,8 +31,10 @@ class _Expanded(nn.Module):
         self.bias = nn.Parameter(torch.zeros(fields)) if bias else None
         nn.init.normal_(self.weight, std=math.sqrt(2 / math.prod(filter_shape)))
 
+    @abstractmethod
     def transformed(self, g: int) -> Float[Tensor, "fields channels k k"]:
-        raise NotImplementedError
+        """The filters moved by element ``g``."""
+        ...
 
     def expanded(self) -> tuple[Float[Tensor, "outputs channels k k"], Float[Tensor, " outputs"] | None]:
         """Weight (fields·order, channels, k, k) and bias (fields·order,) of the equal plain convolution."""
