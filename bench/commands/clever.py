@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import sys
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +14,9 @@ from bench.clever_collect import clever_history
 from bench.clever_evaluation import CleverEvaluation, expected_seconds, prepare_clever, run_clever
 from bench.clever_rows import clever_rows, image_rows
 from bench.commands.options import check_directory, check_numbers, model_ask
-from bench.commands.screen import cells_bar, clever_table, say
-from bench.evaluation import executor_for
-from bench.run import Failure, lane_results
+from bench.commands.running import rows_only, running
+from bench.commands.screen import clever_table, say
+from bench.run import lane_results
 from bench.store import DirectoryStore, MemoryStore, Store
 
 LONG = 120.0  # seconds after which a user would have liked to know
@@ -32,19 +30,20 @@ def execute(options: Namespace) -> int:
         leaderboard.check_writable(table)
         check_directory(pages)
     workers = options.workers or os.cpu_count() or 1
-    with contextlib.redirect_stdout(sys.stderr):
+    with rows_only():
         evaluation = prepare_clever(model_ask(options), _clever_options(options))
     if options.dry_run:
         known = DirectoryStore(Path(options.store)) if Path(options.store).is_dir() else MemoryStore()
         return _show_plan(evaluation, known, workers, as_json=options.json)
     store = DirectoryStore(Path(options.store))
-    seconds = expected_seconds(evaluation, store) / workers
+    with rows_only():
+        seconds = expected_seconds(evaluation, store) / workers
     if seconds > LONG:
         say(
             f"this will take about {seconds / 60:.0f} minutes; it may be stopped and gone on with at any time"
         )
-    with contextlib.redirect_stdout(sys.stderr):
-        results, failures = _measured(evaluation, store, workers)
+    with running(evaluation.bench, evaluation.device, workers) as (executor, progress):
+        results, failures = run_clever(evaluation, store, executor, progress)
     leaderboard.merge(table, clever_rows(results))
     page = write_page(store, evaluation.setting.dataset, pages, results)
     if options.json:
@@ -79,21 +78,11 @@ def _clever_options(options: Namespace) -> dict[str, object]:
     return {name: getattr(options, name) for name in names}
 
 
-def _measured(
-    evaluation: CleverEvaluation, store: Store, workers: int
-) -> tuple[CleverResults, tuple[Failure, ...]]:
-    executor = executor_for(evaluation.bench, evaluation.device, workers)
-    try:
-        with cells_bar() as progress:
-            return run_clever(evaluation, store, executor, progress)
-    finally:
-        executor.close()
-
-
 def _show_plan(evaluation: CleverEvaluation, store: Store, workers: int, *, as_json: bool) -> int:
     total = len(evaluation.lanes)
     stored = sum(1 for lane in evaluation.lanes if lane_results(store, lane))
-    seconds = expected_seconds(evaluation, store) / workers
+    with rows_only():
+        seconds = expected_seconds(evaluation, store) / workers
     if as_json:
         plan = {"cells": total, "stored": stored, "to_run": total - stored, "seconds_about": seconds}
         print(json.dumps(plan))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,9 +18,10 @@ from bench.commands.options import (
     names,
     shown_command,
 )
-from bench.commands.screen import cells_bar, ranked_table, say
+from bench.commands.running import rows_only, running
+from bench.commands.screen import ranked_table, say
 from bench.estimate import seconds_left
-from bench.evaluation import Ask, Evaluation, Outcome, executor_for, prepare, run_evaluation
+from bench.evaluation import Ask, Evaluation, prepare, run_evaluation
 from bench.history import chapters, page_results
 from bench.rows import rows
 from bench.run import lane_results
@@ -37,15 +36,14 @@ def execute(options: Namespace) -> int:
         leaderboard.check_writable(table)
         check_directory(pages)
     workers = options.workers or os.cpu_count() or 1
-    # What a user's own model prints must not get between the rows of --json.
-    with contextlib.redirect_stdout(sys.stderr):
+    with rows_only():
         evaluation = prepare(ask)
     if options.dry_run:
         known = DirectoryStore(Path(options.store)) if Path(options.store).is_dir() else MemoryStore()
         return _show_plan(evaluation, known, workers, as_json=options.json)
     store = DirectoryStore(Path(options.store))
-    with contextlib.redirect_stdout(sys.stderr):
-        outcome = _measured(evaluation, store, workers)
+    with running(evaluation.bench, evaluation.device, workers) as (executor, progress):
+        outcome = run_evaluation(evaluation, store, executor, progress)
     fresh = [row for results in outcome.results for row in rows(results)]
     leaderboard.merge(table, fresh)
     page = write_page(store, evaluation.setting.dataset, pages, [str(f) for f in outcome.failures])
@@ -100,21 +98,13 @@ def write_page(store: Store, dataset: str, directory: Path, failed: Sequence[str
     return report.write(main, [results for results in others if results.models], directory)
 
 
-def _measured(evaluation: Evaluation, store: Store, workers: int) -> Outcome:
-    executor = executor_for(evaluation.bench, evaluation.device, workers)
-    try:
-        with cells_bar() as progress:
-            return run_evaluation(evaluation, store, executor, progress)
-    finally:
-        executor.close()
-
-
 def _show_plan(evaluation: Evaluation, store: Store, workers: int, *, as_json: bool) -> int:
     lanes = evaluation.lanes
     total = len({lane.clean.key for lane in lanes}) + sum(len(lane) - 1 for lane in lanes)
     clean = {lane.clean.key for lane in lanes if store.get(lane.clean.key)}
     stored = len(clean) + sum(max(0, len(lane_results(store, lane)) - 1) for lane in lanes)
-    seconds = seconds_left(evaluation, store) / workers
+    with rows_only():
+        seconds = seconds_left(evaluation, store) / workers
     if as_json:
         plan = {"cells": total, "stored": stored, "to_run": total - stored, "seconds_at_most": seconds}
         print(json.dumps(plan))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from bench import theory
 from bench.clever.results import CleverResults
 from bench.clever_collect import clever_history
 from bench.commands.options import check_directory, check_numbers, model_ask
+from bench.commands.running import rows_only
 from bench.commands.screen import cells_bar, claims_table, say
 from bench.errors import CellError
 from bench.evaluation import check_device, checked_n, open_models
@@ -35,7 +34,7 @@ def execute(options: Namespace) -> int:
     check_directory(pages)
     check_device(options.device)
     ask = model_ask(options)
-    with contextlib.redirect_stdout(sys.stderr):
+    with rows_only():
         data = ask.data.load(download=ask.download)
         n = checked_n(ask.n, data, DEFAULT_N)
         models, _ = open_models(ask, data, n)
