@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 
-from bench.attacks import parse_requests
+from bench.attacks import ATTACKS, parse_requests
 from bench.cell import Scalar
-from bench.errors import CellError, UsageError
+from bench.errors import CellError, UsageError, nearest
 from bench.evaluation import Ask, Evaluation, make_setting, run_evaluation
 from bench.executors import Bench, InProcess
 from bench.plan import SHARD
@@ -50,7 +50,7 @@ def evaluate(
     norm: str = "linf",
     name: str = "model",
     dataset: str = "data",
-    library: str = "torchattacks",
+    library: str | None = None,
     seed: int = 0,
     independent: bool = False,
     store: Store | None = None,
@@ -67,11 +67,11 @@ def evaluate(
         eps: one ε or several, in pixel units, as numbers or texts like ``8/255``.
         norm: ``linf`` or ``l2``.
         name, dataset: names in rows.
-        library: library of the attacks that name none.
+        library: library of the attacks that name none, where it has them; default: the first that does.
         seed: of the random starts.
         independent: measure every ε anew instead of carrying broken images forward.
         store: where results are kept; by default they last as long as the returned value.
-        **params: ``steps``, ``alpha``, ``restarts``, ``random_start``.
+        **params: parameters of the attacks as ``bench list attacks`` shows them, e.g. ``steps=50``.
 
     Returns:
         Results; ``bench.leaderboard_rows(results)`` makes leaderboard rows of them, and
@@ -128,11 +128,10 @@ def _bench(source: DataSource, data: ArrayData, info: ModelInfo, model: nn.Modul
 
 
 def _known(params: dict[str, Scalar]) -> dict[str, Scalar]:
-    unknown = sorted(set(params) - {"steps", "alpha", "restarts", "random_start"})
-    if unknown:
-        raise UsageError(
-            f"unknown attack parameter {unknown[0]!r}; known: steps, alpha, restarts, random_start"
-        )
+    known = list(dict.fromkeys(name for spec in ATTACKS.values() for name in spec.params))
+    for name in params:
+        if name not in known:
+            raise UsageError(f"unknown attack parameter {name!r}; {nearest(name, known)}")
     return params
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from bench.attacks import Request
+from bench.board import NOT_ATTACKED
 from bench.plan import clean_cells, lanes
 from bench.results import Clean, Curve, ModelInfo, ModelResult, Results, Sample, Setting
 from bench.run import lane_results
@@ -64,13 +65,23 @@ def _model_results(
         return {}
     clean_shards = [shard for shard in shards if shard is not None]
     found: dict[int, list[tuple[Curve, list[Sample]]]] = {}
+    spatial: list[Curve] = []
     for request in requests:
         columns = [lane_results(store, lane)[1:] for lane in lanes(setting, [info], [request])]
         length = min(len(column) for column in columns)
-        if length:
-            rows = [[column[i] for column in columns] for i in range(length)]
+        if not length:
+            continue
+        rows = [[column[i] for column in columns] for i in range(length)]
+        if request.spec.threat == "spatial":
+            spatial.append(_curve(setting, request, clean_shards, rows))
+        elif request.spec.threat == "minimum_norm":
+            curve = _whole_curve(setting, request, clean_shards, rows[0])
+            found.setdefault(len(setting.eps), []).append((curve, []))
+        else:
             curve = _curve(setting, request, clean_shards, rows)
             found.setdefault(length, []).append((curve, _samples(request, clean_shards, rows)))
+    if spatial:
+        found.setdefault(len(setting.eps), [])
     clean = _clean(clean_shards)
     return {
         length: ModelResult(
@@ -78,6 +89,7 @@ def _model_results(
             clean=clean,
             curves=tuple(curve for curve, _ in pairs),
             samples=_spread([sample for _, samples in pairs for sample in samples]),
+            spatial=tuple(spatial) if length == len(setting.eps) else (),
         )
         for length, pairs in found.items()
     }
@@ -85,6 +97,11 @@ def _model_results(
 
 def _joined(shards: Sequence[Stored], name: str) -> np.ndarray:
     return np.concatenate([shard.result.arrays[name] for shard in shards])
+
+
+def _silent(shards: Sequence[Stored]) -> np.ndarray:
+    """Stores of the first version did not look at iterates."""
+    return np.concatenate([s.result.arrays.get("silent", np.zeros(s.cell.count, dtype=bool)) for s in shards])
 
 
 def _digest(shards: Sequence[Stored]) -> str:
@@ -123,9 +140,37 @@ def _curve(
         predicted=grid("predicted"),
         nonfinite=grid("nonfinite"),
         projected=grid("projected"),
+        silent=np.stack([_silent(shards) for shards in rows]),
         gradients=tuple(sum(s.result.gradients for s in shards) for shards in rows),
         seconds=tuple(sum(s.result.seconds for s in shards) for shards in rows),
         digest=tuple(_digest(shards) for shards in rows),
+    )
+
+
+def _whole_curve(
+    setting: Setting, request: Request, clean: Sequence[Stored], shards: Sequence[Stored]
+) -> Curve:
+    """The curve that the one run of a minimum-norm attack gives: what it found within each ε is broken."""
+    length = len(setting.eps)
+
+    def rows(name: str) -> np.ndarray:
+        return np.tile(_joined(shards, name), (length, 1))
+
+    distance = rows("distance")
+    broken = distance <= np.array(setting.eps)[:, None]  # NaN, nothing found, is not
+    return Curve(
+        request=request,
+        library=shards[0].cell.library,
+        standing=_joined(clean, "standing") & ~broken,
+        attacked=rows("attacked"),
+        distance=distance,
+        predicted=np.where(broken, rows("predicted"), NOT_ATTACKED),
+        nonfinite=rows("nonfinite") & broken,
+        projected=rows("projected"),
+        silent=np.zeros((length, setting.n), dtype=bool),
+        gradients=(sum(shard.result.gradients for shard in shards),) * length,
+        seconds=(sum(shard.result.seconds for shard in shards),) * length,
+        digest=(_digest(shards),) * length,
     )
 
 

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from bench.attacks import Request
 from bench.evaluation import Evaluation
 from bench.executors import one_thread
 from bench.plan import Lane
@@ -32,15 +33,34 @@ def seconds_left(evaluation: Evaluation, store: Store) -> float:
     return total
 
 
-def _images_left(lanes: Iterable[Lane], store: Store) -> int:
+def _images_left(lanes: Iterable[Lane], store: Store) -> float:
     """Image gradients that the missing cells of these lanes may need."""
-    left = 0
+    left = 0.0
     for lane in lanes:
-        params = dict(lane.request.params) if lane.request else {}
-        each = int(params.get("steps") or 1) * int(params.get("restarts") or 1)
         missing = len(lane) - max(1, len(lane_results(store, lane)))
-        left += missing * each * lane.clean.count
+        left += missing * (passes(lane.request) if lane.request else 1) * lane.clean.count
     return left
+
+
+def passes(request: Request) -> float:
+    """Gradients an attack may need for one image; a forward pass alone counts as a third of one."""
+    params = dict(request.params)
+
+    def of(name: str) -> int:
+        return int(params.get(name) or 1)
+
+    steps, most = of("steps") * of("restarts") * of("targets") * of("eot"), 9
+    forward = {
+        "square": of("queries") * of("restarts"),
+        "noise": of("queries"),
+        "spatial_grid": of("rotations") * of("translations") ** 2,
+        "spatial_random": of("draws"),
+    }
+    if request.attack in forward:
+        return forward[request.attack] / 3
+    if request.attack == "autoattack":  # APGD-CE, APGD-T, FAB-T with two passes a step, Square
+        return steps * (1 + most + 2 * most) + 5000 / 3
+    return steps * {"apgd_t": most, "fab_t": 2 * most, "fmn": 2, "deepfool": most}.get(request.attack, 1)
 
 
 def _gradient_seconds(model: nn.Module, x: Float[Tensor, "n c h w"]) -> float:

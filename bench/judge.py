@@ -81,15 +81,19 @@ def verify(
 
     Returns:
         The images that count (proposed ones, projected where they had drifted) and the verdict on them.
+        Without an ε there is no ball, and the distance is NaN where an image is still classified rightly,
+        and everywhere without a norm.
 
     Raises:
         CellError: an image is of the wrong shape, not finite, or too far outside the ball or the box.
     """
     rules = PROTOCOLS[cell.protocol.partition("/")[0]]
-    eps, norm = float(cell.eps or 0), str(cell.norm)
     proposed = proposed.detach()
     _check_form(x, proposed)
     images = _clamped(proposed, rules)
+    if cell.eps is None:
+        return images, _unbounded(cell, model, x, y, images, _outside_box(proposed, rules))
+    eps, norm = cell.eps, str(cell.norm)
     found = distance(x, images, norm)
     excess = found - eps
     accepted = rules.accepted_linf if norm == "linf" else rules.accepted_relative * eps
@@ -101,6 +105,16 @@ def verify(
         images = torch.where(drifted[:, None, None, None], project(x, images, norm, eps), images)
         found = distance(x, images, norm)
     return images, replace(look(model, images, y), distance=found, projected=drifted)
+
+
+def _unbounded(
+    cell: Cell, model: nn.Module, x: Tensor, y: Tensor, images: Tensor, drifted: Tensor
+) -> Verdict:
+    verdict = look(model, images, y)
+    found = torch.full((len(x),), torch.nan, dtype=torch.float64, device=x.device)
+    if cell.norm is not None:
+        found = torch.where(verdict.right, found, distance(x, images, cell.norm))
+    return replace(verdict, distance=found, projected=drifted)
 
 
 def distance(

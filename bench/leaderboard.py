@@ -20,8 +20,11 @@ from bench.rows import COLUMNS, IDENTITY, KINDS, OPTIONAL, SCHEMA, TIMING, Row, 
 
 __all__ = ["COLUMNS", "IDENTITY", "SCHEMA", "TIMING", "check_writable", "identity", "merge", "read", "rows"]
 
+_NEW_IN_3 = ("iterate", "audit", "silent")
+_NEW_IN_2 = (*(c for c in COLUMNS if c.startswith("clever_")), "attack_median")
 OLDER: dict[int, tuple[str, ...]] = {  # columns of earlier schemas, each a part of COLUMNS
-    1: tuple(c for c in COLUMNS if not c.startswith("clever_") and c != "attack_median"),
+    1: tuple(c for c in COLUMNS if c not in _NEW_IN_2 + _NEW_IN_3),
+    2: tuple(c for c in COLUMNS if c not in _NEW_IN_3),
 }
 _REMEDY = "move it away or give another --leaderboard FILE"
 
@@ -88,7 +91,10 @@ def _parse(header: tuple[str, ...], fields: list[str]) -> Row:
     raw = dict(zip(header, fields, strict=True))
     schema = _value("schema", raw["schema"], frozenset())
     absent = frozenset(COLUMNS) - set(OLDER.get(schema, COLUMNS))
-    return {column: _value(column, raw.get(column, ""), absent) for column in COLUMNS}
+    row = {column: _value(column, raw.get(column, ""), absent) for column in COLUMNS}
+    if "iterate" in absent and row["steps"] is not None:
+        row["iterate"] = "last"  # the only way there was
+    return row
 
 
 def _value(column: str, text: str, absent: frozenset[str]) -> Any:
@@ -132,6 +138,26 @@ def merge(path: Path, new: Iterable[Mapping[str, Any]]) -> None:
         raise UsageError(f"{path} has been locked by another process for a minute; try again later") from None
     except (OSError, UnicodeEncodeError) as error:
         raise _unwritable(path, error) from None
+
+
+def mark(path: Path, verdicts: Mapping[tuple[str, str], str]) -> None:
+    """Writes audits' verdicts beside the numbers they are about; a leaderboard that is not there stays so.
+
+    Args:
+        path: the leaderboard.
+        verdicts: verdict by (weights, data); rows of other weights or data keep theirs.
+
+    Raises:
+        UsageError: as ``merge``.
+    """
+    if not path.exists():
+        return
+    marked = [
+        {**row, "audit": verdicts[row["weights"], row["data"]]}
+        for row in read(path)
+        if (row["weights"], row["data"]) in verdicts
+    ]
+    merge(path, marked)
 
 
 def _order(key: tuple[Any, ...]) -> tuple[tuple[bool, Any], ...]:

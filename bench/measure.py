@@ -12,19 +12,24 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor, nn
 
-from bench.attacks import ATTACKS, adapter
+from bench.attacks import ATTACKS, AttackSpec, adapter
+from bench.board import KEPT_IMAGES, NOT_ATTACKED, Board
 from bench.cell import Cell
 from bench.errors import CellError
-from bench.judge import Verdict, look, verify
+from bench.iterates import Watch
+from bench.judge import look, verify
+from bench.protocols import PROTOCOLS
 
-KEPT_IMAGES = 16
-NOT_ATTACKED = -1
+__all__ = ["KEPT_IMAGES", "NOT_ATTACKED", "CellResult", "measure", "seed_of", "seeded", "spec_of"]
+
+_JUDGES = ("restarts", "targets", "best_iterate")  # parameters the judge acts on, not the adapter
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -121,32 +126,94 @@ def _attacked(
     y: Int64[Tensor, " n"],
     standing: Bool[Tensor, " n"],
 ) -> tuple[dict[str, np.ndarray], int]:
-    board = _Board(x, y, standing.to(x.device))
+    board = Board(x, y, standing.to(x.device))
+    spec = spec_of(cell)
     gradients = 0
-    for restart in range(int(dict(cell.params).get("restarts", 1) or 1)):
+    for number, goal in enumerate(_rounds(cell, spec, model, x, y)):
         left = board.left()
         if len(left) == 0:
             break
-        proposed = _propose(cell, model, x[left], y[left], restart)
-        board.record(left, *verify(cell, model, x[left], y[left], proposed))
-        gradients += len(left) * int(dict(cell.params).get("steps", 1) or 1)
+        target = None if goal is None else goal[left]
+        gradients += _round(cell, model, x, y, board, left, number, target)
     return board.arrays(), gradients
 
 
+def spec_of(cell: Cell) -> AttackSpec:
+    """The row of the attack table that a cell's attack is."""
+    return ATTACKS[cell.attack, cell.library.partition("==")[0]]
+
+
+def _rounds(
+    cell: Cell, spec: AttackSpec, model: nn.Module, x: Tensor, y: Tensor
+) -> list[Int64[Tensor, " n"] | None]:
+    """One entry a call of the adapter: every restart, and in it every target class if it takes any."""
+    restarts = int(dict(cell.params).get("restarts", 1) or 1)
+    if not spec.targeted:
+        return [None] * restarts
+    with torch.no_grad():
+        logits = model(x)
+    likeliest = logits.scatter(1, y[:, None], -torch.inf).argsort(dim=1, descending=True, stable=True)
+    targets = min(int(cell.param("targets") or 1), logits.shape[1] - 1)
+    return [likeliest[:, rank] for _ in range(restarts) for rank in range(targets)]
+
+
+def _round(
+    cell: Cell,
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    board: Board,
+    left: Tensor,
+    number: int,
+    target: Tensor | None,
+) -> int:
+    """One call of the adapter on the images left, judged; gives the gradient evaluations it took."""
+    spec, images, labels = spec_of(cell), x[left], y[left]
+    rules = PROTOCOLS[cell.protocol.partition("/")[0]]
+    ball = spec.threat == "ball" and "best_iterate" in dict(cell.params)
+    watch = Watch(
+        model,
+        images,
+        labels,
+        norm=str(cell.norm),
+        eps=cell.eps if ball else None,
+        accepted=rules.accepted_linf
+        if cell.norm == "linf"
+        else rules.accepted_relative * float(cell.eps or 0),
+    )
+    with watch:
+        proposed = _propose(cell, model, images, labels, number, target)
+    images, verdict = verify(cell, model, images, labels, proposed)
+    silent = torch.zeros(len(left), dtype=torch.bool, device=x.device)
+    if bool((watch.found & verdict.right).any()):
+        chosen = watch.found & verdict.right
+        seen, second = verify(
+            cell, model, x[left], labels, torch.where(chosen[:, None, None, None], watch.images, images)
+        )
+        silent = chosen & ~second.right
+        if cell.param("best_iterate"):
+            images, verdict = seen, second
+    board.record(left, images, verdict, silent)
+    return watch.gradients
+
+
 def _propose(
-    cell: Cell, model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], restart: int
+    cell: Cell, model: nn.Module, x: Tensor, y: Tensor, number: int, target: Tensor | None
 ) -> Tensor:
-    eps = float(cell.eps or 0)
-    if eps == 0:
+    if cell.eps == 0:
         return x.clone()
-    call = adapter(cell.attack, cell.library.partition("==")[0])
-    taken = ATTACKS[cell.attack, cell.library.partition("==")[0]].params
-    params = {name: value for name, value in cell.params if name in taken and name != "restarts"}
+    spec = spec_of(cell)
+    call = adapter(spec.name, spec.library)
+    params: dict[str, Any] = {name: cell.param(name) for name in spec.params if name not in _JUDGES}
+    params |= {"norm": cell.norm} if spec.norms else {}
+    params |= {"eps": cell.eps} if spec.threat == "ball" else {}
+    params |= {"target": target} if spec.targeted else {}
+    params |= {"seed": cell.seed + number} if spec.seeded else {}
 
     def attacked() -> Tensor:
-        with seeded(x.device, cell.seed, cell.first, cell.attack, eps, restart):
+        with seeded(x.device, cell.seed, cell.first, cell.attack, cell.eps, number):
             try:
-                return call(model, x, y, norm=cell.norm, eps=eps, **params)
+                return call(model, x, y, **params)
             except CellError:
                 raise
             except Exception as fault:
@@ -183,49 +250,6 @@ def _witnessed(attacked: Callable[[], Tensor], model: nn.Module, x: Tensor) -> T
 
 def _finite(values: Float[Tensor, "n ..."]) -> Bool[Tensor, " n"]:
     return torch.isfinite(values).flatten(1).all(dim=1)
-
-
-class _Board:
-    """Keeps, for every image of a shard, the attacked version that counts."""
-
-    def __init__(
-        self, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], standing: Bool[Tensor, " n"]
-    ) -> None:
-        n = len(x)
-        self.first_images = x[:KEPT_IMAGES].clone()
-        self.standing = standing.clone()
-        self.attacked = standing.clone()
-        self.columns = {
-            "distance": torch.full((n,), float("nan"), dtype=torch.float64),
-            "predicted": torch.full((n,), NOT_ATTACKED, dtype=torch.int64),
-            "margin": torch.full((n,), float("nan"), dtype=torch.float32),
-            "loss": torch.full((n,), float("nan"), dtype=torch.float32),
-            "nonfinite": torch.zeros(n, dtype=torch.bool),
-            "projected": torch.zeros(n, dtype=torch.bool),
-        }
-
-    def left(self) -> Int64[Tensor, " left"]:
-        """Indices of the images still standing."""
-        return self.standing.nonzero().squeeze(1)
-
-    def record(self, at: Int64[Tensor, " n"], images: Float[Tensor, "n c h w"], verdict: Verdict) -> None:
-        """Notes one restart's images: an image that broke, or one that still stands in its last attempt."""
-        self.standing[at] = verdict.right
-        where = at.cpu()
-        for name, column in self.columns.items():
-            column[where] = getattr(verdict, name).to(column.dtype).cpu()
-        kept = at < len(self.first_images)
-        self.first_images[at[kept]] = images[kept]
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        index = self.attacked[: len(self.first_images)].nonzero().squeeze(1)
-        return {
-            "standing": self.standing.cpu().numpy(),
-            "attacked": self.attacked.cpu().numpy(),
-            **{name: column.numpy() for name, column in self.columns.items()},
-            "image_index": index.cpu().numpy(),
-            "image": self.first_images[index].cpu().numpy(),
-        }
 
 
 def seed_of(*parts: object) -> int:

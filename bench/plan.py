@@ -22,7 +22,7 @@ class Lane:
         clean: the clean cell.
         request: the attack; ``None`` for a lane that only looks at clean images.
         library: the attack's library with its version.
-        eps: the ascending grid.
+        eps: the ascending grid; ``(None,)`` for an attack that has no ball.
         chained: whether a cell attacks only what the cell of the smaller ε left standing.
         seed: of the attack.
     """
@@ -30,7 +30,7 @@ class Lane:
     clean: Cell
     request: Request | None
     library: str
-    eps: tuple[float, ...]
+    eps: tuple[float | None, ...]
     chained: bool
     seed: int
 
@@ -53,7 +53,7 @@ class Lane:
             attack=self.request.attack,
             library=self.library,
             params=self.request.params_at(eps),
-            norm=self.request.norm,
+            norm=self.request.norm or None,
             eps=eps,
             seed=self.seed,
             parent=parent,
@@ -69,8 +69,8 @@ def lanes(setting: Setting, models: Sequence[ModelInfo], requests: Sequence[Requ
             clean=clean,
             request=request,
             library=versions[request.library],
-            eps=setting.eps,
-            chained=cumulative and request.spec.iterative,
+            eps=setting.eps if request.spec.threat == "ball" else (None,),
+            chained=cumulative and request.spec.iterative and request.spec.threat == "ball",
             seed=setting.seed,
         )
         for model in models

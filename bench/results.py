@@ -82,15 +82,21 @@ class Clean:
 class Curve:
     """One model under one attack over the ε grid of a setting; arrays are (number of ε, n).
 
+    The one run of a minimum-norm attack fills every row: at ε stands what no misclassified image was found
+    for within ε. A spatial attack has a single row that belongs to no ε.
+
     Attributes:
         request: the attack and its parameters.
         library: the library with its version.
         standing: bool, right when clean and unbroken at this ε (and, if cumulative, at all smaller ones).
         attacked: bool, whether this cell attacked the image (it had not been broken before).
-        distance: float64, size of the perturbation in the setting's norm; NaN where not attacked.
+        distance: float64, size of the perturbation in the setting's norm; NaN where not attacked, where a
+            minimum-norm attack found nothing, and for spatial attacks.
         predicted: int64, class under attack; -1 where not attacked.
         nonfinite, projected: bool, what the judge noted.
-        gradients: gradient evaluations, images × steps, by ε.
+        silent: bool, an iterate on the way broke the image though the last one did not.
+        gradients: gradient evaluations by ε, one an image and pass; a minimum-norm attack's are those of
+            its one run.
         seconds: time the cells took, by ε.
         digest: sha256 over the cells' results, by ε.
     """
@@ -103,6 +109,7 @@ class Curve:
     predicted: Int64[np.ndarray, "e n"]
     nonfinite: Bool[np.ndarray, "e n"]
     projected: Bool[np.ndarray, "e n"]
+    silent: Bool[np.ndarray, "e n"]
     gradients: tuple[int, ...]
     seconds: tuple[float, ...]
     digest: tuple[str, ...]
@@ -125,12 +132,21 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class ModelResult:
-    """Everything measured of one model in one setting."""
+    """Everything measured of one model in one setting.
+
+    Attributes:
+        info: the model.
+        clean: without attack.
+        curves: attacks over the ε grid, which may be joined and ranked.
+        samples: for the gallery.
+        spatial: spatial attacks, each a curve of one row.
+    """
 
     info: ModelInfo
     clean: Clean
     curves: tuple[Curve, ...]
     samples: tuple[Sample, ...]
+    spatial: tuple[Curve, ...] = ()
 
     @property
     def attack_set(self) -> tuple[Request, ...]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool
 
+from bench.attacks import Request
 from bench.results import Curve, ModelResult, Results
 from bench.stats import Share, wilson
 
-SCHEMA = 2  # 2 added CLEVER's columns
+SCHEMA = 3  # 2 added CLEVER's columns, 3 those of iterates and of the audit
 
 Row = dict[str, Any]
 
@@ -33,6 +36,7 @@ _IDENTITY: dict[str, str] = {
     "alpha_rule": "text",
     "random_start": "bool",
     "restarts": "int",
+    "iterate": "text",
     "params": "text",
     "seeds": "text",
     "protocol": "text",
@@ -52,9 +56,11 @@ _VALUES: dict[str, str] = {
     "robust_given_clean_hi": "float",
     "clean_right": "int",
     "robust": "int",
+    "audit": "text",
     "vanished": "int",
     "nonfinite": "int",
     "projected": "int",
+    "silent": "int",
     "clever_median": "float",
     "clever_lo": "float",
     "clever_hi": "float",
@@ -81,30 +87,89 @@ _CLEVER = {column for column in KINDS if column.startswith("clever_")} | {"attac
 _ATTACK = {
     "eps", "steps", "alpha", "random_start", "restarts", "robust_acc", "robust_lo", "robust_hi",
     "robust_given_clean", "robust_given_clean_lo", "robust_given_clean_hi",
-    "robust", "vanished", "nonfinite", "projected",
+    "robust", "vanished", "nonfinite", "projected", "silent",
 }  # fmt: skip
 OPTIONAL = _CLEVER | _ATTACK  # numbers that do not apply to every row
 
 
-def rows(results: Results) -> list[Row]:
+def rows(results: Results, verdicts: Mapping[tuple[str, str], str] | None = None) -> list[Row]:
     """The rows of some results, in the order of models, attacks and ε.
+
+    After a model's attacks over the grid come, where it has several, rows ``worst``: per-image AND over all
+    of them, which ``params`` states. Spatial attacks come last, without ε, and are not part of it.
+
+    Args:
+        results: what was measured.
+        verdicts: the audit's verdicts by (weights, data), where there are any.
 
     Returns:
         Dictionaries with the keys ``COLUMNS``; values are str, int, finite float or bool, and ``None`` where
         a number does not apply. Accuracies are fractions in [0, 1] with Wilson's 95 % interval.
     """
-    return [
-        _row(results, model, curve, i)
-        for model in results.models
-        for curve in model.curves
-        for i in range(len(results.setting.eps))
-    ]
+    found = []
+    for model in results.models:
+        verdict = (verdicts or {}).get((model.info.weights, results.setting.data), "")
+        grid = range(len(results.setting.eps))
+        found += [_row(results, model, curve, i, verdict) for curve in model.curves for i in grid]
+        if len(model.curves) > 1:
+            found += [_worst_row(results, model, i, verdict) for i in grid]
+        found += [_row(results, model, curve, 0, verdict) for curve in model.spatial]
+    return found
 
 
-def _row(results: Results, model: ModelResult, curve: Curve, i: int) -> Row:
-    setting, clean, standing = results.setting, model.clean, curve.standing[i]
+def _row(results: Results, model: ModelResult, curve: Curve, i: int, verdict: str) -> Row:
+    threat = curve.request.spec.threat
+    eps = float(results.setting.eps[i]) if threat != "spatial" else None
+    row = {
+        **_about(results, model, curve.standing[i], i),
+        **_attack(curve, eps),
+        "audit": verdict,
+        "nonfinite": int(np.sum(curve.nonfinite[i])),
+        "projected": int(np.sum(curve.projected[i])),
+        "silent": int(np.sum(curve.silent[i])),
+        "gradients": int(curve.gradients[i]),
+        "seconds": round(float(curve.seconds[i]), 3),
+        "digest": curve.digest[i],
+    }
+    if threat != "ball":
+        row |= {"curve": "minimum_norm" if threat == "minimum_norm" else "", "grid": ""}
+    return _complete(row)
+
+
+def _worst_row(results: Results, model: ModelResult, i: int, verdict: str) -> Row:
+    curves, eps = model.curves, float(results.setting.eps[i])
+    digests = "".join(curve.digest[i] for curve in curves)
+    return _complete(
+        {
+            **_about(results, model, model.worst()[i], i),
+            "attack": "worst",
+            "library": _joined(sorted({curve.library for curve in curves})),
+            "norm": results.setting.norm,
+            "eps": eps,
+            "alpha_rule": "",
+            "iterate": "",
+            "params": "attacks=" + _joined(stated(curve.request) for curve in curves),
+            "audit": verdict,
+            "nonfinite": int(np.logical_or.reduce([curve.nonfinite[i] for curve in curves]).sum()),
+            "projected": int(np.logical_or.reduce([curve.projected[i] for curve in curves]).sum()),
+            "gradients": sum(int(curve.gradients[i]) for curve in curves),
+            "seconds": round(sum(float(curve.seconds[i]) for curve in curves), 3),
+            "digest": hashlib.sha256(digests.encode()).hexdigest(),
+        }
+    )
+
+
+def stated(request: Request) -> str:
+    """An attack with all its parameters, as ``torchattacks:pgd(restarts=1,steps=20)``."""
+    params = ",".join(f"{k}={v}" for k, v in request.params_at(None))
+    return f"{request.library}:{request.attack}({params})"
+
+
+def _about(results: Results, model: ModelResult, standing: Bool[np.ndarray, " n"], i: int) -> Row:
+    """What every row of a model has: what it was measured on, clean accuracy, and what stands."""
+    setting, clean = results.setting, model.clean
     right, robust = int(clean.correct.sum()), int(standing.sum())
-    row: Row = {
+    return {
         "model": model.info.name,
         "weights": model.info.weights,
         "dataset": setting.dataset,
@@ -117,7 +182,6 @@ def _row(results: Results, model: ModelResult, curve: Curve, i: int) -> Row:
         "seeds": str(setting.seed),
         "protocol": setting.protocol,
         "backend": setting.backend,
-        **_attack(curve, float(setting.eps[i])),
         "trained_on": model.info.trained_on,
         "parameters": model.info.parameters,
         **_share("clean", wilson(right, setting.n), "clean_acc"),
@@ -126,22 +190,22 @@ def _row(results: Results, model: ModelResult, curve: Curve, i: int) -> Row:
         "clean_right": right,
         "robust": robust,
         "vanished": int((clean.correct & (clean.grad_norm == 0)).sum()),
-        "nonfinite": int(np.sum(curve.nonfinite[i])),
-        "projected": int(np.sum(curve.projected[i])),
-        "gradients": int(curve.gradients[i]),
-        "seconds": round(float(curve.seconds[i]), 3),
-        "digest": curve.digest[i],
         "versions": _joined(f"{k}={v}" for k, v in sorted(results.versions.items()) if k != "symbench"),
         "schema": SCHEMA,
         "symbench": results.versions.get("symbench") or version(),
     }
-    return {column: row.get(column) if column in _CLEVER else row[column] for column in COLUMNS}
 
 
-def _attack(curve: Curve, eps: float) -> Row:
+def _complete(row: Row) -> Row:
+    """The row in the order of the columns; only a number that need not apply may be absent."""
+    return {column: row.get(column) if column in OPTIONAL else row[column] for column in COLUMNS}
+
+
+def _attack(curve: Curve, eps: float | None) -> Row:
     """The columns that say which attack it was; parameters without a column of their own go to ``params``."""
     params = dict(curve.request.params_at(eps))
-    alpha = params.pop("alpha", None)
+    alpha, best = params.pop("alpha", None), params.pop("best_iterate", None)
+    iterate = {True: "best", False: "last", None: ""}[best]
     return {
         "attack": curve.request.attack,
         "library": curve.library,
@@ -152,6 +216,7 @@ def _attack(curve: Curve, eps: float) -> Row:
         "alpha_rule": params.pop("alpha_rule", None) or "",
         "random_start": params.pop("random_start", None),
         "restarts": params.pop("restarts", None),
+        "iterate": iterate or ("last" if "alpha" in dict(curve.request.params) else ""),
         "params": _joined(f"{name}={value}" for name, value in sorted(params.items())),
     }
 

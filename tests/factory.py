@@ -151,6 +151,7 @@ def _curve(
         predicted=np.where(attacked, np.where(standing, clean.label, other), -1),
         nonfinite=np.zeros(standing.shape, bool),
         projected=attacked & (rng.random(standing.shape) < 0.002),
+        silent=np.zeros(standing.shape, bool),
         gradients=tuple(int(i) * int(steps or 1) for i in images),
         seconds=tuple(float(i) * int(steps or 1) * 2e-4 for i in images),
         digest=tuple(_digest(row) for row in standing),

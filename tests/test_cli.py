@@ -65,7 +65,7 @@ def cells(folder: Path) -> set[str]:
 def test_a_run_leaves_a_leaderboard_a_page_and_figures(done: Path) -> None:
     rows = rows_of(done / "leaderboard.csv")
     assert [(row["attack"], row["eps"]) for row in rows] == [
-        (attack, eps) for attack in ("fgsm", "pgd") for eps in (0.02, 0.05, 0.1, 0.15)
+        (attack, eps) for attack in ("fgsm", "pgd", "worst") for eps in (0.02, 0.05, 0.1, 0.15)
     ]
     assert {row["n"] for row in rows} == {40}
     assert (done / "reports" / "digits.html").read_text().lower().startswith("<!doctype html>")
@@ -83,7 +83,7 @@ def test_json_rows_are_the_leaderboards_and_alone_on_stdout(
     answer = call(capsys, *RUN, "--json")
     assert answer.code == 0
     assert json.loads(answer.out) == rows_of(done / "leaderboard.csv")
-    assert "leaderboard.csv (8 rows)" in answer.err
+    assert "leaderboard.csv (12 rows)" in answer.err
     assert cells(done) == before
 
 
@@ -108,7 +108,7 @@ def test_report_draws_the_same_page_from_the_store(
 ) -> None:
     drawn: list[Any] = []
     monkeypatch.setattr(
-        "bench.report.write", lambda main, others, where: drawn.append(main) or where / "digits.html"
+        "bench.report.write", lambda main, others, where, **_: drawn.append(main) or where / "digits.html"
     )
     answer = call(capsys, "report", "--store", done / ".symbench", "--reports", tmp_path / "pages")
     assert answer.code == 0
@@ -117,6 +117,10 @@ def test_report_draws_the_same_page_from_the_store(
     assert accuracies == [
         row["robust_acc"] for row in rows_of(done / "leaderboard.csv") if row["attack"] == "pgd"
     ]
+
+
+def _attacks(row: dict[str, Any]) -> tuple[str, ...]:
+    return ("fgsm", "pgd") if row["attack"] == "worst" else (row["attack"],)
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
@@ -129,7 +133,7 @@ def test_exported_images_add_up_to_the_leaderboard(
     assert len(frame) == 8 * 40
     for row in rows_of(done / "leaderboard.csv"):
         # a cumulative curve counts an image that broke at any ε up to this one
-        cell = frame[(frame.attack == row["attack"]) & (frame.eps <= row["eps"])]
+        cell = frame[frame.attack.isin(_attacks(row)) & (frame.eps <= row["eps"])]
         assert cell.groupby("index").standing.all().mean() == pytest.approx(row["robust_acc"])
         assert cell.groupby("index").clean_standing.all().mean() == pytest.approx(row["clean_acc"])
 
@@ -231,12 +235,13 @@ def test_libraries_run_side_by_side(capsys: Capture, no_page: None) -> None:
         "pgd,foolbox:pgd",
         "--json",
     )
-    ours, theirs = json.loads(answer.out)
+    ours, theirs, worst = json.loads(answer.out)
     assert (ours["library"].partition("==")[0], theirs["library"].partition("==")[0]) == (
         "torchattacks",
         "foolbox",
     )
     assert ours["robust"] == theirs["robust"]
+    assert (worst["attack"], worst["library"]) == ("worst", f"{theirs['library']};{ours['library']}")
     answer = call(capsys, *ONE_EPS, "--n", 64, "--attacks", "fgsm", "--library", "foolbox", "--json")
     assert json.loads(answer.out)[0]["library"].startswith("foolbox==")
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import bench.leaderboard as leaderboard
+from bench.attacks import parse_requests
 from bench.errors import UsageError
 from bench.leaderboard import COLUMNS, IDENTITY, TIMING, check_writable, identity, merge, read, rows
 from bench.rows import KINDS
@@ -28,10 +29,10 @@ def board(tmp_path: Path) -> Path:
     return path
 
 
-def test_rows_are_models_by_attacks_by_eps() -> None:
+def test_rows_are_models_by_attacks_and_their_worst_case_by_eps() -> None:
     results = make_results(models=("a", "b"), n=50, eps=(0.0, 0.02, 0.15))
     found = rows(results)
-    assert len(found) == len({identity(row) for row in found}) == 2 * 2 * 3
+    assert len(found) == len({identity(row) for row in found}) == 2 * (2 + 1) * 3
     assert all(tuple(row) == COLUMNS for row in found)
     assert COLUMNS[: len(IDENTITY)] == IDENTITY
     assert set(TIMING) < set(COLUMNS) - set(IDENTITY)
@@ -40,10 +41,10 @@ def test_rows_are_models_by_attacks_by_eps() -> None:
 def test_a_row_says_what_was_measured() -> None:
     results = make_results(models=("a",), n=50, eps=(0.05, 0.1))
     model = results.models[0]
-    fgsm, pgd = rows(results)[1::2]
+    fgsm, pgd = rows(results)[1:4:2]
     assert (fgsm["steps"], fgsm["alpha"], fgsm["alpha_rule"], fgsm["restarts"]) == (None, None, "", None)
     assert (pgd["steps"], pgd["alpha"], pgd["alpha_rule"]) == (20, 2.5 * 0.1 / 20, "2.5*eps/steps")
-    assert (pgd["random_start"], pgd["restarts"], pgd["params"]) == (True, 1, "")
+    assert (pgd["random_start"], pgd["restarts"], pgd["iterate"], pgd["params"]) == (True, 1, "last", "")
     assert (pgd["eps"], pgd["grid"], pgd["curve"]) == (0.1, "0.05;0.1", "cumulative")
     assert (pgd["library"], pgd["norm"], pgd["seeds"]) == ("torchattacks==3.5.1", "linf", "0")
     assert pgd["robust"] == int(model.curves[1].standing[1].sum())
@@ -55,6 +56,46 @@ def test_a_row_says_what_was_measured() -> None:
     assert "torch=2.10.0;torchattacks=3.5.1" in pgd["versions"]
     for name in ("clean", "robust"):
         assert 0 <= pgd[f"{name}_lo"] <= pgd[f"{name}_acc"] <= pgd[f"{name}_hi"] <= 1
+
+
+def test_worst_rows_are_the_and_over_the_attacks_they_state() -> None:
+    results = make_results(models=("a",), n=50, eps=(0.05, 0.1))
+    model = results.models[0]
+    worst = [row for row in rows(results) if row["attack"] == "worst"]
+    both = model.curves[0].standing & model.curves[1].standing
+    assert [row["robust"] for row in worst] == both.sum(axis=1).tolist()
+    assert [row["eps"] for row in worst] == [0.05, 0.1]
+    assert worst[0]["params"] == (
+        "attacks=torchattacks:fgsm();torchattacks:pgd(alpha=None,best_iterate=False,random_start=True,"
+        "restarts=1,steps=20)"
+    )
+    assert worst[0]["library"] == "torchattacks==3.5.1"
+    assert not [r for r in rows(make_results(attacks=("pgd",))) if r["attack"] == "worst"]  # a set of one
+
+
+def test_a_spatial_attack_has_one_row_without_eps_and_stays_out_of_the_worst_case(tmp_path: Path) -> None:
+    results = make_results(models=("a",), n=50, eps=(0.05, 0.1))
+    (model,) = results.models
+    (request,) = parse_requests(("spatial_grid",), params={"rotation": 15.0})
+    curve = model.curves[1]
+    arrays = ("standing", "attacked", "distance", "predicted", "nonfinite", "projected", "silent")
+    first = {name: getattr(curve, name)[:1] for name in arrays}
+    spatial = replace(curve, request=request, library="foolbox==3.3.4", **first)
+    found = rows(replace(results, models=(replace(model, spatial=(spatial,)),)))
+    (row,) = (r for r in found if r["attack"] == "spatial_grid")
+    assert (row["eps"], row["norm"], row["curve"], row["grid"], row["iterate"]) == (None, "", "", "", "")
+    assert row["params"] == "rotation=15.0;rotations=31;translation=0.1;translations=5"
+    assert row["robust"] == int(spatial.standing[0].sum())
+    assert all("spatial" not in r["params"] for r in found if r["attack"] == "worst")
+    merge(tmp_path / "l.csv", found)
+    assert sorted(map(repr, read(tmp_path / "l.csv"))) == sorted(map(repr, found))
+
+
+def test_the_audits_verdict_marks_the_rows_of_its_weights_and_images() -> None:
+    results = make_results(models=("a", "b"), n=50, eps=(0.05,))
+    weights, data = results.models[0].info.weights, results.setting.data
+    marked = rows(results, {(weights, data): "not_believable", (weights, "other"): "believable"})
+    assert {(r["model"], r["audit"]) for r in marked} == {("a", "not_believable"), ("b", "")}
 
 
 def test_independent_rows_do_not_depend_on_the_grid() -> None:
@@ -98,7 +139,7 @@ def test_columns_have_their_types(board: Path) -> None:
 def test_eps_is_sorted_as_a_number(tmp_path: Path) -> None:
     path = tmp_path / "l.csv"
     merge(path, rows(make_results(models=("a",), n=20, eps=(1e-05, 0.02, 8 / 255, 0.1), curve="independent")))
-    assert [row["eps"] for row in read(path)] == [1e-05, 0.02, 8 / 255, 0.1] * 2
+    assert [row["eps"] for row in read(path)] == [1e-05, 0.02, 8 / 255, 0.1] * 3
 
 
 def test_merging_again_changes_no_byte_in_any_order(board: Path, tmp_path: Path) -> None:
@@ -181,8 +222,8 @@ def _with_field(line: str, column: str, value: str) -> str:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda x: [*x[:-1], x[-1][:-1]], ("line 17", "cut off")),
-        (lambda x: [*x[:-1], x[-1][:40]], ("line 17", "fields instead of")),
+        (lambda x: [*x[:-1], x[-1][:-1]], ("line 25", "cut off")),
+        (lambda x: [*x[:-1], x[-1][:40]], ("line 25", "fields instead of")),
         (lambda x: [*x[:4], x[4].replace(",", ";", 1), *x[5:]], ("line 5", "fields instead of")),
         (lambda x: [*x[:2], "\n", *x[2:]], ("line 3", "0 fields")),
         (lambda x: [*x[:3], '"' + x[3], *x[4:]], ("line 4",)),
@@ -209,8 +250,8 @@ def test_a_damaged_file_is_left_alone(board: Path, change, words: tuple[str, ...
 
 
 def test_a_newer_file_is_left_alone(board: Path) -> None:
-    _damage(board, lambda x: [*x[:2], _with_field(x[2], "schema", "3"), *x[3:]])
-    _refused(board, "line 3", "schema 3", "newer symbench")
+    _damage(board, lambda x: [*x[:2], _with_field(x[2], "schema", "4"), *x[3:]])
+    _refused(board, "line 3", "schema 4", "newer symbench")
 
 
 def test_a_newer_file_with_other_columns_is_left_alone(board: Path) -> None:
@@ -219,11 +260,11 @@ def test_a_newer_file_with_other_columns_is_left_alone(board: Path) -> None:
     with board.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["verdict", *COLUMNS[3:]])
-        writer.writerows(["?", *({**row, "schema": "3"}[c] for c in COLUMNS[3:])] for row in table)
+        writer.writerows(["?", *({**row, "schema": "4"}[c] for c in COLUMNS[3:])] for row in table)
     _refused(board, "not a leaderboard")  # without model
     text = board.read_text().replace("verdict", "model", 1)
     board.write_text(text)
-    _refused(board, "line 2", "schema 3", "newer symbench")
+    _refused(board, "line 2", "schema 4", "newer symbench")
 
 
 def test_an_older_file_is_read_and_carried_over(board: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,6 +284,21 @@ def test_an_older_file_is_read_and_carried_over(board: Path, monkeypatch: pytest
     assert [r["projected"] for r in read(board)[len(found) :]] == [
         r["projected"] for r in sorted(newest, key=lambda r: (r["attack"], r["eps"]))
     ]
+
+
+def test_rows_of_schema_2_are_replaced_by_the_same_measurement(tmp_path: Path) -> None:
+    """Before there was a choice of iterate the last one counted."""
+    path, new = tmp_path / "l.csv", rows(make_results(models=("a",), n=50, eps=(0.1,)))
+    fgsm_and_pgd = [row for row in new if row["attack"] != "worst"]
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(leaderboard.OLDER[2])
+        writer.writerows(
+            [leaderboard._cell({**row, "schema": 2}[c]) for c in leaderboard.OLDER[2]] for row in fgsm_and_pgd
+        )
+    assert [row["iterate"] for row in read(path)] == ["", "last"]
+    merge(path, fgsm_and_pgd)
+    assert read(path) == fgsm_and_pgd
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
@@ -302,7 +358,7 @@ def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     running = [subprocess.Popen([*command, name], cwd=ROOT) for name in ("a", "b")]
     assert [process.wait(timeout=60) for process in running] == [0, 0]
     assert sorted({row["model"] for row in read(path)}) == ["a", "b"]
-    assert len(read(path)) == 2 * 2 * 4
+    assert len(read(path)) == 2 * 3 * 4
     assert os.listdir(tmp_path) == ["l.csv"]
 
 

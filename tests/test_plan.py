@@ -66,6 +66,7 @@ def test_cells_hold_every_parameter_and_an_absolute_step() -> None:
     assert dict(cell.params) == {
         "alpha": 2.5 * 0.2 / 20,
         "alpha_rule": "2.5*eps/steps",
+        "best_iterate": False,
         "random_start": True,
         "restarts": 1,
         "steps": 20,

@@ -3,15 +3,17 @@
 Importing this package imports no attack library: an adapter's module is loaded when it is first called.
 """
 
-from bench.attacks.request import Request, parse_requests
-from bench.attacks.table import ATTACKS, LIBRARIES, AttackSpec, adapter, library_version
+from bench.attacks.request import PRESETS, Request, parse_requests
+from bench.attacks.table import ATTACKS, LIBRARIES, AttackSpec, adapter, libraries_of, library_version
 
 __all__ = [
     "ATTACKS",
     "LIBRARIES",
+    "PRESETS",
     "AttackSpec",
     "Request",
     "adapter",
+    "libraries_of",
     "library_version",
     "parse_requests",
 ]

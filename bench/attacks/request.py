@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.attacks.table import ATTACKS, LIBRARIES, AttackSpec
+from bench.attacks.table import ATTACKS, LIBRARIES, AttackSpec, libraries_of
 from bench.cell import Params, Scalar, sorted_params
 from bench.errors import UsageError, nearest
 
 ALPHA_RULE = "2.5*eps/steps"
+# names for sets of attacks, each with the parameters that differ from the attack's own defaults
+PRESETS: dict[str, tuple[tuple[str, dict[str, Scalar]], ...]] = {
+    "standard": (("fgsm", {}), ("pgd", {})),
+    "strong": (("pgd", {"restarts": 5}), ("apgd_t", {}), ("square", {})),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +24,7 @@ class Request:
     Attributes:
         attack: name in the attack table.
         library: package that runs it.
-        norm: ``linf`` or ``l2``.
+        norm: ``linf`` or ``l2``; empty for a spatial attack.
         params: the parameters, sorted; ``alpha`` ``None`` stands for the rule 2.5·ε/steps.
     """
 
@@ -36,12 +41,13 @@ class Request:
     @property
     def label(self) -> str:
         """Short name for tables and figures: the library is named only where it is not the default."""
-        return self.attack if self.library == LIBRARIES[0] else f"{self.library}:{self.attack}"
+        default = self.library == libraries_of(self.attack)[0]
+        return self.attack if default else f"{self.library}:{self.attack}"
 
-    def params_at(self, eps: float) -> Params:
+    def params_at(self, eps: float | None) -> Params:
         """Every parameter of a call at this ε; the step size is an absolute one, in pixel units."""
         params = dict(self.params)
-        if "alpha" in params:
+        if "alpha" in params and eps is not None:
             params["alpha_rule"] = "absolute" if params["alpha"] is not None else ALPHA_RULE
             if params["alpha"] is None:
                 params["alpha"] = 2.5 * eps / int(params["steps"] or 1)
@@ -49,49 +55,74 @@ class Request:
 
 
 def parse_requests(
-    names: Sequence[str], *, library: str = LIBRARIES[0], norm: str = "linf", params: Mapping[str, Scalar]
+    names: Sequence[str],
+    *,
+    library: str | None = None,
+    norm: str = "linf",
+    params: Mapping[str, Scalar],
 ) -> tuple[Request, ...]:
-    """Requests for names like ``pgd`` or ``foolbox:pgd``, in the order given, each once.
+    """Requests for names like ``pgd``, ``foolbox:pgd`` or ``strong``, in the order given, each once.
 
     Args:
-        names: attack names, each optionally with the library it is to run in.
-        library: the library of names that state none.
+        names: attack names, each optionally with the library it is to run in, or names of sets of attacks.
+        library: the library of names that state none, where it has them; default: the first that does.
         norm: norm of the ball.
         params: parameters the user set; each attack takes those it has.
 
     Raises:
         UsageError: an attack, library, norm or parameter value that does not exist.
     """
+    if library is not None and library not in LIBRARIES:
+        raise UsageError(f"unknown attack library {library!r}; {nearest(library, LIBRARIES)}")
     requests: dict[Request, None] = {}
     for name in names:
-        home, _, attack = name.rpartition(":")
-        requests[_request(attack, home or library, norm, params)] = None
+        for attack, own in PRESETS.get(name, ((name, {}),)):
+            requests[_request(attack, library, norm, {**own, **params})] = None
     if not requests:
         raise UsageError("no attack was asked for; name at least one, e.g. --attacks fgsm,pgd")
     return tuple(requests)
 
 
-def _request(attack: str, library: str, norm: str, params: Mapping[str, Scalar]) -> Request:
-    if library not in LIBRARIES:
-        raise UsageError(f"unknown attack library {library!r}; {nearest(library, LIBRARIES)}")
-    known = [name for name, home in ATTACKS if home == library]
-    if attack not in known:
-        raise UsageError(f"unknown attack {attack!r}; {nearest(attack, known)}")
-    spec = ATTACKS[attack, library]
-    if norm not in spec.norms:
+def _request(name: str, library: str | None, norm: str, params: Mapping[str, Scalar]) -> Request:
+    home, _, attack = name.rpartition(":")
+    spec = ATTACKS[attack, _home(attack, home, library, norm)]
+    if spec.norms and norm not in spec.norms:
         others = [s.library for s in ATTACKS.values() if s.name == attack and norm in s.norms]
         remedy = f"use {others[0]}:{attack}" if others else f"use --norm {spec.norms[0]}"
-        raise UsageError(f"{library} has no {attack} in norm {norm!r}; {remedy}")
+        raise UsageError(f"{spec.library} has no {attack} in norm {norm!r}; {remedy}")
     chosen = {name: params.get(name, default) for name, default in spec.params.items()}
     _check(chosen)
-    return Request(attack=attack, library=library, norm=norm, params=sorted_params(chosen))
+    return Request(
+        attack=attack,
+        library=spec.library,
+        norm=norm if spec.norms else "",
+        params=sorted_params(chosen),
+    )
+
+
+def _home(attack: str, home: str, library: str | None, norm: str) -> str:
+    """The library an attack runs in: the one it names, else the one asked for, else the first that has it."""
+    if home and home not in LIBRARIES:
+        raise UsageError(f"unknown attack library {home!r}; {nearest(home, LIBRARIES)}")
+    homes = libraries_of(attack)
+    if not homes:
+        known = [*dict.fromkeys(name for name, _ in ATTACKS), *PRESETS]
+        raise UsageError(f"unknown attack {attack!r}; {nearest(attack, known)}")
+    if home and home not in homes:
+        raise UsageError(f"{home} has no attack {attack!r}; use {homes[0]}:{attack}")
+    return home or (library if library in homes else homes[0])
 
 
 def _check(params: Mapping[str, Scalar]) -> None:
-    for name in ("steps", "restarts"):
+    for name in ("steps", "restarts", "targets", "queries", "eot", "rotations", "translations", "draws"):
         value = params.get(name, 1)
         if not isinstance(value, int) or value < 1:
             raise UsageError(f"--{name} is {value}; it must be a whole number of at least 1")
     alpha = params.get("alpha")
     if alpha is not None and not 0 < float(alpha) < float("inf"):
         raise UsageError(f"--alpha is {alpha}; a step size is a number above 0, in pixel units")
+    rotation, translation = (float(params.get(name) or 0) for name in ("rotation", "translation"))
+    if not 0 <= rotation <= 180:
+        raise UsageError(f"--rotation is {rotation:g}; it is an angle from 0 to 180 degrees")
+    if not 0 <= translation < 1:
+        raise UsageError(f"--translation is {translation:g}; it is a share of the image's side, below 1")

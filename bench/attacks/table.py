@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-LIBRARIES: tuple[str, ...] = ("torchattacks", "foolbox")
+LIBRARIES: tuple[str, ...] = ("torchattacks", "foolbox", "symbench")
+OWN_VERSION = 1  # raised whenever the numbers of our own attacks change
+
+Defaults = dict[str, str | int | float | bool | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,48 +24,148 @@ class AttackSpec:
     Attributes:
         name: what users call it.
         library: the package that runs it.
-        norms: norms of the balls it can search; the threat set is always that ball cut with the box [0, 1].
+        threat: ``ball`` (an L_p ball of radius ε cut with the box [0, 1]), ``minimum_norm`` (the box: the
+            attack looks for the nearest misclassified image, and one run gives the whole curve) or
+            ``spatial`` (rotations and translations, which no ball contains: never projected).
+        norms: norms it can search in; empty for spatial attacks.
         iterative: whether it costs more than one gradient. Iterative attacks take only the images that
             still stand; single-step ones always attack every clean-right image.
         params: names of the parameters it takes besides ε, with their defaults. ``alpha`` ``None`` means
-            the rule 2.5·ε/steps.
+            the rule 2.5·ε/steps. ``restarts``, ``targets`` and ``best_iterate`` are the judge's: the
+            adapter never sees them.
+        targeted: whether each call takes a ``target`` class an image, chosen by the judge.
+        seeded: whether the call takes a ``seed``, because the library seeds itself.
+        about: one line for users.
     """
 
     name: str
     library: str
+    threat: str = "ball"
     norms: tuple[str, ...]
-    iterative: bool
-    params: dict[str, str | int | float | bool | None]
+    iterative: bool = True
+    params: Defaults
+    targeted: bool = False
+    seeded: bool = False
+    about: str
 
 
-_PGD: dict[str, str | int | float | bool | None] = {
-    "steps": 20,
-    "alpha": None,
-    "random_start": True,
-    "restarts": 1,
-}
+_BALLS = ("linf", "l2")
+_PGD: Defaults = {"steps": 20, "alpha": None, "random_start": True, "restarts": 1, "best_iterate": False}
+_SPATIAL: Defaults = {"rotation": 30.0, "translation": 0.1}
 
 ATTACKS: dict[tuple[str, str], AttackSpec] = {
     (spec.name, spec.library): spec
     for spec in (
-        AttackSpec(name="fgsm", library="torchattacks", norms=("linf",), iterative=False, params={}),
-        AttackSpec(name="fgsm", library="foolbox", norms=("linf", "l2"), iterative=False, params={}),
-        AttackSpec(name="pgd", library="torchattacks", norms=("linf", "l2"), iterative=True, params=_PGD),
-        AttackSpec(name="pgd", library="foolbox", norms=("linf", "l2"), iterative=True, params=_PGD),
+        AttackSpec(
+            name="fgsm", library="torchattacks", norms=("linf",), iterative=False, params={},
+            about="one step of ε along the gradient's sign (Goodfellow et al. 2015)",
+        ),
+        AttackSpec(
+            name="fgsm", library="foolbox", norms=_BALLS, iterative=False, params={},
+            about="one step of ε along the gradient's sign, or its direction in L2",
+        ),
+        AttackSpec(
+            name="pgd", library="torchattacks", norms=_BALLS, params=_PGD,
+            about="projected gradient descent on the cross-entropy (Madry et al. 2018)",
+        ),
+        AttackSpec(
+            name="pgd", library="foolbox", norms=_BALLS, params=_PGD,
+            about="projected gradient descent on the cross-entropy (Madry et al. 2018)",
+        ),
+        AttackSpec(
+            name="pgd_t", library="torchattacks", norms=_BALLS, params={**_PGD, "targets": 9}, targeted=True,
+            about="targeted PGD: the likeliest wrong classes one after another, the best counts",
+        ),
+        AttackSpec(
+            name="pgd_margin", library="foolbox", norms=_BALLS, params=_PGD,
+            about="PGD on the margin, the label's logit minus the largest other one",
+        ),
+        AttackSpec(
+            name="pgd_dlr", library="foolbox", norms=_BALLS, params=_PGD,
+            about="PGD on the scale-free difference of logits ratio (Croce & Hein 2020)",
+        ),
+        AttackSpec(
+            name="eot_pgd", library="torchattacks", norms=("linf",), params={**_PGD, "eot": 10},
+            about="PGD on gradients averaged over several passes, for randomised models (Athalye et al. 2018)",
+        ),
+        AttackSpec(
+            name="apgd_ce", library="torchattacks", norms=_BALLS, params={"steps": 100, "restarts": 1},
+            seeded=True, about="Auto-PGD on the cross-entropy (Croce & Hein 2020)",
+        ),
+        AttackSpec(
+            name="apgd_dlr", library="torchattacks", norms=_BALLS, params={"steps": 100, "restarts": 1},
+            seeded=True, about="Auto-PGD on the difference of logits ratio; at least 3 classes",
+        ),
+        AttackSpec(
+            name="apgd_t", library="torchattacks", norms=_BALLS, params={"steps": 100, "restarts": 1},
+            seeded=True, about="targeted Auto-PGD, up to 9 targets; at least 4 classes",
+        ),
+        AttackSpec(
+            name="fab_t", library="torchattacks", norms=_BALLS, params={"steps": 100},
+            about="targeted fast adaptive boundary attack, up to 9 targets; not random (Croce & Hein 2020)",
+        ),
+        AttackSpec(
+            name="square", library="torchattacks", norms=_BALLS, params={"queries": 5000, "restarts": 1},
+            seeded=True, about="black box: random squares, no gradients (Andriushchenko et al. 2020)",
+        ),
+        AttackSpec(
+            name="autoattack", library="torchattacks", norms=_BALLS, params={"steps": 10}, seeded=True,
+            about="APGD-CE, APGD-T, FAB-T and Square, each on what the one before left standing",
+        ),
+        AttackSpec(
+            name="noise", library="symbench", norms=_BALLS, params={"queries": 1000},
+            about="black box: uniform points of the ball, the best of them counts",
+        ),
+        AttackSpec(
+            name="transfer", library="symbench", norms=_BALLS,
+            params={"steps": 20, "alpha": None, "random_start": True, "surrogate": "digits/baseline_cnn"},
+            about="PGD on another model, a DATASET/NAME of the zoo",
+        ),
+        AttackSpec(
+            name="ddn", library="foolbox", threat="minimum_norm", norms=("l2",), params={"steps": 100},
+            about="nearest misclassified image in L2 (Rony et al. 2019)",
+        ),
+        AttackSpec(
+            name="fmn", library="foolbox", threat="minimum_norm", norms=_BALLS, params={"steps": 100},
+            about="nearest misclassified image (Pintor et al. 2021)",
+        ),
+        AttackSpec(
+            name="deepfool", library="foolbox", threat="minimum_norm", norms=_BALLS, params={"steps": 50},
+            about="nearest misclassified image by linearisation (Moosavi-Dezfooli et al. 2016)",
+        ),
+        AttackSpec(
+            name="spatial_grid", library="foolbox", threat="spatial", norms=(),
+            params={**_SPATIAL, "rotations": 31, "translations": 5},
+            about="worst of a grid of rotations and translations (Engstrom et al. 2019)",
+        ),
+        AttackSpec(
+            name="spatial_random", library="foolbox", threat="spatial", norms=(),
+            params={**_SPATIAL, "draws": 10},
+            about="worst of random rotations and translations (Engstrom et al. 2019)",
+        ),
     )
-}
+}  # fmt: skip
+
+
+def libraries_of(name: str) -> tuple[str, ...]:
+    """The libraries that have an attack, the default one first; empty for an unknown name."""
+    return tuple(library for library in LIBRARIES if (name, library) in ATTACKS)
 
 
 def adapter(name: str, library: str) -> Callable[..., Tensor]:
     """The function that runs an attack: ``(model, x, y, *, norm, eps, **params) -> attacked x``.
 
     Images are (n, c, h, w) float tensors in [0, 1] on the model's device, labels (n,) int64. The adapter
-    never judges its own result and knows nothing of restarts and seeds.
+    never judges its own result and knows nothing of restarts and seeds. A minimum-norm attack takes no
+    ``eps``, a spatial one neither ``eps`` nor ``norm``; a targeted one takes ``target``, (n,) int64; one
+    that seeds itself takes ``seed``.
     """
     module = importlib.import_module(f"bench.attacks.with_{library}")
     return getattr(module, name)
 
 
 def library_version(library: str) -> str:
-    """``name==version`` of an installed attack library, as cells store it."""
+    """``name==version`` of what runs an attack, as cells store it."""
+    if library == "symbench":
+        return f"symbench==attacks-{OWN_VERSION}"
     return f"{library}=={importlib.metadata.version(library)}"

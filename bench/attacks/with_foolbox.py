@@ -1,20 +1,38 @@
 """Attacks run by foolbox.
 
-What this file works around, all in foolbox 3.3.4: models are moved to the first GPU unless a device is
-given; step sizes are relative unless the absolute one is set; bounds are asserted without a message, so
-they are fixed at [0, 1], which the harness has checked; the unclipped result may leave the ball, so the
-clipped one is returned.
+What this file works around, all in foolbox 3.3.4: step sizes are relative unless the absolute one is set;
+the unclipped result may leave the ball, so the clipped one is returned. The minimum-norm and the spatial
+attacks have files of their own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import eagerpy as ep
 import foolbox
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from bench.attacks import losses
+from bench.attacks.foolbox_minimum import ddn, deepfool, fmn
+from bench.attacks.foolbox_model import wrapped
+from bench.attacks.foolbox_spatial import spatial_grid, spatial_random
 from bench.errors import CellError
+
+__all__ = [
+    "ddn",
+    "deepfool",
+    "fgsm",
+    "fmn",
+    "pgd",
+    "pgd_dlr",
+    "pgd_margin",
+    "spatial_grid",
+    "spatial_random",
+]
+PGD = {"linf": foolbox.attacks.LinfPGD, "l2": foolbox.attacks.L2ProjectedGradientDescentAttack}
 
 
 def fgsm(
@@ -61,12 +79,59 @@ def pgd(
     Returns:
         Attacked images of the shape of ``x``.
     """
-    attacks = {
-        "linf": foolbox.attacks.LinfPGD,
-        "l2": foolbox.attacks.L2ProjectedGradientDescentAttack,
-    }
-    attack = _of_norm(attacks, norm)(abs_stepsize=alpha, steps=steps, random_start=random_start)
+    attack = _of_norm(PGD, norm)(abs_stepsize=alpha, steps=steps, random_start=random_start)
     return _run(attack, model, x, y, eps)
+
+
+def pgd_margin(
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"],
+    *,
+    norm: str,
+    eps: float,
+    alpha: float,
+    steps: int,
+    random_start: bool,
+) -> Float[Tensor, "n c h w"]:
+    """PGD that drives up the largest other logit minus the label's; all else as for ``pgd``.
+
+    Its gradient does not fade where the model is sure of itself, as the cross-entropy's does.
+    """
+    attack = _with_loss(_of_norm(PGD, norm), losses.margin)
+    ready = attack(abs_stepsize=alpha, steps=steps, random_start=random_start)
+    return _run(ready, model, x, y, eps)
+
+
+def pgd_dlr(
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"],
+    *,
+    norm: str,
+    eps: float,
+    alpha: float,
+    steps: int,
+    random_start: bool,
+) -> Float[Tensor, "n c h w"]:
+    """PGD on the difference of logits ratio (Croce & Hein 2020); all else as for ``pgd``.
+
+    Raises:
+        CellError: the model has fewer than three classes.
+    """
+    attack = _with_loss(_of_norm(PGD, norm), losses.dlr)
+    ready = attack(abs_stepsize=alpha, steps=steps, random_start=random_start)
+    return _run(ready, model, x, y, eps)
+
+
+def _with_loss(attack: Any, loss: Callable[[Tensor, Tensor], Tensor]) -> Any:
+    """The attack with its loss replaced by the sum of ``loss(logits, y)``, which it drives up."""
+
+    class WithLoss(attack):
+        def get_loss_fn(self, model: Any, labels: Any) -> Callable[[Any], Any]:
+            return lambda inputs: ep.astensor(loss(model(inputs).raw, labels.raw).sum())
+
+    return WithLoss
 
 
 def _of_norm(attacks: dict[str, Any], norm: str) -> Any:
@@ -76,6 +141,5 @@ def _of_norm(attacks: dict[str, Any], norm: str) -> Any:
 
 
 def _run(attack: Any, model: nn.Module, x: Tensor, y: Tensor, eps: float) -> Tensor:
-    wrapped = foolbox.PyTorchModel(model, bounds=(0, 1), device=x.device)
-    _, clipped, _ = attack(wrapped, x.contiguous(), y, epsilons=eps)
+    _, clipped, _ = attack(wrapped(model, x.device), x.contiguous(), y, epsilons=eps)
     return clipped

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.attacks import ATTACKS
+from bench.attacks import ATTACKS, PRESETS
 from bench.sources import entry_points
 from zoo import entries, registry
 
@@ -67,14 +67,22 @@ def _attacks() -> list[dict[str, Any]]:
         {
             "attack": spec.name,
             "library": spec.library,
+            "looks in": {"ball": "ball", "minimum_norm": "box", "spatial": "turns, shifts"}[spec.threat],
             "norms": ", ".join(spec.norms),
-            "gradients": "steps" if spec.iterative else "1",
             "defaults": ", ".join(
                 f"{name}={'2.5·ε/steps' if value is None else value}" for name, value in spec.params.items()
             ),
+            "what it does": spec.about,
         }
         for spec in ATTACKS.values()
-    ]
+    ] + [{"attack": name, "library": "", "what it does": _preset(parts)} for name, parts in PRESETS.items()]
+
+
+def _preset(parts: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
+    """The attacks of a set, as in ``pgd (restarts 5), apgd_t``."""
+    return "the set " + ", ".join(
+        name + (f" ({', '.join(f'{k} {v}' for k, v in own.items())})" if own else "") for name, own in parts
+    )
 
 
 def _datasets() -> list[dict[str, Any]]:

@@ -1,0 +1,161 @@
+"""Foolbox's minimum-norm attacks: the nearest broken version of every image.
+
+What this file works around, all in foolbox 3.3.4: ``L2FMNAttack.project`` multiplies by one instead of
+projecting, so its steps never come back towards the image; FMN creeps up to a flat boundary and may end
+just short of it, and refuses a batch in which one starting point is not adversarial; DeepFool returns its
+last iterate even where that is not adversarial.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import eagerpy as ep
+import foolbox
+import torch
+from foolbox.devutils import atleast_kd, flatten
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from bench.attacks.foolbox_model import Broken, wrapped
+from bench.errors import CellError
+
+Found = type[foolbox.Misclassification]
+
+
+def ddn(
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"],
+    *,
+    norm: str,
+    steps: int,
+    criterion: Found = Broken,
+) -> Float[Tensor, "n c h w"]:
+    """Decoupled direction and norm (Rony et al. 2019): the smallest broken step found on the way.
+
+    Chance enters only where a gradient is zero: there the direction comes from torch's global random state.
+
+    Args:
+        model: classifier of images in [0, 1], in eval mode with frozen parameters.
+        x: images (n, c, h, w), float32 in [0, 1].
+        y: labels (n,), int64.
+        norm: ``l2``.
+        steps: gradient steps. The radius starts at 1 and changes by 5 % in each, so boundaries nearer than
+            0.95^steps are overshot: 0.006 for 100 steps.
+        criterion: what counts as found; default: what the judge counts as broken.
+
+    Returns:
+        Images of the shape of ``x`` in [0, 1]: broken ones, near ``x``; the clean image where none was found.
+
+    Raises:
+        CellError: another norm.
+    """
+    if norm != "l2":
+        raise CellError(f"foolbox has no DDN in norm {norm}")
+    attack, found = foolbox.attacks.DDNAttack(steps=steps), criterion(y)
+    return _kept(model, _search(attack, model, x, found), found, x)
+
+
+def fmn(
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"],
+    *,
+    norm: str,
+    steps: int,
+    criterion: Found = Broken,
+) -> Float[Tensor, "n c h w"]:
+    """Fast minimum norm (Pintor et al. 2021), from where DDN succeeded; from the image where it did not.
+
+    Args:
+        model, x, y, criterion: as for ``ddn``.
+        norm: ``linf``, ``l2`` or ``l1``.
+        steps: gradient steps of DDN, and again of FMN.
+
+    Returns:
+        As ``ddn``; never farther than DDN's image.
+
+    Raises:
+        CellError: another norm.
+    """
+    attacks = {"linf": foolbox.attacks.LInfFMNAttack, "l2": _L2FMN, "l1": foolbox.attacks.L1FMNAttack}
+    if norm not in attacks:
+        raise CellError(f"foolbox has no FMN in norm {norm}")
+    starts = ddn(model, x, y, norm="l2", steps=steps, criterion=criterion)
+    found = _found_together(model, starts, y, criterion)
+    images = starts.clone()
+    for part, options in ((found, {"starting_points": ep.astensor(starts[found])}), (~found, {})):
+        if part.any():
+            images[part] = _search(attacks[norm](steps=steps), model, x[part], criterion(y[part]), **options)
+    return _kept(model, images, criterion(y), starts)
+
+
+def deepfool(
+    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], *, norm: str, steps: int
+) -> Float[Tensor, "n c h w"]:
+    """DeepFool (Moosavi-Dezfooli et al. 2016): steps to the nearest boundary of the linearised model.
+
+    Only the ten likeliest classes are candidates. Each step goes 1e-4 beyond the boundary, and the sum of
+    the steps is stretched by 2 %: for a linear model the distance is 1.02 · (the smallest one + 1e-4).
+
+    Args:
+        model, x, y: as for ``ddn``.
+        norm: ``linf`` or ``l2``.
+        steps: linearisations at most; each costs a gradient for every candidate but the likeliest.
+
+    Returns:
+        As ``ddn``.
+
+    Raises:
+        CellError: another norm.
+    """
+    attacks = {"linf": foolbox.attacks.LinfDeepFoolAttack, "l2": foolbox.attacks.L2DeepFoolAttack}
+    if norm not in attacks:
+        raise CellError(f"foolbox has no DeepFool in norm {norm}")
+    attack = attacks[norm](steps=steps, candidates=10, overshoot=0.02)
+    return _kept(model, _search(attack, model, x, Broken(y)), Broken(y), x)
+
+
+class _L2FMN(foolbox.attacks.L2FMNAttack):
+    def project(self, x: ep.Tensor, x0: ep.Tensor, epsilon: ep.Tensor) -> ep.Tensor:
+        delta = x - x0
+        length = ep.maximum(flatten(delta).norms.l2(axis=-1), 1e-12)
+        return x0 + delta * atleast_kd(ep.minimum(1, epsilon / length), x.ndim)
+
+
+def _search(
+    attack: Any,
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    criterion: foolbox.Misclassification,
+    **options: Any,
+) -> Float[Tensor, "n c h w"]:
+    images, _, _ = attack(wrapped(model, x.device), x.contiguous(), criterion, epsilons=None, **options)
+    return images.clamp(0, 1)  # foolbox's own clipping leaves the box by a rounding
+
+
+@torch.no_grad()
+def _kept(
+    model: nn.Module,
+    images: Float[Tensor, "n c h w"],
+    criterion: foolbox.Misclassification,
+    otherwise: Float[Tensor, "n c h w"],
+) -> Float[Tensor, "n c h w"]:
+    """The images that meet the criterion and are finite, asked in one batch as the judge asks them."""
+    meets = criterion(images, model(images)) & torch.isfinite(images).flatten(1).all(dim=1)
+    return torch.where(meets[:, None, None, None], images, otherwise)
+
+
+@torch.no_grad()
+def _found_together(
+    model: nn.Module, images: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], criterion: Found
+) -> Bool[Tensor, " n"]:
+    """Those images that meet the criterion as a batch of their own: last bits depend on the batch."""
+    at = torch.arange(len(y), device=y.device)
+    while len(at):
+        meets = criterion(y[at])(images[at], model(images[at]))
+        if meets.all():
+            break
+        at = at[meets]
+    return torch.zeros_like(y, dtype=torch.bool).index_fill(0, at, True)

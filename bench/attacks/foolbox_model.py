@@ -1,0 +1,39 @@
+"""The model and what counts as found, in foolbox's terms.
+
+What this file works around, all in foolbox 3.3.4: models are moved to the first GPU unless a device is
+given; bounds are asserted without a message, so they are fixed at [0, 1], which the harness has checked; a
+NaN counts as the largest logit, so an image whose label comes first would count as rightly classified.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import eagerpy as ep
+import foolbox
+import torch
+from torch import nn
+
+from bench.attacks.losses import broken
+
+
+def wrapped(model: nn.Module, device: torch.device) -> foolbox.PyTorchModel:
+    """The model as foolbox takes it: images in [0, 1], on their own device."""
+    return foolbox.PyTorchModel(model, bounds=(0, 1), device=device)
+
+
+class Broken(foolbox.Misclassification):
+    """Adversarial is what the judge counts as broken: misclassified, or with logits that are not finite."""
+
+    def __call__(self, perturbed: Any, outputs: Any) -> Any:
+        logits, restore_type = ep.astensor_(outputs)
+        return restore_type(ep.astensor(broken(logits.raw, self.labels.raw)))
+
+
+class Misclassified(foolbox.Misclassification):
+    """Adversarial is a wrong class with finite logits."""
+
+    def __call__(self, perturbed: Any, outputs: Any) -> Any:
+        logits, restore_type = ep.astensor_(outputs)
+        finite = torch.isfinite(logits.raw).all(dim=1)
+        return restore_type(ep.astensor(broken(logits.raw, self.labels.raw) & finite))

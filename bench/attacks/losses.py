@@ -1,0 +1,35 @@
+"""What attacks drive up, and what counts as broken: functions of logits."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from bench.errors import CellError
+
+
+def margin(logits: Float[Tensor, "n classes"], y: Int64[Tensor, " n"]) -> Float[Tensor, " n"]:
+    """The largest other logit minus the label's: above 0 only where the image is misclassified."""
+    others = logits.scatter(1, y[:, None], -torch.inf).amax(dim=1)
+    return others - logits.gather(1, y[:, None]).squeeze(1)
+
+
+def dlr(logits: Float[Tensor, "n classes"], y: Int64[Tensor, " n"]) -> Float[Tensor, " n"]:
+    """Difference of logits ratio (Croce & Hein 2020, untargeted): −(z_y − max_{i≠y} z_i) / (z_π1 − z_π3).
+
+    π sorts the logits from largest to smallest. Neither shifting nor scaling the logits changes the loss, so
+    it keeps its gradient where the cross-entropy underflows.
+
+    Raises:
+        CellError: fewer than three classes.
+    """
+    if logits.shape[1] < 3:
+        raise CellError(f"the DLR loss needs at least 3 classes, the model has {logits.shape[1]}")
+    largest = logits.topk(3, dim=1).values
+    return margin(logits, y) / (largest[:, 0] - largest[:, 2] + 1e-12)  # three equal logits: not 0/0
+
+
+def broken(logits: Float[Tensor, "n classes"], y: Int64[Tensor, " n"]) -> Bool[Tensor, " n"]:
+    """Misclassified, or with a logit that is not finite: what the judge counts as broken."""
+    return (logits.argmax(dim=1) != y) | ~torch.isfinite(logits).all(dim=1)

@@ -1,0 +1,59 @@
+"""Adversarial images made on another model of the zoo."""
+
+from __future__ import annotations
+
+import functools
+
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from bench.attacks.with_torchattacks import pgd
+from bench.errors import CellError
+from zoo import registry
+from zoo.deployment import deploy
+
+
+def transfer(
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"],
+    *,
+    norm: str,
+    eps: float,
+    alpha: float,
+    steps: int,
+    random_start: bool,
+    surrogate: str,
+) -> Float[Tensor, "n c h w"]:
+    """PGD of torchattacks on a surrogate; the attacked model itself is never asked.
+
+    A model that such images break more often than its own gradients do has gradients that mislead
+    (Carlini et al. 2019; Pintor et al. 2022).
+
+    Args:
+        model, x, y, norm, eps, alpha, steps, random_start: as for ``with_torchattacks.pgd``.
+        surrogate: a model of the zoo and what it was trained on, as ``dataset/name``; after a ``#`` the
+            first digits of its weights' sha256 may follow.
+
+    Raises:
+        CellError: there is no such model, its weights are others, or it takes other images.
+    """
+    other = _loaded(surrogate).to(x.device)
+    try:
+        other(x[:1])
+    except RuntimeError as fault:
+        raise CellError(f"surrogate {surrogate} cannot take images of shape {tuple(x.shape[1:])}") from fault
+    return pgd(other, x, y, norm=norm, eps=eps, alpha=alpha, steps=steps, random_start=random_start)
+
+
+@functools.lru_cache(maxsize=2)
+def _loaded(surrogate: str) -> nn.Module:
+    place, _, digest = surrogate.partition("#")
+    dataset, _, name = place.rpartition("/")
+    try:
+        record = registry.find(name, dataset)
+        if not record.sha256.startswith(digest):
+            raise CellError(f"the weights of surrogate {place} are not those of {digest}; run again")
+        return deploy(registry.load_record(record)).requires_grad_(False).eval()
+    except (registry.WeightsError, ValueError) as fault:
+        raise CellError(f"surrogate {surrogate} cannot be had: {fault}") from fault

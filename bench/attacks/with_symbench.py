@@ -1,0 +1,82 @@
+"""Our own attacks: those that need no library."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from bench.attacks.losses import broken, margin
+from bench.attacks.transferred import transfer
+from bench.errors import CellError
+
+__all__ = ["noise", "transfer"]
+
+AT_ONCE = 1024  # images a forward pass takes, so that memory does not grow with the queries
+
+
+@torch.no_grad()
+def noise(
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"],
+    *,
+    norm: str,
+    eps: float,
+    queries: int,
+) -> Float[Tensor, "n c h w"]:
+    """Random search without gradients: uniform points of the ball, clamped to [0, 1].
+
+    What it breaks and a gradient attack does not speaks for masked gradients (Carlini et al. 2019). Points
+    come from torch's global random state; which ones an image gets does not depend on the others' fate.
+
+    Args:
+        model: classifier of images in [0, 1], in eval mode.
+        x: images (n, c, h, w), float32 in [0, 1].
+        y: labels (n,), int64.
+        norm: ``linf`` or ``l2``.
+        eps: radius in pixel units, above 0.
+        queries: points tried for each image, at least 1; fewer where one breaks it early.
+
+    Returns:
+        Images of the shape of ``x``: the first point that broke the model (misclassified, or logits that are
+        not finite), else the one with the smallest margin.
+
+    Raises:
+        CellError: another norm.
+    """
+    copies = max(1, AT_ONCE // len(x))
+    best, highest = x.clone(), torch.full((len(x),), -torch.inf, device=x.device)
+    for start in range(0, queries, copies):
+        steps = _uniform((min(copies, queries - start), *x.shape), norm, x.device) * eps
+        left = (highest < torch.inf).nonzero().squeeze(1)
+        points = (x[left] + steps[:, left]).clamp(0, 1)
+        value, which = _damage(model, points, y[left]).max(dim=0)  # of equals, the first
+        worse = value > highest[left]
+        best[left[worse]] = points[which, torch.arange(len(left), device=x.device)][worse]
+        highest[left[worse]] = value[worse]
+        if (highest == torch.inf).all():
+            break
+    return best
+
+
+def _damage(
+    model: nn.Module, points: Float[Tensor, "q n c h w"], y: Int64[Tensor, " n"]
+) -> Float[Tensor, "q n"]:
+    """The largest other logit minus the label's; +∞ for every point that is broken."""
+    labels = y.repeat(len(points))
+    logits = model(points.flatten(0, 1)).float()
+    damage = torch.where(broken(logits, labels), torch.inf, margin(logits, labels))
+    return damage.view(len(points), len(y))
+
+
+def _uniform(shape: tuple[int, ...], norm: str, device: torch.device) -> Float[Tensor, "q n c h w"]:
+    """Uniform points of the unit ball of each image."""
+    if norm == "linf":
+        return 2 * torch.rand(shape, device=device) - 1
+    if norm != "l2":
+        raise CellError(f"there is no noise in norm {norm}")
+    normal = torch.randn(shape, device=device)
+    length = normal.flatten(2).norm(dim=2)
+    radius = torch.rand(shape[:2], device=device) ** (1 / normal[0, 0].numel())
+    return normal * (radius / length)[..., None, None, None]
