@@ -26,7 +26,7 @@ class Cell:
     """One attack (or none) on one shard of one data set with one model at one ε.
 
     Attributes:
-        kind: ``clean`` or ``attack``.
+        kind: ``clean``, ``attack``, ``clever``, ``minimum_norm`` or ``released``.
         model: name of the model, as in the leaderboard.
         weights: sha256 of what the model computes with (checkpoint file; for foreign models also its code).
         dataset: name of the data set, as in the leaderboard.
@@ -37,8 +37,8 @@ class Cell:
         library: the library that runs the attack with its version, e.g. ``torchattacks==3.5.1``.
         params: every parameter of the attack, sorted; there are no hidden defaults.
         norm: ``linf`` or ``l2``; ``None`` for a clean cell and a spatial attack.
-        eps: radius of the ball in pixel units, images in [0, 1]; ``None`` where there is no ball: clean,
-            minimum-norm and spatial.
+        eps: radius of the ball in pixel units, images in [0, 1]; ``None`` where there is no ball (clean,
+            minimum-norm and spatial) or a whole grid in ``params`` (released).
         seed: the seed that the random starts derive from.
         protocol: what the numbers mean, with its version (see ``bench.protocols``).
         backend: kernels that computed the result: their bits differ.

@@ -20,6 +20,7 @@ COMMANDS = {
     "run": "measure models under attacks; write leaderboard, figures and report",
     "clever": "estimate how far images are from the decision boundary (CLEVER)",
     "theory": "measure what the paper's theory says of a model",
+    "mip": "measure how many random pixel values can be removed (maximum invariant perturbation)",
     "train": "train a model of the zoo",
     "list": "show models, attacks and data sets",
     "report": "draw the pages again from the store",
@@ -80,12 +81,18 @@ def _data_options(sub: argparse.ArgumentParser) -> None:
     group = sub.add_argument_group("data")
     group.add_argument(
         "--dataset", default="digits", metavar="NAME",
-        help="digits (default, embedded), cifar10, cifar100, or folder:PATH with train/ and test/ in it",
+        help="digits (default, embedded), cifar10, cifar100, folder:PATH with train/ and test/ in it, "
+        "cifar10c[:CORRUPTION], or corrupted:NAME[:CORRUPTION], which corrupts another",
     )  # fmt: skip
     group.add_argument("--name", metavar="NAME", help="name of a folder's data set in rows and pages")
-    group.add_argument("--data-root", metavar="PATH", help="where torchvision's files lie (default: data/)")
+    group.add_argument(
+        "--data-root", metavar="PATH", help="where the files of CIFAR and CIFAR-10-C lie (default: data/)"
+    )
     group.add_argument("--download", action="store_true", help="fetch a missing data set")
     group.add_argument("--resize", type=int, metavar="N", help="resize a folder's images to N×N")
+    group.add_argument(
+        "--corruption-seed", type=int, default=0, metavar="S", help="random numbers of corrupted: (default 0)"
+    )
 
 
 def _model_options(sub: argparse.ArgumentParser) -> None:
@@ -119,6 +126,10 @@ def _attack_options(sub: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--independent", action="store_true", help="attack every clean-right image anew at every ε"
     )
+    group.add_argument(
+        "--protocol", default="sound", metavar="P",
+        help="sound (default), released:SCRIPT (as a published script evaluates), or released (each its own)",
+    )  # fmt: skip
 
 
 def _measuring_options(
@@ -183,6 +194,21 @@ def _theory_options(sub: argparse.ArgumentParser) -> None:
     _model_options(sub)
     _data_options(sub)
     _measuring_options(sub, n="images (default 50)")
+    _place_options(sub, "store", "reports")
+
+
+def _mip_options(sub: argparse.ArgumentParser) -> None:
+    _model_options(sub)
+    _data_options(sub)
+    group = sub.add_argument_group("removal")
+    group.add_argument("--draws", type=int, default=10, metavar="N", help="orders an image (default 10)")
+    group.add_argument(
+        "--grid", type=int, default=100, metavar="N", help="rates 1/N, 2/N … 1 are tried (default 100)"
+    )
+    group.add_argument(
+        "--fill", default="black", metavar="F", help="removed values become black (0, default) or grey (0.5)"
+    )
+    _measuring_options(sub, n="images (default: all, but at most 200)")
     _place_options(sub, "store", "reports")
 
 

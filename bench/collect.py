@@ -10,7 +10,9 @@ import numpy as np
 
 from bench.attacks import Request
 from bench.board import NOT_ATTACKED
-from bench.plan import clean_cells, lanes
+from bench.plan import clean_cells, lanes, released_cell
+from bench.protocols import released_rules
+from bench.released.collect import as_cells
 from bench.results import Clean, Curve, ModelInfo, ModelResult, Results, Sample, Setting
 from bench.run import lane_results
 from bench.store import Store, Stored
@@ -60,6 +62,8 @@ def collect(
 def _model_results(
     store: Store, setting: Setting, info: ModelInfo, requests: Sequence[Request]
 ) -> dict[int, ModelResult]:
+    if released_rules(setting.protocol) is not None:
+        return _released_results(store, setting, info)
     shards = [store.get(cell.key) for cell in clean_cells(setting, info)]
     if not all(shards):
         return {}
@@ -95,6 +99,22 @@ def _model_results(
     }
 
 
+def _released_results(store: Store, setting: Setting, info: ModelInfo) -> dict[int, ModelResult]:
+    stored = store.get(released_cell(setting, info).key)
+    if stored is None:
+        return {}
+    clean, attacked = as_cells(stored)
+    rows = {request: [[part] for part in parts] for request, parts in attacked.items()}
+    samples = [sample for request in rows for sample in _samples(request, [clean], rows[request])]
+    result = ModelResult(
+        info=info,
+        clean=_clean([clean]),
+        curves=tuple(_curve(setting, request, [clean], rows[request]) for request in rows),
+        samples=_spread(samples),
+    )
+    return {len(setting.eps): result}
+
+
 def _joined(shards: Sequence[Stored], name: str) -> np.ndarray:
     return np.concatenate([shard.result.arrays[name] for shard in shards])
 
@@ -128,7 +148,9 @@ def _curve(
     def grid(name: str) -> np.ndarray:
         return np.stack([_joined(shards, name) for shards in rows])
 
-    standing = grid("standing") & _joined(clean, "standing")
+    standing = grid("standing")
+    if released_rules(setting.protocol) is None:
+        standing &= _joined(clean, "standing")
     if setting.curve == "cumulative":
         standing = np.logical_and.accumulate(standing, axis=0)
     return Curve(

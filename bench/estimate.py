@@ -9,10 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from bench.attacks import Request
+from bench.attacks import RELEASED_REQUESTS, Request
 from bench.evaluation import Evaluation
 from bench.executors import one_thread
-from bench.plan import Lane
+from bench.plan import SHARD, Lane
+from bench.protocols import released_rules
+from bench.released.cells import grid_of
 from bench.run import lane_results
 from bench.store import Store
 
@@ -22,14 +24,15 @@ def seconds_left(evaluation: Evaluation, store: Store) -> float:
 
     One gradient of each model on one shard is timed, and multiplied by the gradients the cells may need.
     """
-    x = evaluation.data.images(0, evaluation.lanes[0].clean.count).to(evaluation.device)
+    x = evaluation.data.images(0, min(SHARD, evaluation.setting.n)).to(evaluation.device)
     total = 0.0
-    for _, info in evaluation.models:
+    for source, info in evaluation.models:
         lanes = [lane for lane in evaluation.lanes if lane.clean.weights == info.weights]
         images = _images_left(lanes, store)
         if images:
-            model = evaluation.bench.model(info.weights, evaluation.device)
-            total += images / len(x) * _gradient_seconds(model, x)
+            released = released_rules(evaluation.setting.protocol) is not None
+            model = source.build() if released else evaluation.bench.model(info.weights, evaluation.device)
+            total += images / len(x) * _gradient_seconds(model.to(x.device), x)
     return total
 
 
@@ -37,6 +40,8 @@ def _images_left(lanes: Iterable[Lane], store: Store) -> float:
     """Image gradients that the missing cells of these lanes may need."""
     left = 0.0
     for lane in lanes:
+        if lane.clean.kind == "released" and store.get(lane.clean.key) is None:
+            left += lane.clean.count * len(grid_of(lane.clean)) * sum(map(passes, RELEASED_REQUESTS))
         missing = len(lane) - max(1, len(lane_results(store, lane)))
         left += missing * (passes(lane.request) if lane.request else 1) * lane.clean.count
     return left

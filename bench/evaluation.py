@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from bench.attacks import Request
+from bench.attacks import RELEASED_REQUESTS, Request
 from bench.collect import collect
 from bench.errors import UsageError
-from bench.executors import Bench, Executor, InProcess, Processes, one_thread
+from bench.executors import Bench, Executor, one_thread
+from bench.images import base_of, groups_of
 from bench.plan import SHARD, Lane, lanes, parse_eps
-from bench.protocols import SOUND
+from bench.protocols import OWN_SCRIPT, SOUND, Released, find_protocol, own_script
+from bench.released import check_asked, check_network
 from bench.results import ModelInfo, Results, Setting
 from bench.run import Driver, Failure, backend, versions
 from bench.sources import DataSource, Images, ModelSource, deployed, describe, find_source, probe
@@ -36,13 +38,15 @@ class Ask:
 
     Attributes:
         models: names of the zoo, ``file.py:factory`` or entry points.
-        requests: attacks with their parameters.
+        requests: attacks with their parameters; none under a released protocol, which brings its own.
         data: where the images come from.
         weights: weights file of one's own model.
         weights_from: data set or directory the zoo's weights come from, if not the data set's own.
         eps: the grid as given; ``None`` for the data set's default, ``("paper",)`` for the paper's.
         n: images; ``None`` for the default.
         norm, seed, independent, device: of the evaluation.
+        protocol: ``sound``, ``released:`` with the name of a script, or ``released``: for each model the
+            script of its own architecture (see ``prepare_each``).
         command: the command as pages show it.
         download: whether a missing data set may be fetched.
     """
@@ -57,6 +61,7 @@ class Ask:
     norm: str = "linf"
     seed: int = 0
     independent: bool = False
+    protocol: str = SOUND.name
     device: str = "cpu"
     command: str = ""
     download: bool = False
@@ -93,7 +98,8 @@ class Evaluation:
 
     def manifest(self) -> dict[str, Any]:
         """What a store keeps so that pages can be drawn again."""
-        return {
+        groups = groups_of(self.data)
+        return ({"groups": asdict(groups)} if groups else {}) | {
             "schema": 1,
             "setting": asdict(self.setting),
             "models": [asdict(info) for _, info in self.models],
@@ -125,13 +131,39 @@ def prepare(ask: Ask) -> Evaluation:
         zoo.data.DataError, zoo.registry.WeightsError: data or weights are missing or damaged.
     """
     check_device(ask.device)
+    return _prepared(ask, ask.data.load(download=ask.download))
+
+
+def prepare_each(ask: Ask) -> tuple[Evaluation, ...]:
+    """As ``prepare``; where the protocol is ``released``, an evaluation for each protocol the models have."""
+    if ask.protocol != OWN_SCRIPT:
+        return (prepare(ask),)
+    check_device(ask.device)
     data = ask.data.load(download=ask.download)
+    corrupted = groups_of(data) is not None
+    parts: dict[str, list[str]] = {}
+    for model in ask.models:
+        parts.setdefault(own_script(model, corrupted=corrupted).name, []).append(model)
+    return tuple(
+        _prepared(replace(ask, protocol=protocol, models=tuple(models)), data)
+        for protocol, models in parts.items()
+    )
+
+
+def _prepared(ask: Ask, data: Images) -> Evaluation:
+    protocol = find_protocol(ask.protocol)
     setting = make_setting(ask, data)
+    if isinstance(protocol, Released):
+        check_asked(protocol, norm=ask.norm, requests=ask.requests)
     models, bench = open_models(ask, data, setting.n)
+    if isinstance(protocol, Released):
+        channels = data.images(0, 1).shape[1]
+        for source, info in models:
+            check_network(info.name, source.build(), protocol, channels)
     return Evaluation(
         setting=setting,
         models=models,
-        requests=ask.requests,
+        requests=RELEASED_REQUESTS if isinstance(protocol, Released) else ask.requests,
         data=data,
         source=ask.data,
         device=ask.device,
@@ -142,12 +174,13 @@ def prepare(ask: Ask) -> Evaluation:
 
 def open_models(ask: Ask, data: Images, n: int) -> tuple[tuple[tuple[ModelSource, ModelInfo], ...], Bench]:
     """The models asked for, each loaded and looked at once on the first of n images; errors as ``prepare``."""
+    base, digest = base_of(data)
     sources = [
-        find_source(name, dataset=data.name, weights=ask.weights, weights_from=ask.weights_from)
+        find_source(name, dataset=base, weights=ask.weights, weights_from=ask.weights_from)
         for name in dict.fromkeys(ask.models)
     ]
     _check_weights(ask.weights, sources)
-    found = tuple((source, describe(source, data.sha256)) for source in sources)
+    found = tuple((source, describe(source, digest)) for source in sources)
     bench = Bench()
     bench.keep_data(ask.data, data)
     first = data.images(0, min(SHARD, n)).to(ask.device)
@@ -182,26 +215,37 @@ def _looked_at(source: ModelSource, info: ModelInfo, first: Tensor, data: Images
 def make_setting(ask: Ask, data: Images) -> Setting:
     """The setting an ask means on a data set; raises ``UsageError`` for an n or ε that cannot be."""
     n = checked_n(ask.n, data, DEFAULT_N)
-    kind = "digits" if data.name == "digits" else "photographs"
-    eps = GRIDS[kind, ask.norm] if ask.eps is None else ask.eps
+    kind = "digits" if base_of(data)[0] == "digits" else "photographs"
+    protocol = find_protocol(ask.protocol)
+    default = PAPER_GRID if isinstance(protocol, Released) else GRIDS[kind, ask.norm]
+    eps = default if ask.eps is None else ask.eps
+    grid = parse_eps(PAPER_GRID if tuple(eps) == ("paper",) else eps)
+    if isinstance(protocol, Released):
+        grid = parse_eps((0.0, *grid))  # what the clamp does by itself
     return Setting(
         dataset=data.name,
         data=data.sha256,
         n=n,
         norm=ask.norm,
-        eps=parse_eps(PAPER_GRID if tuple(eps) == ("paper",) else eps),
-        curve="independent" if ask.independent else "cumulative",
+        eps=grid,
+        curve="independent" if ask.independent or isinstance(protocol, Released) else "cumulative",
         seed=ask.seed,
-        protocol=SOUND.label,
+        protocol=protocol.label,
         backend=backend(ask.device),
     )
 
 
 def checked_n(n: int | None, data: Images, default: int) -> int:
-    """The number of images, at most ``default`` where none was given; raises ``UsageError``."""
+    """The number of images; where none was given at most ``default``, but whole groups of corrupted ones.
+
+    Raises:
+        UsageError: there are not so many.
+    """
     if n is not None and not 1 <= n <= len(data):
         raise UsageError(f"--n is {n}, but {data.name} has 1 to {len(data)} test images")
-    return n or min(default, len(data))
+    groups = groups_of(data)
+    block = groups.block if groups else 1
+    return n or max(block, min(default, len(data)) // block * block)
 
 
 def run_evaluation(
@@ -211,16 +255,33 @@ def run_evaluation(
     progress: Callable[[int, int], None] | None = None,
 ) -> Outcome:
     """Runs what the store lacks and collects what it then holds."""
-    store.put_run(evaluation.manifest())
+    (outcome,) = run_each((evaluation,), store, executor, progress)
+    return outcome
+
+
+def run_each(
+    evaluations: Sequence[Evaluation],
+    store: Store,
+    executor: Executor,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Outcome, ...]:
+    """As ``run_evaluation``, for several of the same images and device side by side; the first leads pages."""
+    for evaluation in reversed(evaluations):
+        store.put_run(evaluation.manifest())
     driver = Driver(
         store,
         executor,
-        {info.weights: source for source, info in evaluation.models},
-        evaluation.source,
-        device=evaluation.device,
+        {info.weights: source for evaluation in evaluations for source, info in evaluation.models},
+        evaluations[0].source,
+        device=evaluations[0].device,
         progress=progress,
     )
-    failures = driver.run(evaluation.lanes)
+    failures = driver.run([lane for evaluation in evaluations for lane in evaluation.lanes])
+    return tuple(_outcome(evaluation, store, failures) for evaluation in evaluations)
+
+
+def _outcome(evaluation: Evaluation, store: Store, failures: Sequence[Failure]) -> Outcome:
+    own = tuple(each for each in failures if each.cell.protocol == evaluation.setting.protocol)
     results = collect(
         store,
         evaluation.setting,
@@ -228,16 +289,9 @@ def run_evaluation(
         classes=evaluation.data.classes,
         versions=versions(),
         command=evaluation.command,
-        failed=[str(failure) for failure in failures],
+        failed=[str(failure) for failure in own],
     )
-    return Outcome(results=results, failures=failures)
-
-
-def executor_for(bench: Bench, device: str, workers: int) -> Executor:
-    """Worker processes on a CPU; on a GPU, or with one worker, this process with what it has loaded."""
-    if workers == 1 or device != "cpu":
-        return InProcess(bench)
-    return Processes(workers)
+    return Outcome(results=results, failures=own)
 
 
 def check_device(device: str) -> None:

@@ -26,6 +26,8 @@ from bench.clever.cells import measure_cell
 from bench.errors import CellError
 from bench.measure import CellResult, measure
 from bench.memo import Memo
+from bench.mip.cells import measure_mip
+from bench.released import measure_released
 from bench.sources import DataSource, Images, ModelSource, deployed
 from zoo.deployment import Deployed
 
@@ -88,6 +90,8 @@ class Bench:
 
     def run(self, task: Task) -> CellResult:
         """Measures a task's cell."""
+        if task.cell.kind == "released":  # batch norm must be there to change its mode
+            return measure_released(task.cell, _built(task).to(task.device), *self._images(task))
         model = self._model(task)
         if isinstance(model, Deployed) and _single_step(task.cell):
             if self._memo is None or self._memo.model is not model:
@@ -96,15 +100,14 @@ class Bench:
         x, y = self._images(task)
         if task.cell.kind in ("clever", "minimum_norm"):
             return measure_cell(task.cell, model, x, y)
+        if task.cell.kind == "mip":
+            return measure_mip(task.cell, model, x, y)
         return measure(task.cell, model, x, y, task.standing)
 
     def _model(self, task: Task) -> nn.Module:
         key = task.cell.weights + task.device
         if key not in self._models:
-            built = task.model.build()
-            if task.model.digest(built) != task.cell.weights:
-                raise CellError(f"model {task.cell.model!r} is not the one it was when the run began")
-            self._models[key] = deployed(built, task.device)
+            self._models[key] = deployed(_built(task), task.device)
             while len(self._models) > MODELS_KEPT:
                 self._models.popitem(last=False)
         self._models.move_to_end(key)
@@ -119,6 +122,13 @@ class Bench:
         first, count = task.cell.first, task.cell.count
         labels = torch.from_numpy(data.labels[first : first + count].astype(np.int64))
         return data.images(first, count).to(task.device), labels.to(task.device)
+
+
+def _built(task: Task) -> nn.Module:
+    built = task.model.build()
+    if task.model.digest(built) != task.cell.weights:
+        raise CellError(f"model {task.cell.model!r} is not the one it was when the run began")
+    return built
 
 
 def _single_step(cell: Cell) -> bool:
@@ -174,6 +184,13 @@ class Processes:
 
     def close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def executor_for(bench: Bench, device: str, workers: int) -> Executor:
+    """Worker processes on a CPU; on a GPU, or with one worker, this process with what it has loaded."""
+    if workers == 1 or device != "cpu":
+        return InProcess(bench)
+    return Processes(workers)
 
 
 @contextlib.contextmanager

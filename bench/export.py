@@ -10,9 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from bench.attacks import Request
 from bench.errors import UsageError
 from bench.history import Chapter
 from bench.plan import lanes
+from bench.protocols import released_rules
+from bench.released.collect import as_cells
+from bench.results import ModelInfo, Setting
 from bench.run import lane_results
 from bench.store import Store, Stored, write_atomically
 
@@ -97,12 +101,22 @@ def _cells(
             if model not in (None, info.name):
                 continue
             chosen = [r for r in requests if attack in (None, r.attack, r.label)]
-            for lane in lanes(chapter.setting, [info], chosen):
-                measured = lane_results(store, lane)
-                for stored in measured[1:]:
-                    if stored.cell.key not in seen:
-                        seen.add(stored.cell.key)
-                        yield measured[0], stored
+            for clean, stored in _measured(store, chapter.setting, info, chosen):
+                if stored.cell.key not in seen:
+                    seen.add(stored.cell.key)
+                    yield clean, stored
+
+
+def _measured(
+    store: Store, setting: Setting, info: ModelInfo, requests: Sequence[Request]
+) -> Iterator[tuple[Stored, Stored]]:
+    """Attack cells, each with the clean one of its images."""
+    for lane in lanes(setting, [info], requests):
+        measured = lane_results(store, lane)
+        if measured and released_rules(setting.protocol) is not None:
+            clean, attacked = as_cells(measured[0])
+            yield from ((clean, stored) for request in requests for stored in attacked[request])
+        yield from ((measured[0], stored) for stored in measured[1:])
 
 
 def _frame(clean: Stored, stored: Stored) -> pd.DataFrame:

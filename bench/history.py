@@ -11,6 +11,7 @@ from bench.attacks import Request
 from bench.collect import collect
 from bench.results import ModelInfo, ModelResult, Results, Setting
 from bench.store import Store
+from zoo.grouped import Groups
 
 
 @dataclass(slots=True)
@@ -21,6 +22,7 @@ class Chapter:
         setting: what its results share.
         asked: the attacks asked for, by model.
         classes, versions, command: of the newest run.
+        groups: which corruption each image is; ``None`` for images that are not corrupted.
     """
 
     setting: Setting
@@ -28,6 +30,7 @@ class Chapter:
     classes: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
     command: str = ""
+    groups: Groups | None = None
 
     def add(self, run: Mapping[str, Any]) -> None:
         """Takes in one more run of this setting."""
@@ -37,6 +40,8 @@ class Chapter:
         self.classes = tuple(run["classes"])
         self.versions = dict(run["versions"])
         self.command = str(run["command"])
+        groups = run.get("groups")
+        self.groups = groups and Groups(**{**groups, "names": tuple(groups["names"])})
 
 
 def chapters(store: Store, dataset: str | None = None) -> list[Chapter]:

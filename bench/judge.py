@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from bench.cell import Cell
 from bench.errors import CellError
-from bench.protocols import PROTOCOLS, Protocol
+from bench.protocols import JUDGED, Judged
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -87,7 +87,7 @@ def verify(
     Raises:
         CellError: an image is of the wrong shape, not finite, or too far outside the ball or the box.
     """
-    rules = PROTOCOLS[cell.protocol.partition("/")[0]]
+    rules = JUDGED[cell.protocol.partition("/")[0]]
     proposed = proposed.detach()
     _check_form(x, proposed)
     images = _clamped(proposed, rules)
@@ -150,11 +150,11 @@ def _overstep(images: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
     return torch.maximum(-images, images - 1).flatten(1).amax(dim=1)
 
 
-def _outside_box(images: Float[Tensor, "n c h w"], rules: Protocol) -> Bool[Tensor, " n"]:
+def _outside_box(images: Float[Tensor, "n c h w"], rules: Judged) -> Bool[Tensor, " n"]:
     return _overstep(images) > rules.accepted_linf
 
 
-def _clamped(images: Float[Tensor, "n c h w"], rules: Protocol) -> Float[Tensor, "n c h w"]:
+def _clamped(images: Float[Tensor, "n c h w"], rules: Judged) -> Float[Tensor, "n c h w"]:
     worst = float(_overstep(images).max())
     if worst > rules.projected:
         raise CellError(f"an attacked image leaves the box [0, 1] by {worst:.3g}")

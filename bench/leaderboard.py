@@ -16,6 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from bench.errors import UsageError
+from bench.protocols import released_rules
 from bench.rows import COLUMNS, IDENTITY, KINDS, OPTIONAL, SCHEMA, TIMING, Row, identity, rows, version
 
 __all__ = ["COLUMNS", "IDENTITY", "SCHEMA", "TIMING", "check_writable", "identity", "merge", "read", "rows"]
@@ -145,7 +146,8 @@ def mark(path: Path, verdicts: Mapping[tuple[str, str], str]) -> None:
 
     Args:
         path: the leaderboard.
-        verdicts: verdict by (weights, data); rows of other weights or data keep theirs.
+        verdicts: verdict by (weights, data); rows of other weights or data, or of a released protocol, which
+            no audit is of, keep theirs.
 
     Raises:
         UsageError: as ``merge``.
@@ -155,7 +157,7 @@ def mark(path: Path, verdicts: Mapping[tuple[str, str], str]) -> None:
     marked = [
         {**row, "audit": verdicts[row["weights"], row["data"]]}
         for row in read(path)
-        if (row["weights"], row["data"]) in verdicts
+        if (row["weights"], row["data"]) in verdicts and released_rules(row["protocol"]) is None
     ]
     merge(path, marked)
 

@@ -25,7 +25,7 @@ from bench.cell import Cell
 from bench.errors import CellError
 from bench.iterates import Watch
 from bench.judge import look, verify
-from bench.protocols import PROTOCOLS
+from bench.protocols import JUDGED
 
 __all__ = ["KEPT_IMAGES", "NOT_ATTACKED", "CellResult", "measure", "seed_of", "seeded", "spec_of"]
 
@@ -169,7 +169,7 @@ def _round(
 ) -> int:
     """One call of the adapter on the images left, judged; gives the gradient evaluations it took."""
     spec, images, labels = spec_of(cell), x[left], y[left]
-    rules = PROTOCOLS[cell.protocol.partition("/")[0]]
+    rules = JUDGED[cell.protocol.partition("/")[0]]
     ball = spec.threat == "ball" and "best_iterate" in dict(cell.params)
     watch = Watch(
         model,

@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.attacks import Request, library_version
-from bench.cell import Cell
+from bench.attacks import RELEASED_REQUESTS, Request, library_version
+from bench.cell import Cell, Scalar, sorted_params
 from bench.errors import UsageError
+from bench.protocols import released_rules
 from bench.results import ModelInfo, Setting
 
 SHARD = 100
@@ -61,7 +62,22 @@ class Lane:
 
 
 def lanes(setting: Setting, models: Sequence[ModelInfo], requests: Sequence[Request]) -> tuple[Lane, ...]:
-    """All lanes of an evaluation: model by model, shard by shard, attack by attack."""
+    """All lanes of an evaluation: model by model, shard by shard, attack by attack.
+
+    Under a released protocol a model has one lane of one cell, and ``requests`` are not looked at.
+    """
+    if released_rules(setting.protocol) is not None:
+        return tuple(
+            Lane(
+                clean=released_cell(setting, model),
+                request=None,
+                library="",
+                eps=(),
+                chained=False,
+                seed=setting.seed,
+            )
+            for model in models
+        )
     versions = {request.library: library_version(request.library) for request in requests}
     cumulative = setting.curve == "cumulative"
     return tuple(
@@ -101,6 +117,33 @@ def clean_cells(setting: Setting, model: ModelInfo) -> tuple[Cell, ...]:
             parent=None,
         )
         for first in range(0, setting.n, SHARD)
+    )
+
+
+def released_cell(setting: Setting, model: ModelInfo) -> Cell:
+    """All of a model under a released protocol: its attacks at one ε go on from the running statistics that
+    those at the smaller ones left, so nothing of it can be measured or resumed alone.
+    """
+    params: dict[str, Scalar] = {"eps": ";".join(repr(float(eps)) for eps in setting.eps)}
+    for request in RELEASED_REQUESTS:
+        params |= dict(request.params)
+    return Cell(
+        kind="released",
+        model=model.name,
+        weights=model.weights,
+        dataset=setting.dataset,
+        data=setting.data,
+        first=0,
+        count=setting.n,
+        attack=",".join(request.attack for request in RELEASED_REQUESTS),
+        library=f"symbench==released-{setting.protocol.rpartition('/')[2]}",
+        params=sorted_params(params),
+        norm=setting.norm,
+        eps=None,
+        seed=setting.seed,
+        protocol=setting.protocol,
+        backend=setting.backend,
+        parent=None,
     )
 
 

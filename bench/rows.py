@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from bench.attacks import Request
+from bench.protocols import released_rules
 from bench.results import Curve, ModelResult, Results
 from bench.stats import Share, wilson
 
@@ -100,7 +101,7 @@ def rows(results: Results, verdicts: Mapping[tuple[str, str], str] | None = None
 
     Args:
         results: what was measured.
-        verdicts: the audit's verdicts by (weights, data), where there are any.
+        verdicts: the audit's verdicts by (weights, data), where there are any; none is of a released protocol.
 
     Returns:
         Dictionaries with the keys ``COLUMNS``; values are str, int, finite float or bool, and ``None`` where
@@ -108,7 +109,9 @@ def rows(results: Results, verdicts: Mapping[tuple[str, str], str] | None = None
     """
     found = []
     for model in results.models:
-        verdict = (verdicts or {}).get((model.info.weights, results.setting.data), "")
+        audited = released_rules(results.setting.protocol) is None  # an audit is of the sound protocol only
+        key = model.info.weights, results.setting.data
+        verdict = (verdicts or {}).get(key, "") if audited else ""
         grid = range(len(results.setting.eps))
         found += [_row(results, model, curve, i, verdict) for curve in model.curves for i in grid]
         if len(model.curves) > 1:
@@ -169,6 +172,7 @@ def _about(results: Results, model: ModelResult, standing: Bool[np.ndarray, " n"
     """What every row of a model has: what it was measured on, clean accuracy, and what stands."""
     setting, clean = results.setting, model.clean
     right, robust = int(clean.correct.sum()), int(standing.sum())
+    both = int((standing & clean.correct).sum())
     return {
         "model": model.info.name,
         "weights": model.info.weights,
@@ -186,7 +190,7 @@ def _about(results: Results, model: ModelResult, standing: Bool[np.ndarray, " n"
         "parameters": model.info.parameters,
         **_share("clean", wilson(right, setting.n), "clean_acc"),
         **_share("robust", wilson(robust, setting.n), "robust_acc"),
-        **_share("robust_given_clean", wilson(robust, right) if right else None, "robust_given_clean"),
+        **_share("robust_given_clean", wilson(both, right) if right else None, "robust_given_clean"),
         "clean_right": right,
         "robust": robust,
         "vanished": int((clean.correct & (clean.grad_norm == 0)).sum()),

@@ -40,6 +40,7 @@ class Failure:
     def __str__(self) -> str:
         cell = self.cell
         what = "clean" if cell.kind == "clean" else f"{cell.attack} ({cell.library})"
+        what += "" if cell.kind != "released" else f" under {cell.protocol}"
         what += "" if cell.eps is None else f" at ε {cell.eps:.6g}"
         return f"{cell.model}, {what}, images {cell.first}–{cell.first + cell.count - 1}: {self.reason}"
 

@@ -30,23 +30,24 @@ class DataSource:
     """How to load an evaluation split.
 
     Attributes:
-        spec: ``digits``, ``cifar10``, ``cifar100`` or ``folder:PATH``.
+        spec: as ``zoo.data.load`` takes it, e.g. ``digits``, ``folder:PATH`` or ``corrupted:digits``.
         root: where the files lie, for data sets that have files.
         name: the name rows show, if it is to differ.
         resize: side that a folder's images are resized to.
+        seed: of the random numbers of corruptions that are made here.
     """
 
     spec: str
     root: str | None = None
     name: str | None = None
     resize: int | None = None
+    seed: int = 0
 
     def load(self, *, split: str = "test", download: bool = False) -> zoo_data.Dataset:
         """The split in its fixed order; raises ``zoo.data.DataError`` with a remedy."""
         root = Path(self.root) if self.root else None
-        return zoo_data.load(
-            self.spec, split, root=root, download=download, name=self.name, resize=self.resize
-        )
+        options: dict[str, Any] = {"name": self.name, "resize": self.resize, "seed": self.seed}
+        return zoo_data.load(self.spec, split, root=root, download=download, **options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

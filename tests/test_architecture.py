@@ -11,8 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ORDER = """
-zoo.errors
+zoo.errors zoo.grouped
 zoo.entries zoo.folders zoo.recipes zoo.layers zoo.weights
+zoo.cifar10c zoo.corruptions
 zoo.data zoo.adversarial zoo.models
 zoo.deployment zoo.registry
 zoo
@@ -25,20 +26,22 @@ bench.attacks
 bench.results
 bench.plan
 bench.judge
+bench.board bench.iterates
 bench.measure
-bench.theory bench.clever
+bench.theory bench.clever bench.released bench.mip
 bench.sources bench.store
-bench.executors
+bench.executors bench.images bench.released.collect
 bench.run
 bench.collect bench.clever_collect
 bench.history
-bench.stats
+bench.stats bench.groups
 bench.ranking bench.rows
+bench.paper
 bench.clever_rows
 bench.leaderboard
 bench.report
 bench.evaluation bench.export
-bench.estimate bench.api bench.clever_evaluation
+bench.estimate bench.api bench.clever_evaluation bench.mip_evaluation
 bench
 bench.doctor
 bench.commands

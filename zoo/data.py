@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
 import hashlib
 import heapq
 import os
@@ -23,13 +24,14 @@ from jaxtyping import Float32, Int64, Integer, UInt8
 
 from zoo import folders
 from zoo.folders import DataError
+from zoo.grouped import Groups, LazyPixels
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["KNOWN", "DataError", "Dataset", "load"]
 
-KNOWN = ("digits", "cifar10", "cifar100", "folder:PATH")
+KNOWN = ("digits", "cifar10", "cifar100", "folder:PATH", "cifar10c[:NAME]", "corrupted:BASE[:NAME]")
 SPLITS = ("train", "test")
 DIGITS_TEST = 360
 
@@ -39,16 +41,19 @@ class Dataset:
     """One split of an image set: every image it has, in its fixed order.
 
     `pixels` is uint8 (n, c, h, w) and `labels` int64 (n,), both read-only; an image is `pixels / levels`, in
-    [0, 1]. `sha256` is the digest of shape, levels, pixels and labels.
+    [0, 1]. `sha256` is the digest of shape, levels, pixels and labels. Of corrupted images `groups` says which
+    is which; their pixels are made or read when they are asked for, and their digest is that of the files, or
+    of what determines the images.
     """
 
     name: str
     split: str
-    pixels: UInt8[np.ndarray, "n c h w"]
+    pixels: UInt8[np.ndarray, "n c h w"] | LazyPixels
     labels: Int64[np.ndarray, " n"]
     classes: tuple[str, ...]
     levels: int
     sha256: str
+    groups: Groups | None = None
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -93,18 +98,28 @@ def load(
     download: bool = False,
     name: str | None = None,
     resize: int | None = None,
+    seed: int = 0,
 ) -> Dataset:
     """The `split`, "train" or "test", of the data set `spec`, one of `KNOWN`; rows show it as `name`.
 
-    `root` holds torchvision's files (default: $SYMBENCH_DATA, else `data/`). `resize` is for folders only.
-    Raises DataError, one sentence with a remedy, for anything the user can put right.
+    `root` holds the files of CIFAR and CIFAR-10-C (default: $SYMBENCH_DATA, else `data/`). `resize` is for
+    folders, `seed` for the random numbers of `corrupted:`, whose rows show the base's `name` with `corrupted-`
+    before it. Raises DataError, one sentence with a remedy, for anything the user can put right.
     """
     if split not in SPLITS:
         raise DataError(f"unknown split {split!r}: use train or test")
+    kind, _, rest = spec.partition(":")
+    if kind in ("corrupted", "cifar10c") and split == "train":
+        raise DataError(f"the images of {spec} are for measuring: train on plain ones")
+    if kind == "corrupted":
+        base = functools.partial(load, split=split, root=root, download=download, name=name, resize=resize)
+        return _corrupted(rest, base, seed)
+    if seed != 0:
+        raise DataError(f"--corruption-seed is for corrupted: data sets; the images of {spec} have no seed")
     if resize is not None and not spec.startswith("folder:"):
         raise DataError(f"--resize is for image folders; the images of {spec} have one fixed size")
     if spec.startswith("folder:"):
-        path = Path(spec.removeprefix("folder:")).expanduser()
+        path = Path(rest).expanduser()
         name = _name(name or path.resolve().name)
         pixels, labels, classes = folders.read(path, split, resize)
         return _dataset(name, split, pixels, labels, classes, 255)
@@ -114,6 +129,8 @@ def load(
     if spec in ("cifar10", "cifar100"):
         pixels, labels, classes = _cifar(spec, split, _root(root), download)
         return _dataset(_name(name or spec), split, pixels, labels, classes, 255)
+    if kind == "cifar10c":
+        return _cifar10c(rest or None, _root(root), name)
     raise DataError(f"unknown data set {spec!r}: {_nearest(spec)}")
 
 
@@ -205,6 +222,53 @@ def _cifar(
             "or say where it is with --data-root PATH"
         ) from error
     return files.data.transpose(0, 3, 1, 2), np.array(files.targets, dtype=np.int64), tuple(files.classes)
+
+
+def _cifar10c(corruption: str | None, root: Path, name: str | None) -> Dataset:
+    from zoo import cifar10c
+
+    names = cifar10c.chosen_names(corruption)
+    place = cifar10c.directory(root)
+    labels = cifar10c.read_labels(place)
+    places = order(labels)
+    files = cifar10c.open_files(place, names, len(labels))
+    groups = Groups(names, "cifar10", None, len(labels))
+    return Dataset(
+        name=_name(name or "-".join(["cifar10c", *([corruption] if corruption else [])])),
+        split="test",
+        pixels=cifar10c.CifarPixels(files, places),
+        labels=_repeated(labels[places], groups),
+        classes=cifar10c.CLASSES,
+        levels=255,
+        sha256=cifar10c.digest(place, names),
+        groups=groups,
+    )
+
+
+def _corrupted(spec: str, load_base: Callable[[str], Dataset], seed: int) -> Dataset:
+    from zoo import corruptions
+
+    base_spec, name = corruptions.split_spec(spec)
+    base = load_base(base_spec)
+    names = corruptions.chosen_names(name, base.name, base.channels)
+    pixels = corruptions.CorruptedPixels(base.pixels, base.levels, names, seed)
+    groups = Groups(names, base.name, base.sha256, len(base))
+    return Dataset(
+        name="-".join(["corrupted", base.name, *([name] if name else [])]),
+        split=base.split,
+        pixels=pixels,
+        labels=_repeated(base.labels, groups),
+        classes=base.classes,
+        levels=255,
+        sha256=corruptions.digest(pixels, base.sha256, names, seed),
+        groups=groups,
+    )
+
+
+def _repeated(labels: Int64[np.ndarray, " m"], groups: Groups) -> Int64[np.ndarray, " n"]:
+    repeated = labels.repeat(groups.block)
+    repeated.setflags(write=False)
+    return repeated
 
 
 def _root(root: Path | None) -> Path:

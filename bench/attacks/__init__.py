@@ -3,13 +3,14 @@
 Importing this package imports no attack library: an adapter's module is loaded when it is first called.
 """
 
-from bench.attacks.request import PRESETS, Request, parse_requests
+from bench.attacks.request import PRESETS, RELEASED_REQUESTS, Request, parse_requests
 from bench.attacks.table import ATTACKS, LIBRARIES, AttackSpec, adapter, libraries_of, library_version
 
 __all__ = [
     "ATTACKS",
     "LIBRARIES",
     "PRESETS",
+    "RELEASED_REQUESTS",
     "AttackSpec",
     "Request",
     "adapter",

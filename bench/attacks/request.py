@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.attacks.table import ATTACKS, LIBRARIES, AttackSpec, libraries_of
+from bench.attacks.table import ATTACKS, LIBRARIES, RELEASED_ATTACKS, AttackSpec, libraries_of
 from bench.cell import Params, Scalar, sorted_params
 from bench.errors import UsageError, nearest
 
@@ -36,7 +36,8 @@ class Request:
     @property
     def spec(self) -> AttackSpec:
         """The row of the attack table."""
-        return ATTACKS[self.attack, self.library]
+        key = self.attack, self.library
+        return RELEASED_ATTACKS[key] if key in RELEASED_ATTACKS else ATTACKS[key]
 
     @property
     def label(self) -> str:
@@ -52,6 +53,12 @@ class Request:
             if params["alpha"] is None:
                 params["alpha"] = 2.5 * eps / int(params["steps"] or 1)
         return sorted_params(params)
+
+
+RELEASED_REQUESTS = tuple(
+    Request(attack=spec.name, library=spec.library, norm="linf", params=sorted_params(spec.params))
+    for spec in RELEASED_ATTACKS.values()
+)
 
 
 def parse_requests(

@@ -146,6 +146,22 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
     )
 }  # fmt: skip
 
+# the attacks of the released protocols: they work in a protocol's own input space, so nobody asks for them alone
+RELEASED_ATTACKS: dict[tuple[str, str], AttackSpec] = {
+    (spec.name, spec.library): spec
+    for spec in (
+        AttackSpec(
+            name="fgsm", library="symbench", norms=("linf",), iterative=False, params={"batch": 128},
+            about="one step of ε along the gradient's sign, as the released scripts take it",
+        ),
+        AttackSpec(
+            name="pgd", library="symbench", norms=("linf",),
+            params={"alpha": 0.01, "batch": 128, "random_start": False, "restarts": 1, "steps": 40},
+            about="projected gradient descent as the released scripts run it",
+        ),
+    )
+}  # fmt: skip
+
 
 def libraries_of(name: str) -> tuple[str, ...]:
     """The libraries that have an attack, the default one first; empty for an unknown name."""

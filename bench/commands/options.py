@@ -11,14 +11,20 @@ from pathlib import Path
 from bench.errors import UsageError
 from bench.evaluation import Ask
 from bench.sources import DataSource
-from zoo import entries
+from zoo import cifar10c, entries
 
 DATA = "$DATA"
 
 
 def data_source(options: Namespace) -> DataSource:
     """Where the images come from."""
-    return DataSource(spec=options.dataset, root=options.data_root, name=options.name, resize=options.resize)
+    return DataSource(
+        spec=options.dataset,
+        root=options.data_root,
+        name=options.name,
+        resize=options.resize,
+        seed=options.corruption_seed,
+    )
 
 
 def model_ask(options: Namespace) -> Ask:
@@ -73,6 +79,9 @@ def _shown_value(flag: str, value: str) -> str:
         return DATA
     if value.startswith("folder:"):
         return f"folder:{DATA}"
+    if value.startswith("corrupted:folder:"):
+        name = value.rpartition(":")[2]
+        return f"corrupted:folder:{DATA}" + (f":{name}" if name in cifar10c.NAMES else "")
     paths = ("--weights", "--weights-from", "--model", "--store", "--leaderboard", "--reports")
     return ",".join(part.rpartition("/")[2] for part in value.split(",")) if flag in paths else value
 

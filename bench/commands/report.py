@@ -6,12 +6,13 @@ from argparse import Namespace
 from pathlib import Path
 
 from bench.clever_collect import clever_history
-from bench.commands import clever
+from bench.commands import clever, mip
 from bench.commands.options import check_directory
 from bench.commands.run import write_page
 from bench.commands.screen import say
 from bench.errors import UsageError
 from bench.history import chapters
+from bench.mip_evaluation import mip_history
 from bench.store import DirectoryStore, Store
 
 
@@ -25,13 +26,17 @@ def execute(options: Namespace) -> int:
     known = dict.fromkeys(
         [chapter.setting.dataset for chapter in chapters(store)]
         + [results.setting.dataset for results in clever_history(store)]
+        + [results.setting.dataset for results in mip_history(store)]
     )
     if options.dataset is not None and options.dataset not in known:
         raise UsageError(f"the store has no runs on {options.dataset!r}; it has {', '.join(known) or 'none'}")
     for dataset in known if options.dataset is None else (options.dataset,):
-        drawn = [
-            page for page in (_page(store, dataset, pages), clever.write_page(store, dataset, pages)) if page
-        ]
+        possible = (
+            _page(store, dataset, pages),
+            clever.write_page(store, dataset, pages),
+            mip.write_page(store, dataset, pages),
+        )
+        drawn = [page for page in possible if page]
         for page in drawn:
             say(f"page: {page}")
         if not drawn:

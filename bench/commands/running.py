@@ -7,8 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 from bench.commands.screen import cells_bar
-from bench.evaluation import executor_for
-from bench.executors import Bench, Executor
+from bench.executors import Bench, Executor, executor_for
 
 
 def rows_only() -> contextlib.redirect_stdout:

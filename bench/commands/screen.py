@@ -20,6 +20,7 @@ from rich.table import Table
 
 from bench.clever.results import CleverResults
 from bench.clever_rows import clever_rows
+from bench.protocols import released_rules
 from bench.ranking import attack_label, standings
 from bench.report.format import eps_texts
 from bench.results import Results
@@ -54,11 +55,15 @@ def cells_bar(of: str = "cells") -> Iterator[Callable[[int, int], None]]:
 def ranked_table(results: Results) -> None:
     """Prints the models best first: clean accuracy, worst case over the attacks at each ε, and the mean."""
     setting = results.setting
+    caption = "95 % intervals in brackets; rank = 1 + number of models significantly better. "
+    if released_rules(setting.protocol):
+        caption += f"Protocol {setting.protocol}: ε in its own units, no robust accuracies."
+    else:
+        caption += "Attacks give upper bounds on robust accuracy."
     table = Table(
         title=f"{escape(setting.dataset)}: accuracy in % under {escape(attack_label(results))} "
         f"({setting.norm}, {setting.curve}), n = {setting.n}",
-        caption="95 % intervals in brackets; rank = 1 + number of models significantly better. "
-        "Attacks give upper bounds on robust accuracy.",
+        caption=caption,
     )
     table.add_column("rank", justify="right")
     table.add_column("model", overflow="fold")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bench import ranking
 from bench.errors import UsageError
-from bench.protocols import PROTOCOLS
+from bench.protocols import PROTOCOLS, released_rules
 from bench.report import tables
 from bench.report.format import (
     attack_names,
@@ -40,13 +40,14 @@ _MOST_SAMPLES = 4
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """The headline table of one setting; ``eps`` are the texts of its grid."""
+    """The headline table of one setting; ``eps`` are the texts of its grid, ``rules`` those of its protocol."""
 
     results: Results
     attacks: str
     eps: tuple[str, ...]
     ranked: tuple[Standing, ...]
     unranked: tuple[Standing, ...]
+    rules: str
 
 
 def write_page(results: Results, others: Sequence[Results], directory: Path, data_note: str) -> Path:
@@ -108,7 +109,7 @@ def _render(
     eps = eps_texts(setting.eps)
     shown = dict(zip(setting.eps, eps, strict=True))
     middle = len(eps) // 2
-    protocol = PROTOCOLS.get(setting.protocol.partition("/")[0])
+    released = released_rules(setting.protocol) is not None
     template = environment().get_template("page.html.j2")
     return template.render(
         results=results,
@@ -131,7 +132,9 @@ def _render(
             (name, _libraries(results, request), params_text(request)) for request, name in names.items()
         ],
         attack_blocks=tables.attack_blocks(lines, list(names), eps),
-        rules=protocol.summary if protocol and protocol.label == setting.protocol else "",
+        rules=_rules(results),
+        released=released,
+        moved=tables.moved(results) if released and lines else (),
         others=[_headline(other, ranking.standings(other)) for other in others],
     )
 
@@ -143,7 +146,15 @@ def _headline(results: Results, lines: Sequence[Standing]) -> Headline:
         eps_texts(results.setting.eps),
         tuple(line for line in lines if line.rank is not None),
         tuple(line for line in lines if line.rank is None),
+        _rules(results),
     )
+
+
+def _rules(results: Results) -> str:
+    """The protocol in words; empty if it is not one of this version."""
+    label = results.setting.protocol
+    protocol = PROTOCOLS.get(label.partition("/")[0])
+    return protocol.summary if protocol and protocol.label == label else ""
 
 
 def _libraries(results: Results, request: object) -> str:

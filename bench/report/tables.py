@@ -90,7 +90,7 @@ def attack_blocks(
 
 def _attack_row(line: Standing, requests: Sequence[Request], i: int, eps: str) -> AttackRow:
     curves = {curve.request: curve for curve in line.result.curves}
-    right = int(line.result.clean.correct.sum())
+    right = line.result.clean.correct
     return AttackRow(
         eps,
         line.worst[i],
@@ -98,16 +98,26 @@ def _attack_row(line: Standing, requests: Sequence[Request], i: int, eps: str) -
     )
 
 
-def _attack_cell(curve: Curve, i: int, right: int) -> AttackCell:
-    standing = curve.standing[i]
-    k = int(standing.sum())
+def _attack_cell(curve: Curve, i: int, right: Bool[np.ndarray, " n"]) -> AttackCell:
+    standing, among = curve.standing[i], int(right.sum())
     return AttackCell(
-        wilson(k, len(standing)),
-        wilson(k, right) if right else None,
+        wilson(int(standing.sum()), len(standing)),
+        wilson(int((standing & right).sum()), among) if among else None,
         int(curve.nonfinite[i].sum()),
         int(curve.projected[i].sum()),
         curve.seconds[i],
     )
+
+
+def moved(results: Results) -> list[tuple[float, float]]:
+    """By ε, over all models, attacks and images: median and largest distance that a pixel was moved."""
+    found = []
+    for i in range(len(results.setting.eps)):
+        distances = [curve.distance[i] for model in results.models for curve in model.curves]
+        known = [each[np.isfinite(each)] for each in distances]
+        joined = np.concatenate(known) if known else np.zeros(0)
+        found.append((float(np.median(joined)), float(joined.max())) if joined.size else (np.nan, np.nan))
+    return found
 
 
 def class_counts(results: Results) -> tuple[int, ...]:

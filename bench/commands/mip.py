@@ -1,0 +1,154 @@
+"""``bench mip``: how many random pixel values can be removed before the class changes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from argparse import Namespace
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bench.commands.options import check_directory, check_numbers, model_ask
+from bench.commands.running import rows_only, running
+from bench.commands.screen import say
+from bench.mip.results import Interval, MipResult, MipResults
+from bench.mip_evaluation import MipEvaluation, mip_history, most_seconds, prepare_mip, run_mip
+from bench.run import lane_results
+from bench.store import DirectoryStore, MemoryStore, Store
+
+CAPTION = (
+    "Share of pixel values removed before the first misclassification, over images that are right when whole. "
+    "The removal is random and not adversarial: it says nothing about the worst case."
+)
+
+
+def execute(options: Namespace) -> int:
+    """Removes, then prints the table and draws the page; 1 if cells failed."""
+    check_numbers(options)
+    pages = Path(options.reports)
+    if not options.dry_run:
+        check_directory(pages)
+    workers = options.workers or os.cpu_count() or 1
+    with rows_only():
+        evaluation = prepare_mip(
+            model_ask(options), draws=options.draws, grid=options.grid, fill=options.fill
+        )
+    if options.dry_run:
+        known = DirectoryStore(Path(options.store)) if Path(options.store).is_dir() else MemoryStore()
+        return _show_plan(evaluation, known, workers, as_json=options.json)
+    store = DirectoryStore(Path(options.store))
+    with running(evaluation.bench, evaluation.device, workers) as (executor, progress):
+        results, failures = run_mip(evaluation, store, executor, progress)
+    page = write_page(store, evaluation.setting.dataset, pages, results)
+    if options.json:
+        print(json.dumps([_row(results, model) for model in results.models], allow_nan=False))
+    elif results.models:
+        _print_table(results)
+    say(f"page: {page}")
+    for failure in failures:
+        say(f"bench: failed: {failure}")
+    return 1 if failures else 0
+
+
+def write_page(store: Store, dataset: str, directory: Path, results: MipResults | None = None) -> Path | None:
+    """Draws the page of a data set's newest setting; ``None`` if there is none."""
+    from bench.report.mip_page import write_mip_page
+
+    history = mip_history(store, dataset)
+    newest = results or next((each for each in history if each.models), None)
+    if newest is None:
+        return None
+    # The store may hold more models of this setting than this run asked for; failures are this run's.
+    known = {each.setting: each for each in history}
+    shown = known.get(newest.setting, newest)
+    others = [each for each in history if each.setting != newest.setting and each.models]
+    return write_mip_page(replace(shown, failed=newest.failed), others, directory)
+
+
+def _row(results: MipResults, model: MipResult) -> dict[str, Any]:
+    """One model as a JSON row; what is not defined is null."""
+    setting, mean = results.setting, model.mean()
+    lower, median, upper = model.quantiles()
+    compared = {each.model: each for each in results.comparisons()}.get(model.info.name)
+    row = {
+        "model": model.info.name,
+        "weights": model.info.weights,
+        "trained_on": model.info.trained_on,
+        "dataset": setting.dataset,
+        "data": setting.data,
+        "n": setting.n,
+        "draws": setting.draws,
+        "grid": setting.grid,
+        "fill": setting.fill,
+        "seed": setting.seed,
+        "clean_wrong": model.wrong,
+        "mip_mean": mean.value,
+        "mip_lo": mean.lo,
+        "mip_hi": mean.hi,
+        "mip_lower_quartile": lower,
+        "mip_median": median,
+        "mip_upper_quartile": upper,
+        "sd_over_images": model.spread_over_images,
+        "sd_over_draws": model.spread_over_draws,
+        "withstood_all": model.withstood_all,
+        "reference": compared.reference if compared else None,
+        "difference": compared.difference.value if compared else None,
+        "difference_lo": compared.difference.lo if compared else None,
+        "difference_hi": compared.difference.hi if compared else None,
+        "digest": model.digest,
+    }
+    return {name: None if value != value else value for name, value in row.items()}
+
+
+def _print_table(results: MipResults) -> None:
+    setting = results.setting
+    table = Table(
+        title=f"{escape(setting.dataset)}: maximum invariant perturbation in % of pixel values, "
+        f"fill {setting.fill}, {setting.draws} draws an image, n = {setting.n}",
+        caption=CAPTION,
+    )
+    columns = ("model", "mean", "median", "quartiles", "sd images", "sd draws", "wrong", "less the first")
+    for column in columns:
+        table.add_column(column, justify="left" if column == "model" else "right", overflow="fold")
+    compared = {each.model: each for each in results.comparisons()}
+    for model in results.models:
+        lower, median, upper = model.quantiles()
+        other = compared.get(model.info.name)
+        table.add_row(
+            escape(model.info.name),
+            _interval(model.mean()),
+            _percent(median),
+            f"{_percent(lower)} – {_percent(upper)}",
+            _percent(model.spread_over_images),
+            _percent(model.spread_over_draws),
+            str(model.wrong),
+            _interval(other.difference) if other else "",
+        )
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def _percent(value: float) -> str:
+    return "–" if value != value else f"{100 * value:.1f}"
+
+
+def _interval(of: Interval) -> str:
+    return f"{_percent(of.value)} [{_percent(of.lo)}, {_percent(of.hi)}]"
+
+
+def _show_plan(evaluation: MipEvaluation, store: Store, workers: int, *, as_json: bool) -> int:
+    total = len(evaluation.lanes)
+    stored = sum(1 for lane in evaluation.lanes if lane_results(store, lane))
+    with rows_only():
+        seconds = most_seconds(evaluation, store) / workers
+    if as_json:
+        plan = {"cells": total, "stored": stored, "to_run": total - stored, "seconds_at_most": seconds}
+        print(json.dumps(plan))
+    else:
+        print(f"{total} cells, {stored} stored, {total - stored} to run, at most about {seconds:.0f} s")
+    return 0

@@ -1,0 +1,21 @@
+"""What lies behind the images measured on: plain ones, and groups where they are corrupted."""
+
+from __future__ import annotations
+
+from bench.sources import Images
+from zoo.data import Dataset
+from zoo.grouped import Groups
+
+
+def base_of(data: Images) -> tuple[str, str | None]:
+    """Name and digest of the plain images behind corrupted ones, else of the images themselves.
+
+    Models trained on these are the ones to measure. The digest is ``None`` where they are not at hand.
+    """
+    groups = groups_of(data)
+    return (groups.base, groups.base_sha256) if groups else (data.name, data.sha256)
+
+
+def groups_of(data: Images) -> Groups | None:
+    """Which corruption and severity each image is; ``None`` for images that are not corrupted."""
+    return data.groups if isinstance(data, Dataset) else None

@@ -1,0 +1,39 @@
+"""The numbers and claims of "Bridging Symmetry and Robustness" (arXiv 2510.16171v3) beside ours.
+
+Everything is a pure function of the printed numbers, kept as data, and of what was measured.
+"""
+
+from bench.paper.claim import Claim
+from bench.paper.claims import CLAIMS
+from bench.paper.compare import Row, Side, rows
+from bench.paper.published import Published, Statement, numbers, printed_means, source, statements
+from bench.paper.reproduction import COLUMNS, RELATIONS, Corrupted, Measured, Reproduction
+from bench.paper.sections import SECTIONS, Needed, Section, needed
+from bench.paper.verdicts import VERDICTS, ClaimOutcome, Judged, judge
+
+__all__ = [
+    "CLAIMS",
+    "COLUMNS",
+    "RELATIONS",
+    "SECTIONS",
+    "VERDICTS",
+    "Claim",
+    "ClaimOutcome",
+    "Corrupted",
+    "Judged",
+    "Measured",
+    "Needed",
+    "Published",
+    "Reproduction",
+    "Row",
+    "Section",
+    "Side",
+    "Statement",
+    "judge",
+    "needed",
+    "numbers",
+    "printed_means",
+    "rows",
+    "source",
+    "statements",
+]

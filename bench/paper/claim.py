@@ -1,0 +1,57 @@
+"""What a claim of the paper is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+EPS = tuple(i / 100 for i in range(1, 16))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Test:
+    """One comparison a claim consists of.
+
+    Attributes:
+        a: model of the zoo.
+        b: the one it is compared with; empty where an accuracy is compared with ``bound``.
+        of: ``clean``, ``fgsm``, ``pgd``, ``corrupted`` (PGD on corrupted images) or ``mip``.
+        eps: the ε it is about.
+        bound, sign: claimed is that sign·(a − b − bound) > 0 in the mean over ε or, without ``b``, that the
+            accuracy is below the bound at each ε.
+        every: the claim speaks of each ε or corruption alone, too.
+    """
+
+    a: str
+    b: str = ""
+    of: str
+    eps: tuple[float, ...] = EPS
+    bound: float = 0.0
+    sign: int = 1
+    every: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A claim.
+
+    Attributes:
+        id: for links.
+        where: section of the paper.
+        quote: a fragment of its sentence, word for word.
+        reading: what is compared, and how words without a number are read.
+        sections: the sections of the page with its numbers.
+        data: the paper's data sets it is about; empty where it names none.
+        tables: the printed numbers it rests on.
+        tests: all must come out as claimed.
+        everywhere: it is about all of ``data`` together, so that one cannot confirm it.
+    """
+
+    id: str
+    where: str
+    quote: str
+    reading: str
+    sections: tuple[str, ...]
+    data: tuple[str, ...]
+    tables: tuple[str, ...]
+    tests: tuple[Test, ...]
+    everywhere: bool = False

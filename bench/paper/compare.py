@@ -1,0 +1,100 @@
+"""Printed numbers beside ours, row by row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.paper.evidence import by_base
+from bench.paper.published import MEAN, Published
+from bench.paper.reproduction import COLUMNS, Corrupted, Measured, Reproduction
+from bench.paper.sections import attack_of, numbers_of, remedy
+from bench.stats import Share, mean_score, wilson
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Our number in a row.
+
+    Attributes:
+        share: accuracy with its 95 % interval. On corrupted images the n is that of base images.
+        difference: ours less the printed one with the interval of ours, as fractions; ``None`` where the two
+            are of different images.
+        protocol: it was measured under.
+        digest: sha256 over the results of the cells it comes from.
+    """
+
+    share: Share
+    difference: tuple[float, float, float] | None
+    protocol: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A printed number, ours by column (``None`` where it was not measured), and the command that measures it."""
+
+    published: Published
+    sides: tuple[Side | None, ...]
+    command: str
+
+
+def rows(reproduction: Reproduction, section: str, dataset: str = "") -> tuple[Row, ...]:
+    """The rows of a section, of one of the paper's data sets or of all, in the order they are printed."""
+    columns = [reproduction.column(column) for column in COLUMNS]
+    corrupted = [reproduction.corrupted_column(column) for column in COLUMNS]
+    printed = numbers_of(section, dataset)
+    found = []
+    for row in printed:
+        if row.dataset == "cifar10c":
+            sides = [_corrupted_side(row, models.get(row.name)) for models in corrupted]
+        elif row.dataset == reproduction.beside:
+            sides = [_side(row, models.get(row.name), reproduction.relation) for models in columns]
+        else:
+            sides = [None for _ in COLUMNS]
+        found.append(Row(row, tuple(sides), _command(row, reproduction)))
+    return tuple(found)
+
+
+def _command(row: Published, reproduction: Reproduction) -> str:
+    here = row.dataset == reproduction.beside
+    return remedy([row.section], row.dataset, reproduction.data_options if here else "")
+
+
+def _side(row: Published, measured: Measured | None, relation: str) -> Side | None:
+    standing = measured and measured.at(attack_of(row), row.eps)
+    if measured is None or standing is None:
+        return None
+    share = wilson(int(standing.sum()), len(standing))
+    return _with(row, measured, share, comparable=relation != "other")
+
+
+def _corrupted_side(row: Published, found: tuple[Corrupted, Measured] | None) -> Side | None:
+    if found is None or not found[0].bases or found[1].at("pgd", row.eps) is None:
+        return None
+    images, measured = found
+    stands, versions = by_base(images, measured, [row.eps])
+    if row.corruption == MEAN:
+        chosen = stands.sum(0) / (versions * len(stands))
+    elif row.corruption in images.groups.names:
+        chosen = stands[images.groups.names.index(row.corruption)] / versions
+    else:
+        return None
+    return _with(row, measured, mean_score(chosen), comparable=images.official)
+
+
+def _with(row: Published, measured: Measured, share: Share, *, comparable: bool) -> Side:
+    difference = (share.value - row.accuracy, share.lo - row.accuracy, share.hi - row.accuracy)
+    return Side(
+        share,
+        difference if comparable else None,
+        measured.setting.protocol,
+        measured.digest(attack_of(row), row.eps),
+    )
+
+
+def spread_over_corruptions(images: Corrupted, measured: Measured, eps: float) -> float:
+    """Sample standard deviation (ddof 1) of the accuracy over the corruptions: what the row Std of Table 1 is."""
+    stands, versions = by_base(images, measured, [eps])
+    return float(np.std(stands.mean(1) / versions, ddof=1))

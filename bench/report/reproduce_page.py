@@ -1,0 +1,197 @@
+"""The paper's tables, figures and claims beside ours as an HTML page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.attacks import Request
+from bench.paper.across import across_protocols
+from bench.paper.compare import Row, rows, spread_over_corruptions
+from bench.paper.published import PrintedMean, Statement, printed_means, source
+from bench.paper.reproduction import COLUMNS, Corrupted, Measured, Reproduction
+from bench.paper.sections import DATASETS, SECTIONS, Section, remedy, statements_of
+from bench.paper.settings import points
+from bench.paper.verdicts import FAILS, HOLDS, difference_text, judge, p_text, points_text
+from bench.protocols import PROTOCOLS
+from bench.report.format import params_text, slug
+from bench.report.page import environment, save
+from bench.results import Results
+from zoo.entries import PAPER_NAMES
+
+if TYPE_CHECKING:
+    from bench.report.reproduce_figures import CurveFigure
+
+_CLASSES = {HOLDS: "right", FAILS: "wrong"}
+# which claims test a statement that is printed without a number for each model
+_CLAIMS = {
+    ("cifar100", "below 1%"): "baseline-below-1",
+    ("cifar10+cifar100", "below 15%"): "below-15",
+    ("cifar10+cifar100", "almost negligible"): "negligible",
+    ("cifar10+cifar100", "+7 to +15 points"): "deeper-by",
+    ("cifar10+cifar100", "+10 to +30 points"): "deeper-by",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The rows of a section on one of the paper's data sets, and their figures by model."""
+
+    dataset: str
+    rows: tuple[Row, ...]
+    figures: tuple[CurveFigure, ...]
+    command: str
+
+    @property
+    def measured(self) -> int:
+        """Rows with a number of ours."""
+        return sum(any(row.sides) for row in self.rows)
+
+    @property
+    def partial(self) -> bool:
+        """Whether something is measured and something is not."""
+        return self.measured > 0 and not all(all(row.sides) for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A section of the page.
+
+    Attributes:
+        section: what it is of.
+        sources: how its numbers were read.
+        tables: printed accuracies by data set.
+        statements: other printed values, each with the id of the claim that tests it; empty where none does.
+        asked: whether it was asked for.
+    """
+
+    section: Section
+    sources: tuple[str, ...]
+    tables: tuple[Table, ...]
+    statements: tuple[tuple[Statement, str], ...]
+    asked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadRow:
+    """Table 1's Mean and Std of a model at one ε, and by column the spread of ours over corruptions."""
+
+    printed: PrintedMean
+    ours: tuple[float | None, ...]
+
+
+def write_reproduction(reproduction: Reproduction, directory: Path) -> Path:
+    """Writes ``<directory>/paper-<data set>.html``, self-contained, whole or not at all; its path.
+
+    The figure of models under protocols is also written to ``figures/`` beside it.
+
+    Raises:
+        UsageError: the directory cannot be written.
+    """
+    stem = f"paper-{slug(reproduction.dataset)}"
+    page = directory / f"{stem}.html"
+    html, files = _render(reproduction, stem)
+    save(page, html, files)
+    return page
+
+
+def chapters(reproduction: Reproduction, stem: str = "") -> tuple[Chapter, ...]:
+    """All sections in order; every printed row is in exactly one of them."""
+    return tuple(_chapter(reproduction, section, stem) for section in SECTIONS.values())
+
+
+def spread_rows(reproduction: Reproduction) -> tuple[SpreadRow, ...]:
+    """Table 1's rows Mean and Std, with the spread of ours over the corruptions measured."""
+    columns = [reproduction.corrupted_column(column) for column in COLUMNS]
+    return tuple(
+        SpreadRow(
+            printed,
+            tuple(_spread(models.get(PAPER_NAMES[printed.model, 10]), printed.eps) for models in columns),
+        )
+        for printed in printed_means()
+    )
+
+
+def _spread(found: tuple[Corrupted, Measured] | None, eps: float) -> float | None:
+    if found is None or not found[0].bases or found[1].at("pgd", eps) is None:
+        return None
+    return spread_over_corruptions(*found, eps) if len(found[0].groups.names) > 1 else None
+
+
+def _chapter(reproduction: Reproduction, section: Section, stem: str) -> Chapter:
+    found = rows(reproduction, section.id)
+    said = statements_of(section.id)
+    files = dict.fromkeys([*(row.published.file for row in found), *(each.file for each in said)])
+    return Chapter(
+        section,
+        tuple(source(file) for file in files),
+        tuple(_tables(reproduction, section, found, stem)),
+        tuple((each, _CLAIMS.get((each.dataset, each.value), "")) for each in said),
+        not reproduction.sections or section.id in reproduction.sections,
+    )
+
+
+def _tables(reproduction: Reproduction, section: Section, found: Sequence[Row], stem: str) -> list[Table]:
+    from bench.report.reproduce_figures import curve_figures
+
+    tables = []
+    for dataset in dict.fromkeys(row.published.dataset for row in found):
+        inside = tuple(row for row in found if row.published.dataset == dataset)
+        figures = curve_figures(inside, f"{stem}-{section.id}-{dataset}") if section.id != "text" else []
+        tables.append(Table(dataset, inside, tuple(figures), inside[0].command))
+    return tables
+
+
+def _attacks(sets: Sequence[Results]) -> list[tuple[str, str]]:
+    """What was run, by protocol: the attacks with their parameters, each once."""
+    found: dict[tuple[str, Request], str] = {}
+    for each in sets:
+        for curve in (curve for model in each.models for curve in model.curves):
+            found[each.setting.protocol, curve.request] = curve.library
+    return [
+        (protocol, f"{request.label}: {library}, {params_text(request)}".removesuffix(", "))
+        for (protocol, request), library in found.items()
+    ]
+
+
+def _sets(reproduction: Reproduction) -> list[Results]:
+    return [*reproduction.results, *(each.results for each in reproduction.corrupted)]
+
+
+def _render(reproduction: Reproduction, stem: str) -> tuple[str, dict[str, bytes]]:
+    """The page, and the files of its figures by name."""
+    from bench.report.reproduce_figures import across_figure
+
+    across = across_protocols(reproduction)
+    figure, files = across_figure(across, stem) if across.shares else ("", {})
+    sets = _sets(reproduction)
+    labels = {each.setting.protocol for each in sets}
+    templates = environment()
+    templates.filters |= {
+        "difference": difference_text,
+        "p": p_text,
+        "points": points_text,
+        "dataset": _dataset,
+    }
+    html = templates.get_template("reproduce.html.j2").render(
+        reproduction=reproduction,
+        columns=COLUMNS,
+        classes=_CLASSES,
+        points=points(reproduction),
+        judged=judge(reproduction),
+        chapters=chapters(reproduction, stem),
+        across=across,
+        across_figure=figure,
+        spreads=spread_rows(reproduction),
+        mip_command=remedy(["figure5"], reproduction.beside, reproduction.data_options),
+        sets=sets,
+        attacks=_attacks(sets),
+        protocols=[protocol for protocol in PROTOCOLS.values() if protocol.label in labels],
+    )
+    return html, files
+
+
+def _dataset(name: str) -> str:
+    return DATASETS.get(name, name)

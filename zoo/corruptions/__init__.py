@@ -1,0 +1,19 @@
+"""Common corruptions of any image set, by libraries that are kept up; docs/corruptions.md lists them."""
+
+from __future__ import annotations
+
+from zoo.corruptions.pixels import CorruptedPixels, chosen_names, digest, split_spec
+from zoo.corruptions.recipe import CORRUPTIONS, MISSING, VERSION, Corruption, corrupted, made
+
+__all__ = [
+    "CORRUPTIONS",
+    "MISSING",
+    "VERSION",
+    "CorruptedPixels",
+    "Corruption",
+    "chosen_names",
+    "corrupted",
+    "digest",
+    "made",
+    "split_spec",
+]
