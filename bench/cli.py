@@ -18,8 +18,11 @@ verified, an interval with every number, and nothing measured twice."""
 
 COMMANDS = {
     "run": "measure models under attacks; write leaderboard, figures and report",
+    "audit": "check whether a model's numbers may be believed",
     "clever": "estimate how far images are from the decision boundary (CLEVER)",
     "theory": "measure what the paper's theory says of a model",
+    "compare": "say which of several measured models is better",
+    "check": "measure a leaderboard's rows of a model again; fail if it has become less robust",
     "train": "train a model of the zoo",
     "list": "show models, attacks and data sets",
     "report": "draw the pages again from the store",
@@ -104,20 +107,42 @@ def _model_options(sub: argparse.ArgumentParser) -> None:
 def _attack_options(sub: argparse.ArgumentParser) -> None:
     group = sub.add_argument_group("attacks")
     group.add_argument(
-        "--attacks", default="fgsm,pgd", metavar="NAMES", help="e.g. fgsm,pgd (default) or foolbox:pgd"
+        "--attacks",
+        default="fgsm,pgd",
+        metavar="NAMES",
+        help="e.g. fgsm,pgd (default), foolbox:pgd, or a set: standard, strong, autoattack; see bench list attacks",
     )
-    group.add_argument("--library", default="torchattacks", metavar="NAME", help="torchattacks or foolbox")
+    group.add_argument(
+        "--library", metavar="NAME", help="torchattacks, foolbox or symbench, for attacks it has"
+    )
     group.add_argument("--norm", default="linf", choices=("linf", "l2"), help="norm of the ball")
     group.add_argument(
         "--eps", metavar="GRID",
         help="radii in pixel units, images in [0, 1]: e.g. 2/255,8/255, or 'paper' for 0.01 … 0.15",
     )  # fmt: skip
-    group.add_argument("--steps", type=int, metavar="N", help="gradient steps of PGD (default 20)")
+    group.add_argument("--steps", type=int, metavar="N", help="gradient steps (default: the attack's own)")
     group.add_argument("--alpha", type=float, metavar="A", help="absolute step size (default 2.5·ε/steps)")
-    group.add_argument("--restarts", type=int, metavar="N", help="random starts of PGD (default 1)")
+    group.add_argument("--restarts", type=int, metavar="N", help="random starts (default 1)")
+    group.add_argument("--targets", type=int, metavar="N", help="classes pgd_t aims at (default 9)")
+    group.add_argument("--queries", type=int, metavar="N", help="passes of black-box attacks")
+    group.add_argument("--eot", type=int, metavar="N", help="passes eot_pgd averages over (default 10)")
+    group.add_argument("--rotation", type=float, metavar="D", help="degrees, spatial attacks (default 30)")
+    group.add_argument(
+        "--translation", type=float, metavar="T", help="share of the side, spatial attacks (default 0.1)"
+    )
     group.add_argument("--no-random-start", action="store_true", help="start PGD from the image itself")
     group.add_argument(
+        "--best-iterate", action="store_true",
+        help="an image is broken if any verified iterate broke it, not only the last one",
+    )  # fmt: skip
+    group.add_argument(
         "--independent", action="store_true", help="attack every clean-right image anew at every ε"
+    )
+    group.add_argument(
+        "--seeds", type=int, metavar="K", help="repeat the attacks with K seeds, from --seed on (default 1)"
+    )
+    group.add_argument(
+        "--audit", choices=("quick", "full"), help="then audit: may these numbers be believed?"
     )
 
 
@@ -157,6 +182,20 @@ def _run_options(sub: argparse.ArgumentParser) -> None:
     _place_options(sub, "store", "leaderboard", "reports")
 
 
+def _audit_options(sub: argparse.ArgumentParser) -> None:
+    _model_options(sub)
+    _data_options(sub)
+    group = sub.add_argument_group("audit")
+    group.add_argument(
+        "--audit", default="quick", choices=("quick", "full"),
+        help="quick (default): probes and PGD in huge balls; full: stronger, targeted and black-box attacks too",
+    )  # fmt: skip
+    group.add_argument("--norm", default="linf", choices=("linf", "l2"), help="norm of the ball")
+    group.add_argument("--eps", metavar="GRID", help="radii as for bench run (default: the data set's)")
+    _measuring_options(sub, n="images (default 200)")
+    _place_options(sub, "store", "leaderboard", "reports")
+
+
 def _clever_options(sub: argparse.ArgumentParser) -> None:
     _model_options(sub)
     _data_options(sub)
@@ -186,6 +225,38 @@ def _theory_options(sub: argparse.ArgumentParser) -> None:
     _place_options(sub, "store", "reports")
 
 
+def _compare_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("models", nargs="+", metavar="MODEL", help="two names or more, as tables show them")
+    sub.add_argument("--dataset", metavar="NAME", help="only settings on this data set")
+    sub.add_argument(
+        "--attack", default="worst", metavar="NAME",
+        help="an attack, or worst (default): all that these models were measured under, image by image",
+    )  # fmt: skip
+    sub.add_argument("--eps", metavar="GRID", help="only these ε (default: all measured)")
+    sub.add_argument("--json", action="store_true", help="pairs as one JSON list on stdout")
+    _place_options(sub, "store")
+
+
+def _check_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--against", required=True, metavar="FILE", help="leaderboard with the reference rows")
+    sub.add_argument(
+        "--tolerance", type=float, default=0.0, metavar="T",
+        help="accuracy that may be lost, as a fraction: 0.01 is one point (default 0)",
+    )  # fmt: skip
+    _model_options(sub)
+    _data_options(sub)
+    group = sub.add_argument_group("measuring")
+    group.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
+    group.add_argument(
+        "--workers", type=int, metavar="N", help="processes (default: the cores); no number changes"
+    )
+    group.add_argument(
+        "--json", action="store_true", help="every row with its status as one JSON list on stdout"
+    )
+    _place_options(sub, "store")
+    sub.set_defaults(n=None, seed=0)  # each row says its own
+
+
 def _train_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("model", metavar="NAME", help="e.g. baseline_cnn or equivariant_gcnn.pgd_at")
     _data_options(sub)
@@ -194,6 +265,7 @@ def _train_options(sub: argparse.ArgumentParser) -> None:
     group.add_argument("--epochs", type=int, metavar="N", help="passes over the data (default: the recipe's)")
     group.add_argument("--width", default="1", metavar="W", help="scale of all widths, or 'released'")
     group.add_argument("--seed", type=int, metavar="S", help="seed (default: the name's own, else 0)")
+    group.add_argument("--seeds", metavar="LIST", help="train NAME@SEED for each: e.g. 0..4 or 0,2,5")
     group.add_argument(
         "--threads", type=int, default=None, metavar="T", help="CPU threads (default: the cores)"
     )

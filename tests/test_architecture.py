@@ -18,27 +18,31 @@ zoo.deployment zoo.registry
 zoo
 zoo.checkpoints
 zoo.train
-bench.errors bench.memo
+bench.errors bench.memo bench.stats
+bench.paired
 bench.cell
 bench.protocols
 bench.attacks
 bench.results
 bench.plan
 bench.judge
+bench.board bench.iterates
 bench.measure
 bench.theory bench.clever
+bench.audit
+bench.audit_plan
 bench.sources bench.store
 bench.executors
 bench.run
 bench.collect bench.clever_collect
+bench.audit_collect
 bench.history
-bench.stats
 bench.ranking bench.rows
-bench.clever_rows
+bench.clever_rows bench.replicas
 bench.leaderboard
 bench.report
-bench.evaluation bench.export
-bench.estimate bench.api bench.clever_evaluation
+bench.evaluation bench.export bench.comparing
+bench.estimate bench.api bench.regression bench.clever_evaluation bench.audit_evaluation
 bench
 bench.doctor
 bench.commands

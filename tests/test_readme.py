@@ -51,7 +51,7 @@ def test_from_python(capsys: pytest.CaptureFixture[str]) -> None:
     robust = eval(capsys.readouterr().out.replace(" ", ",").replace("[,", "["))  # numpy prints [a b]
     assert len(robust) == 2
     assert 1 >= robust[0] >= robust[1] >= 0
-    assert len(namespace["rows"]) == 4
+    assert len(namespace["rows"]) == 6  # two attacks and their worst case at two ε
 
 
 def test_every_command_and_model_it_names_exists() -> None:

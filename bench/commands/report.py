@@ -8,8 +8,8 @@ from pathlib import Path
 from bench.clever_collect import clever_history
 from bench.commands import clever
 from bench.commands.options import check_directory
-from bench.commands.run import write_page
 from bench.commands.screen import say
+from bench.commands.writing import write_page
 from bench.errors import UsageError
 from bench.history import chapters
 from bench.store import DirectoryStore, Store

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 from argparse import Namespace
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bench import leaderboard
 from bench.attacks import parse_requests
+from bench.audit_collect import verdicts
+from bench.audit_evaluation import audit_of
+from bench.commands.audit import audited
+from bench.commands.audit_screen import audit_table
 from bench.commands.options import (
     check_directory,
     check_numbers,
@@ -20,12 +24,14 @@ from bench.commands.options import (
 )
 from bench.commands.running import rows_only, running
 from bench.commands.screen import ranked_table, say
+from bench.commands.writing import write_page
 from bench.estimate import seconds_left
 from bench.evaluation import Ask, Evaluation, prepare, run_evaluation
-from bench.history import chapters, page_results
 from bench.rows import rows
 from bench.run import lane_results
 from bench.store import DirectoryStore, MemoryStore, Store
+
+PARAMETERS = ("steps", "alpha", "restarts", "targets", "queries", "eot", "rotation", "translation")
 
 
 def execute(options: Namespace) -> int:
@@ -43,26 +49,51 @@ def execute(options: Namespace) -> int:
         return _show_plan(evaluation, known, workers, as_json=options.json)
     store = DirectoryStore(Path(options.store))
     with running(evaluation.bench, evaluation.device, workers) as (executor, progress):
-        outcome = run_evaluation(evaluation, store, executor, progress)
-    fresh = [row for results in outcome.results for row in rows(results)]
+        # the first seed last: the newest run is the one that pages show in full
+        outcomes = [
+            run_evaluation(each, store, executor, progress)
+            for each in reversed(_by_seed(evaluation, options.seeds))
+        ]
+    results = [found for outcome in reversed(outcomes) for found in outcome.results]
+    failures = [failure for outcome in reversed(outcomes) for failure in outcome.failures]
+    if options.audit:
+        audit = audit_of(evaluation, options.audit)
+        audits, faults = audited(audit, store, workers)
+        failures += faults
+    marks = verdicts(store)
+    fresh = [row for found in results for row in rows(found, marks)]
     leaderboard.merge(table, fresh)
-    page = write_page(store, evaluation.setting.dataset, pages, [str(f) for f in outcome.failures])
+    leaderboard.mark(table, marks)
+    page = write_page(store, evaluation.setting.dataset, pages, [str(failure) for failure in failures])
     if options.json:
         print(json.dumps(fresh, allow_nan=False))
     elif fresh:
-        ranked_table(outcome.results[0])
+        ranked_table(results[0])
+        if options.audit:
+            audit_table(audits)
     say(f"leaderboard: {table} ({len(fresh)} rows)" + (f", page: {page}" if page else ""))
-    for failure in outcome.failures:
+    for failure in failures:
         say(f"bench: failed: {failure}")
-    return 1 if outcome.failures else 0
+    return 1 if failures else 0
+
+
+def _by_seed(evaluation: Evaluation, seeds: int | None) -> list[Evaluation]:
+    """The evaluation once for every seed: its own and those that follow."""
+    first = evaluation.setting.seed
+    return [
+        replace(evaluation, setting=replace(evaluation.setting, seed=seed))
+        for seed in range(first, first + (seeds or 1))
+    ]
 
 
 def asked(options: Namespace) -> Ask:
     """The ask that command-line options mean; raises ``UsageError``."""
-    params = {"steps": options.steps, "alpha": options.alpha, "restarts": options.restarts}
+    params = {name: getattr(options, name) for name in PARAMETERS}
     given = {name: value for name, value in params.items() if value is not None}
     if options.no_random_start:
         given["random_start"] = False
+    if options.best_iterate:
+        given["best_iterate"] = True
     check_numbers(options)
     return Ask(
         models=model_names(options),
@@ -81,21 +112,6 @@ def asked(options: Namespace) -> Ask:
         command=shown_command(options.argv),
         download=options.download,
     )
-
-
-def write_page(store: Store, dataset: str, directory: Path, failed: Sequence[str]) -> Path | None:
-    """Draws a data set's page; ``None`` if nothing of it is complete."""
-    from bench import report
-
-    newest, *older = chapters(store, dataset)
-    main, apart = page_results(store, newest, failed)
-    others = list(apart)
-    for chapter in older:
-        first, rest = page_results(store, chapter)
-        others += [first, *rest]
-    if not main.models and not main.failed:
-        return None
-    return report.write(main, [results for results in others if results.models], directory)
 
 
 def _show_plan(evaluation: Evaluation, store: Store, workers: int, *, as_json: bool) -> int:

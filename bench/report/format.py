@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from bench.results import Results
     from bench.stats import Share
 
+# how an audit's verdict is shown: a sign that needs no colour, and words
+VERDICTS = {
+    "not_believable": ("✗", "not believable"),
+    "upper_bound": ("≤", "upper bound"),
+    "believable": ("✓", "believable"),
+}
 NORMS = {"linf": "L∞", "l2": "L2", "l1": "L1"}
 _LONGEST_SLUG = 60
 _LONGEST_LABEL = 30
@@ -80,21 +86,38 @@ def figure_label(name: str) -> str:
 
 
 def attack_names(results: Results) -> dict[Request, str]:
-    """The attacks of all models with names that tell them apart, in the order they first appear."""
-    requests = list(dict.fromkeys(curve.request for model in results.models for curve in model.curves))
-    labels = [request.label for request in requests]
-    return {
-        request: label if labels.count(label) == 1 else f"{label} ({params_text(request)})"
-        for request, label in zip(requests, labels, strict=True)
-    }
+    """The attacks over the grid of all models with distinct names, in the order they first appear."""
+    return _names(curve.request for model in results.models for curve in model.curves)
 
 
-def params_text(request: Request) -> str:
-    """The parameters of an attack in one line; a step size of ``None`` is the rule it stands for."""
+def spatial_names(results: Results) -> dict[Request, str]:
+    """The spatial attacks of all models with distinct names, in the order they first appear."""
+    return _names(curve.request for model in results.models for curve in model.spatial)
+
+
+def _names(requests: Iterable[Request]) -> dict[Request, str]:
+    """Labels, each with the parameters that are not the attack's own defaults, as ``pgd (steps 50)``."""
+    names = {}
+    for request in dict.fromkeys(requests):
+        own = params_text(request, only_changed=True)
+        names[request] = f"{request.label} ({own})" if own else request.label
+    return names
+
+
+def params_text(request: Request, *, only_changed: bool = False) -> str:
+    """The parameters of an attack in one line; a step size of ``None`` is the rule it stands for.
+
+    Args:
+        request: the attack.
+        only_changed: leave out those that are the attack's defaults.
+    """
     texts = []
     for name, value in request.params:
+        if only_changed and value == request.spec.params.get(name):
+            continue
         if isinstance(value, bool):
             value = "yes" if value else "no"
         shown = "2.5·ε/steps" if name == "alpha" and value is None else value
+        shown = f"{shown:g}" if isinstance(shown, float) else shown
         texts.append(f"{name.replace('_', ' ')} {shown}")
     return ", ".join(texts)
