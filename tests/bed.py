@@ -1,14 +1,13 @@
 """Models to try the audit on: broken ones that look robust or otherwise deceive, and honest ones.
 
 All hold a network trained on the digits, so their clean accuracy is real. Each is a factory for the command line:
-``bench audit --model tests/bed.py:quantised``. ``EXPECTED`` says which checks must catch which, by name.
+``bench audit --model tests/bed.py:quantised``. ``bed_expected.py`` says which checks must catch which.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -513,11 +512,3 @@ def fills_a_cache() -> nn.Module:
         return self.net(x * self.ones[x.shape[1:]])
 
     return _model(forward, ones={})
-
-
-@dataclass(frozen=True)
-class Caught:
-    """The checks that must catch a model: in every mode, and in a full audit besides."""
-
-    quick: tuple[str, ...]
-    full: tuple[str, ...] = ()

@@ -68,7 +68,7 @@ def execute(options: Namespace) -> int:
     if options.json:
         print(json.dumps(fresh, allow_nan=False))
     elif fresh:
-        ranked_table(results[0])
+        ranked_table(results[0], marks)
         if options.audit:
             audit_table(audits)
     say(f"leaderboard: {table} ({len(fresh)} rows)" + (f", page: {page}" if page else ""))

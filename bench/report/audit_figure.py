@@ -60,7 +60,7 @@ def draw_audit(block: AuditBlock, name: str) -> tuple[str, dict[str, bytes]]:
         block: the audits; at least one model.
         name: what the files are called, without ending.
     """
-    setting = block.results.setting
+    setting = block.setting
     title = f"{setting.base.dataset}: {setting.mode} audit, first {setting.base.n:,} images"
     with look():
         return inline(_grid(block), name), as_files(_grid(block, " ".join(title.split())), name)

@@ -12,6 +12,7 @@ from bench.report.format import VERDICTS, eps_texts
 
 if TYPE_CHECKING:
     from bench.audit_collect import AuditResults
+    from bench.audit_plan import AuditSetting
 
 FLAGGED = ("fail", "warn")
 KINDS = {"fatal": "fatal", "strength": "strength", "inform": "informs"}  # in this order everywhere
@@ -71,7 +72,8 @@ class AuditBlock:
     """The audits of one setting.
 
     Attributes:
-        results: the setting and how it was run.
+        setting: what the models share.
+        commands: that made them.
         eps: texts of its ε grid.
         models: the worst verdicts first.
         checks: of its mode, by kind.
@@ -79,7 +81,8 @@ class AuditBlock:
         unseen: what was not looked at.
     """
 
-    results: AuditResults
+    setting: AuditSetting
+    commands: tuple[str, ...]
     eps: tuple[str, ...]
     models: tuple[AuditedModel, ...]
     checks: tuple[Check, ...]
@@ -93,8 +96,11 @@ class AuditBlock:
 
 
 def audit_blocks(audits: Sequence[AuditResults]) -> tuple[AuditBlock, ...]:
-    """One block for each setting that was audited."""
-    return tuple(_block(results) for results in audits)
+    """One block for each setting that was audited, in however many runs."""
+    groups: dict[AuditSetting, list[AuditResults]] = {}
+    for results in audits:
+        groups.setdefault(results.setting, []).append(results)
+    return tuple(_block(setting, runs) for setting, runs in groups.items())
 
 
 def marks(audits: Sequence[AuditResults]) -> dict[tuple[str, str], Mark]:
@@ -111,20 +117,23 @@ def by_kind(checks: Sequence[Check]) -> tuple[Check, ...]:
     return tuple(check for kind in KINDS for check in checks if check.kind == kind)
 
 
-def _block(results: AuditResults) -> AuditBlock:
-    names = _names(results.audits)
+def _block(setting: AuditSetting, runs: Sequence[AuditResults]) -> AuditBlock:
+    audits = [audit for results in runs for audit in results.audits]
+    names = _names(audits)
     models = [
         AuditedModel(name, audit, _mark(audit), _flags(audit))
-        for name, audit in zip(names, results.audits, strict=True)
+        for name, audit in zip(names, audits, strict=True)
     ]
+    chosen = [results.eps.get(audit.model) for results in runs for audit in results.audits]
     severity = list(VERDICTS)
     return AuditBlock(
-        results=results,
-        eps=eps_texts(results.setting.base.eps),
+        setting=setting,
+        commands=tuple(dict.fromkeys(results.command for results in runs)),
+        eps=eps_texts(setting.base.eps),
         models=tuple(sorted(models, key=lambda model: severity.index(model.mark.verdict))),
-        checks=by_kind([check for check in CHECKS.values() if results.setting.mode in check.modes]),
-        strength=_strength(results, names),
-        unseen=_unseen(results.audits, names),
+        checks=by_kind([check for check in CHECKS.values() if setting.mode in check.modes]),
+        strength=_strength(setting, names, chosen),
+        unseen=_unseen(audits, names),
     )
 
 
@@ -165,12 +174,14 @@ def _mark(audit: Audit) -> Mark:
     return Mark(audit.verdict, f"{reason}; not so: {', '.join(ids)}" if ids else reason)
 
 
-def _strength(results: AuditResults, names: Sequence[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    shown = dict(zip(results.setting.base.eps, eps_texts(results.setting.base.eps), strict=True))
+def _strength(
+    setting: AuditSetting, names: Sequence[str], chosen: Sequence[float | None]
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    shown = dict(zip(setting.base.eps, eps_texts(setting.base.eps), strict=True))
     groups: dict[float, list[str]] = {}
-    for name, audit in zip(names, results.audits, strict=True):
-        if audit.model in results.eps:
-            groups.setdefault(results.eps[audit.model], []).append(name)
+    for name, eps in zip(names, chosen, strict=True):
+        if eps is not None:
+            groups.setdefault(eps, []).append(name)
     return tuple((shown.get(eps, f"{eps:.6g}"), tuple(groups[eps])) for eps in sorted(groups))
 
 

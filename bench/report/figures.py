@@ -90,7 +90,7 @@ def draw(results: Results, lines: Sequence[Standing], stem: str) -> Figures:
     return Figures(tuple(curves), scatter, files)
 
 
-def _attacks(results: Results) -> list[tuple[Request | None, str]]:
+def _attacks(results: Results) -> Sequence[tuple[Request | None, str]]:
     """Every attack with its name, and before more than two the worst case over all."""
     names = attack_names(results)
     return [(None, _WORST)] * (len(names) > 2) + list(names.items())
