@@ -1,24 +1,24 @@
-"""Which checks must catch which model of ``tests/bed.py``, in a quick audit and in a full one."""
+"""Which checks must catch which model of ``tests/bed.py``: ``EXPECTED`` in both modes, ``FULL_ONLY`` in full."""
 
 from __future__ import annotations
 
 EXPECTED: dict[str, tuple[str, ...]] = {
-    "quantised": ("C3", "C11"),
+    "quantised": ("C3",),
     "saturated": ("C3",),
-    "gives_up": ("C3", "C11"),
+    "gives_up": ("C3",),
     "clipped": ("C3",),
-    "binarised": ("C3", "C11"),
+    "binarised": ("C3",),
     "blind_when_clean": ("C3",),
     "blind_when_attacked": ("C3",),
     "detached": ("C4",),
     "no_graph": ("C4",),
     "through_numpy": ("C4",),
     "one_hot": ("C2", "C4"),
-    "wrong_sign": ("C32", "C7", "C10", "C11"),
+    "wrong_sign": ("C10", "C32"),
     "random_gradient": ("C1",),
-    "fixed_gradient": ("C32", "C7", "C11"),
-    "shattered": ("C32", "C7", "C11"),
-    "decoy": ("C32", "C7", "C11"),
+    "fixed_gradient": ("C32",),
+    "shattered": ("C10", "C32"),
+    "decoy": ("C32",),
     "noisy": ("C1",),
     "rarely_noisy": ("C1",),
     "random_shift": ("C1",),
@@ -48,6 +48,13 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     "optimises": ("C5",),
     "optimises_unseen": ("C5",),
     "k_winners": ("C17",),
+}
+
+FULL_ONLY: dict[str, tuple[str, ...]] = {
+    "wrong_sign": ("C7",),
+    "fixed_gradient": ("C7",),
+    "shattered": ("C7",),
+    "decoy": ("C7",),
 }
 
 HONEST_ZOO = (

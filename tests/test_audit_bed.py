@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ import zoo
 from bench.audit import CHECKS, Audit, probe_findings
 from bench.audit.probe import probe
 from tests import bed
-from tests.bed_expected import EXPECTED, HONEST, HONEST_ZOO
+from tests.bed_expected import EXPECTED, FULL_ONLY, HONEST, HONEST_ZOO
 from zoo.deployment import deploy
 
 # A few classes in the default suite, every model with the slow tests.
@@ -67,8 +68,9 @@ def test_every_honest_model_is_believable(name: str) -> None:
 def test_the_bed_is_large_enough() -> None:
     assert len(EXPECTED) >= 12
     assert len(HONEST_ZOO) + len(HONEST) >= 5
-    fatal = [n for n, ids in EXPECTED.items() if any(CHECKS[id].kind == "fatal" for id in ids)]
+    fatal = [name for name, ids in EXPECTED.items() if any(CHECKS[id].kind == "fatal" for id in ids)]
     assert len(fatal) >= 12
+    assert set(FULL_ONLY) <= set(EXPECTED)
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -80,3 +82,23 @@ def test_broken_models_look_like_models(name: str) -> None:
         right = deploy(getattr(bed, name)())(digits.images(0, 60)).argmax(1) == digits.targets(0, 60)
     if name not in ("expects_normalised", "expects_bytes", "random_shift"):
         assert right.float().mean() > 0.8
+
+
+def test_the_documentation_has_every_check_and_every_broken_model() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "audit.md").read_text(encoding="utf-8")
+    for check in CHECKS.values():
+        row = (
+            check.id,
+            check.kind,
+            check.title,
+            check.rule,
+            check.source,
+            check.cost,
+            ", ".join(check.modes),
+        )
+        assert f"| {' | '.join(row)} |" in text
+        assert f"| {check.id} | {check.meaning} | {check.remedy} |" in text
+    for name, ids in EXPECTED.items():
+        summary = str(getattr(bed, name).__doc__).splitlines()[0]
+        later = ", ".join(FULL_ONLY.get(name, ()))
+        assert f"| `{name}` | {summary} | {', '.join(ids)} | {later} |" in text

@@ -68,10 +68,7 @@ CHECKS: dict[str, Check] = {
         ),
         Check(
             id="C3", title="Input gradients do not vanish", kind="fatal", cost="probe", threshold=0.01,
-            rule=(
-                "the gradient of the cross-entropy or of the margin is exactly 0 on more than 1 % of images, "
-                "at the image or at a random point of its ball"
-            ),
+            rule="the gradient of cross-entropy or margin is 0 on over 1 % of images, there or at a point nearby",
             source=f"{_AA} (zero gradients); {_PINTOR}; {_ATHALYE}; 1 % is ours",
             meaning="Gradient attacks cannot move these images, so they count as robust without being so.",
             remedy="Remove rounding, saturation and clipping between image and logits, or bypass them (BPDA).",
@@ -227,10 +224,7 @@ CHECKS: dict[str, Check] = {
         ),
         Check(
             id="C22", title="Two libraries agree", kind="inform", cost="probe", threshold=1e-6,
-            rule=(
-                "FGSM or PGD of torchattacks and foolbox differ by more than 1e-6 in a pixel, on an image "
-                "whose largest gradient exceeds 1e-30"
-            ),
+            rule="FGSM or PGD of the two differ by over 1e-6 in a pixel, where a gradient exceeds 1e-30",
             source="this harness: on ordinary models they agree bit for bit",
             meaning="The gradients underflow, or change from call to call.",
             remedy="See C1 and C3; else report it as a fault of a library.",

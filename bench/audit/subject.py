@@ -78,7 +78,7 @@ class Subject:
     def _walked(self) -> Path | str:
         try:
             return walk(self.model, self.x, self.y, self.noise - self.x)
-        except Exception as fault:  # whatever the model's own backward pass raises: that is the finding
+        except (Exception, SystemExit) as fault:  # whatever the model raises: that is the finding
             return told(fault)
 
 

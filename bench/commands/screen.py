@@ -119,6 +119,7 @@ def _print_spatial(setting: Setting, spatial: SpatialTable) -> None:
     table = Table(
         title=f"{escape(setting.dataset)}: accuracy in % under rotations and translations, n = {setting.n}",
         caption="; ".join(f"{name}: {tried}" for name, _, tried in spatial.attacks),
+        min_width=80,
     )
     table.add_column("model", overflow="fold")
     for column in ("clean", *(name for name, _, _ in spatial.attacks)):

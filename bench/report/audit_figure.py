@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from matplotlib.collections import LineCollection, PatchCollection
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
+from matplotlib.path import Path
 
 from bench.report.audit_section import KINDS, AuditBlock
 from bench.report.figures import as_files, inline, look
 from bench.report.format import figure_label
-from bench.report.style import CARD, LINE, MUTED
+from bench.report.style import CARD, LINE, MUTED, RIGHT, WARN, WRONG
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from bench.audit import Check
 
 _CELL, _GAP, _EDGE = 0.28, 0.14, 0.025  # inches; the gap is between kinds of checks
-_SIGN = 0.056  # half a sign
-_NAMES, _VERDICT = 2.0, 1.25
+_SIGN = 0.112
+_NAMES, _VERDICT = 2.3, 1.4
 _HEAD, _LEGEND, _TITLE = 0.52, 0.36, 0.4
 
 Point = tuple[float, float]
@@ -32,7 +33,7 @@ Point = tuple[float, float]
 class Outcome:
     """How an outcome is drawn: the ground of its cell, the strokes of its sign, and its name in the legend.
 
-    Strokes are in a square from −1 to 1 with y downward.
+    Strokes are in a square from −1 to 1.
     """
 
     ground: str
@@ -43,14 +44,14 @@ class Outcome:
 
 
 OUTCOMES = {
-    "pass": Outcome("#009e73", 0.15, "#009e73", (((-0.8, 0.1), (-0.2, 0.7), (0.8, -0.7)),), "passed"),
-    "warn": Outcome("#e69f00", 1.0, "#1b1b1b", (((0, -0.9), (0, 0.25)), ((0, 0.85), (0, 0.87))), "flagged"),
+    "pass": Outcome("#009e73", 0.15, RIGHT, (((-0.8, -0.1), (-0.2, -0.7), (0.8, 0.7)),), "passed"),
+    "warn": Outcome("#e69f00", 1.0, "#1b1b1b", (((0, 1.0), (0, -0.3)), ((0, -0.7), (0, -1.0))), "flagged"),
     "fail": Outcome(
         "#c0392b", 1.0, "#fefefe", (((-0.7, -0.7), (0.7, 0.7)), ((-0.7, 0.7), (0.7, -0.7))), "failed, fatal"
     ),
     "skip": Outcome(LINE, 0.45, MUTED, (((-0.4, 0), (0.4, 0)),), "not looked at"),
 }
-_VERDICT_INK = {"not_believable": "#d5473b", "upper_bound": "#b87a00", "believable": "#009e73"}
+_VERDICT_INK = {"not_believable": WRONG, "upper_bound": WARN, "believable": RIGHT}
 
 
 def draw_audit(block: AuditBlock, name: str) -> tuple[str, dict[str, bytes]]:
@@ -80,11 +81,11 @@ def _grid(block: AuditBlock, title: str = "") -> Figure:
     places: dict[str, list[Point]] = {status: [] for status in OUTCOMES}
     for row, model in enumerate(block.models):
         y = top + _CELL * (row + 0.5)
-        axes.text(_NAMES - 0.1, y, figure_label(model.name), ha="right", va="center", fontsize=7.5)
+        axes.text(_NAMES - 0.1, y, figure_label(model.name), ha="right", va="center", fontsize=9)
         for finding in model.audit.findings:
             places[finding.status].append((columns[finding.id], y))
         verdict = model.mark.verdict
-        axes.text(width + 0.1, y, model.mark.text, va="center", fontsize=7.5, color=_VERDICT_INK[verdict])
+        axes.text(width + 0.1, y, model.mark.text, va="center", fontsize=9, color=_VERDICT_INK[verdict])
     _legend(axes, places, height - 0.12)
     for status, centres in places.items():
         _cells(axes, OUTCOMES[status], centres)
@@ -107,11 +108,11 @@ def _heads(axes: Axes, checks: Sequence[Check], columns: Mapping[str, float], to
     for kind, text in KINDS.items():
         own = [columns[check.id] for check in checks if check.kind == kind]
         if own:
-            axes.text(own[0] - _CELL / 2 + _EDGE, top - 0.3, text, va="bottom", fontsize=8, weight="bold")
+            axes.text(own[0] - _CELL / 2 + _EDGE, top - 0.3, text, va="bottom", fontsize=9, weight="bold")
             ends = own[0] - _CELL / 2 + _EDGE, own[-1] + _CELL / 2 - _EDGE
             axes.plot(ends, (top - 0.26,) * 2, color=MUTED, linewidth=0.7)
     for check in checks:
-        axes.text(columns[check.id], top - 0.06, check.id, ha="center", fontsize=6.5, color=MUTED)
+        axes.text(columns[check.id], top - 0.06, check.id, ha="center", fontsize=7.5, color=MUTED)
 
 
 def _legend(axes: Axes, places: Mapping[str, list[Point]], y: float) -> None:
@@ -120,21 +121,20 @@ def _legend(axes: Axes, places: Mapping[str, list[Point]], y: float) -> None:
     for status, outcome in OUTCOMES.items():
         if places[status]:
             places[status].append((x, y - 0.02))
-            axes.text(x + 0.2, y - 0.02, outcome.about, va="center", fontsize=7.5, color=MUTED)
-            x += 0.55 + 0.065 * len(outcome.about)
+            axes.text(x + 0.2, y - 0.02, outcome.about, va="center", fontsize=9, color=MUTED)
+            x += 1.25
 
 
 def _cells(axes: Axes, outcome: Outcome, centres: Sequence[Point]) -> None:
-    half = _CELL / 2 - _EDGE
-    boxes = [
-        FancyBboxPatch((x - half, y - half), 2 * half, 2 * half, boxstyle="round,pad=0,rounding_size=0.035")
-        for x, y in centres
-    ]
-    axes.add_collection(PatchCollection(boxes, facecolor=outcome.ground, alpha=outcome.opacity, linewidth=0))
-    strokes = [
-        [(x + _SIGN * dx, y + _SIGN * dy) for dx, dy in stroke]
-        for x, y in centres
-        for stroke in outcome.strokes
-    ]
-    signs = LineCollection(strokes, colors=outcome.ink, linewidths=1.25, capstyle="round", joinstyle="round")
-    axes.add_collection(signs)
+    """Grounds and signs as markers, which an SVG defines once however many there are."""
+    if not centres:
+        return
+    x, y = zip(*centres, strict=True)
+    side = _CELL - 2 * _EDGE
+    box = FancyBboxPatch((-1, -1), 2, 2, boxstyle="round,pad=0,rounding_size=0.3").get_path()
+    ground = {"color": outcome.ground, "alpha": outcome.opacity, "markeredgewidth": 0}
+    axes.plot(x, y, linestyle="none", marker=box, markersize=72 * side, **ground)
+    sign = Path.make_compound_path(*(Path(stroke) for stroke in outcome.strokes))
+    size = 72 * _SIGN * float(np.abs(sign.vertices).max())  # a marker's path is stretched to its size
+    ink = {"markerfacecolor": "none", "markeredgecolor": outcome.ink, "markeredgewidth": 1.3}
+    axes.plot(x, y, linestyle="none", marker=sign, markersize=size, **ink)

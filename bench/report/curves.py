@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bench.ranking import Standing
     from bench.results import ModelResult, Results
 
+_LONGEST_TITLE = 40  # the last ten characters fit in small type
 _TICK_CHARACTER, _TICK_GAP = 0.025, 0.03  # shares of an axis
 
 
@@ -116,7 +117,9 @@ def draw_panel(axes: Axes, panel: Panel, styles: dict[str, Style]) -> None:
 
 def _dress(axes: Axes, panel: Panel) -> None:
     """Title, axes and ticks; of a long ε grid only some ticks get a text."""
-    axes.set_title(figure_label(panel.title), loc="left", fontsize=9, weight="bold", pad=6)
+    title = figure_label(panel.title, _LONGEST_TITLE)
+    size = 9 if len(title) <= _LONGEST_TITLE - 10 else 7.5
+    axes.set_title(title, loc="left", fontsize=size, weight="bold", pad=6)
     axes.set_xlabel(f"ε ({norm_text(panel.norm)})", fontsize=7.5, labelpad=1)
     axes.set_ylabel("accuracy, %", fontsize=7.5, labelpad=2)
     axes.set_xticks(panel.eps, _tick_texts(panel.eps))

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from bench.report.curves import Panel, draw_panel, panels
 from bench.report.format import attack_names, figure_label, norm_text, slug
 from bench.report.scatter import draw_key, draw_scatter
-from bench.report.style import CARD, INK, LINE, MUTED, PALETTE, Style, styles
+from bench.report.style import CARD, INK, LINE, MUTED, PALETTE, RIGHT, WARN, WRONG, Style, styles
 
 if TYPE_CHECKING:
     from bench.attacks import Request
@@ -40,6 +40,9 @@ _PAGE_COLOURS = {
     MUTED: "var(--muted)",
     LINE: "var(--line)",
     PALETTE[0]: "var(--accent)",
+    WRONG: "var(--wrong)",
+    WARN: "var(--warn)",
+    RIGHT: "var(--right)",
 }
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bench.attacks import Request
+    from bench.cell import Scalar
     from bench.results import Results
     from bench.stats import Share
 
@@ -78,11 +79,11 @@ def slug(name: str) -> str:
     return f"{safe or 'data'}-{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:6]}"
 
 
-def figure_label(name: str) -> str:
+def figure_label(name: str, longest: int = _LONGEST_LABEL) -> str:
     """A name as figures can draw it: one line, printable, not longer than its legend has room for."""
     line = "".join(c if c.isprintable() else " " for c in name)
     line = " ".join(line.split())
-    return line if len(line) <= _LONGEST_LABEL else line[: _LONGEST_LABEL - 1] + "…"
+    return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
 def attack_names(results: Results) -> dict[Request, str]:
@@ -99,25 +100,28 @@ def _names(requests: Iterable[Request]) -> dict[Request, str]:
     """Labels, each with the parameters that are not the attack's own defaults, as ``pgd (steps 50)``."""
     names = {}
     for request in dict.fromkeys(requests):
-        own = params_text(request, only_changed=True)
+        defaults = request.spec.params
+        own = ", ".join(_changed(*param) for param in request.params if param[1] != defaults.get(param[0]))
         names[request] = f"{request.label} ({own})" if own else request.label
     return names
 
 
-def params_text(request: Request, *, only_changed: bool = False) -> str:
-    """The parameters of an attack in one line; a step size of ``None`` is the rule it stands for.
+def _changed(name: str, value: Scalar) -> str:
+    """As ``steps 50``, ``best iterate`` or ``no random start``."""
+    words = name.replace("_", " ")
+    if isinstance(value, bool):
+        return words if value else f"no {words}"
+    return f"{words} {_param(name, value)}"
 
-    Args:
-        request: the attack.
-        only_changed: leave out those that are the attack's defaults.
-    """
-    texts = []
-    for name, value in request.params:
-        if only_changed and value == request.spec.params.get(name):
-            continue
-        if isinstance(value, bool):
-            value = "yes" if value else "no"
-        shown = "2.5·ε/steps" if name == "alpha" and value is None else value
-        shown = f"{shown:g}" if isinstance(shown, float) else shown
-        texts.append(f"{name.replace('_', ' ')} {shown}")
-    return ", ".join(texts)
+
+def params_text(request: Request) -> str:
+    """The parameters of an attack in one line; a step size of ``None`` is the rule it stands for."""
+    return ", ".join(f"{name.replace('_', ' ')} {_param(name, value)}" for name, value in request.params)
+
+
+def _param(name: str, value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if name == "alpha" and value is None:
+        return "2.5·ε/steps"
+    return f"{value:g}" if isinstance(value, float) else str(value)
