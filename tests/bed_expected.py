@@ -55,6 +55,7 @@ FULL_ONLY: dict[str, tuple[str, ...]] = {
     "fixed_gradient": ("C7",),
     "shattered": ("C7",),
     "decoy": ("C7",),
+    "k_winners": ("C7", "C16"),
 }
 
 HONEST_ZOO = (
