@@ -85,7 +85,7 @@ def page_results(
 
 
 def _common_attacks(models: Iterable[ModelResult]) -> tuple[Request, ...]:
-    counts = Counter(model.attack_set for model in models)
+    counts = Counter(model.attack_set for model in models if model.attack_set)
     return max(counts, key=lambda attacks: (counts[attacks], len(attacks)), default=())
 
 

@@ -61,6 +61,11 @@ def skipped(id: str, reason: str) -> Finding:
     return Finding(id=id, status="skip", value=None, threshold=CHECKS[id].threshold, detail=reason)
 
 
+def limit_of(id: str) -> float:
+    """The threshold of a check; 0 where any occurrence is flagged."""
+    return CHECKS[id].threshold or 0.0
+
+
 def where(images: Any) -> tuple[int, ...]:
     """Places of the images that are marked in (n,) bool."""
     return tuple(int(place) for place in np.flatnonzero(images))
@@ -89,7 +94,7 @@ def by_gain(
         names: of the two, for the sentence.
     """
     difference = gain(weaker, stronger)
-    flagged = difference.lo > (CHECKS[id].threshold or 0.0)
+    flagged = difference.lo > limit_of(id)
     detail = (
         f"{names[0]} leaves {int(weaker.sum())} of {len(weaker)} images standing, {names[1]} "
         f"{int(stronger.sum())}: {100 * difference.value:+.1f} points, at least {100 * difference.lo:+.1f}."

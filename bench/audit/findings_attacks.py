@@ -14,8 +14,7 @@ import numpy as np
 from jaxtyping import Bool
 from scipy import stats
 
-from bench.audit.checks import CHECKS
-from bench.audit.findings import Finding, by_gain, found, gain, lower_bound, where
+from bench.audit.findings import Finding, by_gain, found, gain, limit_of, lower_bound, where
 from bench.clever import THRESHOLDS, flags
 
 Standing = Bool[np.ndarray, " n"]
@@ -35,7 +34,7 @@ def c7(white: Standing, black: Standing) -> Finding:
         f"{k} of {n} images are broken by a black-box attack alone ({100 * k / n:.1f} %, at least "
         f"{100 * least:.2f} %)."
     )
-    return found("C7", least > _limit("C7"), detail, value=k / n, images=where(only))
+    return found("C7", least > limit_of("C7"), detail, value=k / n, images=where(only))
 
 
 def c8(fgsm: Standing, pgd: Standing) -> Finding:
@@ -46,7 +45,7 @@ def c8(fgsm: Standing, pgd: Standing) -> Finding:
         f"PGD leaves {int(pgd.sum())} of {len(pgd)} images standing, FGSM {int(fgsm.sum())}; "
         f"{int(only.sum())} are broken by FGSM alone."
     )
-    return found("C8", difference.lo > _limit("C8"), detail, value=difference.value, images=where(only))
+    return found("C8", difference.lo > limit_of("C8"), detail, value=difference.value, images=where(only))
 
 
 def c9(standing: Bool[np.ndarray, "e n"], eps: Sequence[float]) -> Finding:
@@ -65,7 +64,7 @@ def c9(standing: Bool[np.ndarray, "e n"], eps: Sequence[float]) -> Finding:
         f"From ε = {eps[worst]:.4g} to {eps[worst + 1]:.4g} accuracy changes by {100 * pairs[worst].value:+.1f} "
         f"points; {int(only.sum())} of {standing.shape[1]} images are broken at the smaller ε alone."
     )
-    flagged = any(pair.lo > _limit("C9") for pair in pairs)
+    flagged = any(pair.lo > limit_of("C9") for pair in pairs)
     return found("C9", flagged, detail, value=max(0.0, pairs[worst].value), images=where(only))
 
 
@@ -170,7 +169,7 @@ def c28(arrays: Mapping[str, np.ndarray]) -> Finding:
     above = right & (arrays["score"] > arrays["distance"])  # NaN, where no attack succeeded, is not above
     share = float(above[right].mean()) if right.any() else 0.0
     detail = f"{int(above.sum())} of {int(right.sum())} scores exceed a verified perturbation."
-    return found("C28", share > _limit("C28"), detail, value=share, images=where(above))
+    return found("C28", share > limit_of("C28"), detail, value=share, images=where(above))
 
 
 def _rank_correlation(arrays: Mapping[str, np.ndarray]) -> str:
@@ -182,7 +181,3 @@ def _rank_correlation(arrays: Mapping[str, np.ndarray]) -> str:
     if len(score) < 3 or np.ptp(score) == 0 or np.ptp(distance) == 0:
         return ""
     return f"; rank correlation with what attacks found {stats.spearmanr(score, distance)[0]:.2f}"
-
-
-def _limit(id: str) -> float:
-    return CHECKS[id].threshold or 0.0

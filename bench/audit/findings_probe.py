@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from bench.audit.checks import CHECKS
-from bench.audit.findings import Finding, found, skipped, where
+from bench.audit.findings import Finding, found, limit_of, skipped, where
 
 LAST_STEPS = 10
 FEW_CLASSES = ((3, "no DLR loss"), (4, "no targeted DLR loss"), (10, "fewer than 9 targets"))
@@ -32,7 +32,7 @@ def c1(correct: Int[np.ndarray, " r"], difference: Sizes, gradient: Sizes, draws
         draws_random: whether a pass draws random numbers.
     """
     varies = np.maximum(difference, np.nan_to_num(gradient, nan=0.0, posinf=np.inf))
-    worst, limit = float(varies.max()), _limit("C1")
+    worst, limit = float(varies.max()), limit_of("C1")
     detail = (
         f"Over {len(correct)} calls {correct.min()} to {correct.max()} answers were right; logits moved by up "
         f"to {difference.max():.2g} of their length, gradients by up to {_largest(gradient):.2g}"
@@ -54,7 +54,7 @@ def c2(logits: Float[np.ndarray, "n k"]) -> Finding:
     rows = logits / mean
     apart = float(max(-rows.min(), rows.max() - 1, np.abs(rows.sum(axis=1) - 1).max()))
     detail = f"Divided by the mean row sum {mean:.3g}, rows are within {max(apart, 0):.2g} of probabilities."
-    return found("C2", apart < _limit("C2"), detail, value=max(apart, 0.0))
+    return found("C2", apart < limit_of("C2"), detail, value=max(apart, 0.0))
 
 
 def c3(ce: Float[np.ndarray, "p n"], margin: Float[np.ndarray, "p n"]) -> Finding:
@@ -71,7 +71,7 @@ def c3(ce: Float[np.ndarray, "p n"], margin: Float[np.ndarray, "p n"]) -> Findin
         f"{100 * shares[-1]:.0f} %; the cross-entropy's on {100 * (ce == 0).any(axis=0).mean():.0f} %, the "
         f"margin's on {100 * (margin == 0).any(axis=0).mean():.0f} %."
     )
-    return found("C3", share > _limit("C3"), detail, value=share, images=where(images))
+    return found("C3", share > limit_of("C3"), detail, value=share, images=where(images))
 
 
 def c4(fault: str) -> Finding:
@@ -114,14 +114,14 @@ def c15(loss: Float[np.ndarray, "steps n"], standing: Bool[np.ndarray, "steps n"
         f"On {len(late)} standing images the last {LAST_STEPS} steps bring {100 * mean:.1f} % of the rise in "
         f"loss, with a standard error of {100 * error:.1f} points."
     )
-    return found("C15", mean - 1.96 * error > _limit("C15"), detail, value=mean)
+    return found("C15", mean - 1.96 * error > limit_of("C15"), detail, value=mean)
 
 
 def c17(landscape: Sizes) -> Finding:
     """Whether the margin is rough; mean relative change at random points, by image."""
     mean = float(landscape.mean())
     detail = f"At random points within ±4/255 the margin changes by {100 * mean:.1f} % on average."
-    return found("C17", mean > _limit("C17"), detail, value=mean)
+    return found("C17", mean > limit_of("C17"), detail, value=mean)
 
 
 def c21(difference: Float[np.ndarray, "ways n"], mismatch: Bool[np.ndarray, "ways n"]) -> Finding:
@@ -132,8 +132,8 @@ def c21(difference: Float[np.ndarray, "ways n"], mismatch: Bool[np.ndarray, "way
         mismatch: whether another class is predicted. Where the change is below the threshold that is rounding:
             two logits were as good as equal.
     """
-    worst, moved = float(difference.max()), (difference > _limit("C21")).any(axis=0)
-    other = (mismatch & (difference > _limit("C21"))).any(axis=0)
+    worst, moved = float(difference.max()), (difference > limit_of("C21")).any(axis=0)
+    other = (mismatch & (difference > limit_of("C21"))).any(axis=0)
     detail = (
         f"Asked in another way, logits move by up to {worst:.2g} of the largest, and {int(other.sum())} of "
         f"{difference.shape[1]} images get another class."
@@ -149,7 +149,7 @@ def c22(difference: Sizes, gradient: Sizes) -> Finding:
         gradient: largest entry of the cross-entropy's gradient; images below 1e-30 underflow and do not count.
     """
     counted = gradient > 1e-30
-    apart = counted & (difference > _limit("C22"))
+    apart = counted & (difference > limit_of("C22"))
     worst = float(difference[counted].max()) if counted.any() else 0.0
     detail = f"On {int(counted.sum())} images with a gradient, pixels of the libraries differ by up to {worst:.2g}."
     return found("C22", bool(apart.any()), detail, value=worst, images=where(apart))
@@ -189,10 +189,10 @@ def c29(difference: Float[np.ndarray, "elements n"]) -> Finding:
     detail = f"Moved by {len(difference)} elements of the group, logits change by up to {worst:.2g} of the largest."
     return found(
         "C29",
-        worst > _limit("C29"),
+        worst > limit_of("C29"),
         detail,
         value=worst,
-        images=where((difference > _limit("C29")).any(axis=0)),
+        images=where((difference > limit_of("C29")).any(axis=0)),
     )
 
 
@@ -211,7 +211,7 @@ def c30(difference: Float[np.ndarray, "3 n"], fault: str) -> Finding:
         f"and by {fresh:.2g} in a fresh copy"
     )
     detail += f"; a second backward pass raises: {fault}." if fault else "."
-    flagged = toggled > _limit("C30") or copied > DEPLOYED or bool(fault)
+    flagged = toggled > limit_of("C30") or copied > DEPLOYED or bool(fault)
     return found("C30", flagged, detail, value=max(toggled, copied if copied > DEPLOYED else 0.0))
 
 
@@ -227,7 +227,7 @@ def c31(correct: Bool[np.ndarray, "ways m"]) -> Finding:
         f"Clean accuracy is {100 * shares[0]:.1f} %, and {100 * shares[1:].max():.1f} % at best on images "
         "normalised in a common way."
     )
-    return found("C31", rise > _limit("C31"), detail, value=rise)
+    return found("C31", rise > limit_of("C31"), detail, value=rise)
 
 
 def c32(promise: Float[np.ndarray, "sizes n"]) -> Finding:
@@ -239,7 +239,7 @@ def c32(promise: Float[np.ndarray, "sizes n"]) -> Finding:
         return skipped("C32", "No image has a gradient to follow; see C3.")
     share = float((known & ~kept).sum() / known.sum())
     detail = f"Steps along the gradient do not do what it says on {100 * share:.0f} % of {int(known.sum())} images."
-    return found("C32", share > _limit("C32"), detail, value=share, images=where(known & ~kept))
+    return found("C32", share > limit_of("C32"), detail, value=share, images=where(known & ~kept))
 
 
 Arrays = Mapping[str, np.ndarray]
@@ -296,7 +296,3 @@ def _finding(id: str, part: str, read: Callable[[Arrays], Finding], arrays: Arra
 def _largest(values: Sizes) -> float:
     known = values[~np.isnan(values)]
     return float(known.max()) if len(known) else 0.0
-
-
-def _limit(id: str) -> float:
-    return CHECKS[id].threshold or 0.0

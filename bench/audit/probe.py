@@ -65,9 +65,7 @@ def probe(
     n = min(IMAGES[full], len(x))
     declares = getattr(raw, "symmetry", None)
     declared = group if group is not None else declares if isinstance(declares, str) else None
-    subject = Subject(
-        model=model, raw=raw, x=x[:n], y=y[:n], all_x=x, all_y=y, group=declared, full=full, seed=seed
-    )
+    subject = Subject(model=model, raw=raw, x=x[:n], y=y[:n], all_x=x, all_y=y, group=declared, seed=seed)
     found: dict[str, np.ndarray] = {}
     for name, part in PARTS.items():
         with left_alone(), seeded(x.device, seed, "probe", name):

@@ -32,7 +32,6 @@ class Subject:
         y: labels (n,), int64.
         all_x, all_y: as many more images as are at hand, ``x`` and ``y`` first.
         group: name of the symmetry the model declares; ``None`` for none.
-        full: whether to take more time.
         seed: of the random points.
     """
 
@@ -43,7 +42,6 @@ class Subject:
     all_x: Float[Tensor, "m c h w"]
     all_y: Int64[Tensor, " m"]
     group: str | None
-    full: bool
     seed: int
 
     @cached_property
