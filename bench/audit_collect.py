@@ -137,8 +137,13 @@ def _audit(store: Store, setting: AuditSetting, model: ModelInfo) -> Audit | Non
     probe = store.get(probe_cell(setting, model).key)
     if probe is None:
         return None
-    found = {each.id: each for each in probe_findings(probe.result.arrays)}
-    found |= {each.id: each for each in _attack_findings(store, setting, model)}
+    first = {run.name: _measured(store, run, model) for run in first_runs(setting)}
+    eps = strength_eps(store, setting, model)
+    runs = strength_runs(setting, model, eps) if eps is not None else ()
+    later = {run.name: _measured(store, run, model) for run in runs}
+    nonfinite = _marked("nonfinite", {**first, **later})
+    found = {each.id: each for each in probe_findings(probe.result.arrays, nonfinite=nonfinite)}
+    found |= {each.id: each for each in _attack_findings(setting, model, first, later, eps)}
     found |= {each.id: each for each in _clever_findings(store, setting, model)}
     order = [check.id for check in CHECKS.values() if setting.mode in check.modes]
     return Audit(
@@ -158,12 +163,14 @@ def _measured(store: Store, run: Run, model: ModelInfo) -> Measured | None:
     return result.clean, result.curves[0]
 
 
-def _attack_findings(store: Store, setting: AuditSetting, model: ModelInfo) -> list[Finding]:
+def _attack_findings(
+    setting: AuditSetting,
+    model: ModelInfo,
+    first: Mapping[str, Measured | None],
+    later: Mapping[str, Measured | None],
+    eps: float | None,
+) -> list[Finding]:
     """The findings that come from attacks; a check whose runs are not whole is skipped with the reason."""
-    first = {run.name: _measured(store, run, model) for run in first_runs(setting)}
-    eps = strength_eps(store, setting, model)
-    runs = strength_runs(setting, model, eps) if eps is not None else ()
-    later = {run.name: _measured(store, run, model) for run in runs}
     standing = _standing(first, later, setting, eps)
 
     def check(id: str, names: Sequence[str], function: Callable[..., Finding]) -> Finding:
@@ -177,7 +184,7 @@ def _attack_findings(store: Store, setting: AuditSetting, model: ModelInfo) -> l
         check("C10", ("half",), lambda half: of.c10(half, setting.classes)),
         check("C11", ("one",), of.c11),
         check("C23", ("zero", "zero clean"), of.c23),
-        _judged(first, later),
+        _judged({**first, **later}),
     ]
     if setting.mode == QUICK:
         return [*found, skipped("C7", "Black-box attacks belong to the full audit.")]
@@ -220,15 +227,22 @@ def _standing(
     return found
 
 
-def _judged(first: Mapping[str, Measured | None], later: Mapping[str, Measured | None]) -> Finding:
-    runs = {**first, **later}
-    whole = [measured[1].projected.any(axis=0) for measured in runs.values() if measured]
-    if not whole:
+def _judged(runs: Mapping[str, Measured | None]) -> Finding:
+    projected = _marked("projected", runs)
+    if projected is None:
         return skipped("C20", "No attack could be run.")
-    projected = np.zeros(max(map(len, whole)), dtype=bool)
-    for marks in whole:
-        projected[: len(marks)] |= marks
     return of.c20(projected, [name for name, measured in runs.items() if measured is None])
+
+
+def _marked(mark: str, runs: Mapping[str, Measured | None]) -> Bool[np.ndarray, " m"] | None:
+    """The images that the judge marked so in any run, of the run with most images; ``None`` without runs."""
+    whole = [getattr(measured[1], mark).any(axis=0) for measured in runs.values() if measured]
+    if not whole:
+        return None
+    found = np.zeros(max(map(len, whole)), dtype=bool)
+    for marks in whole:
+        found[: len(marks)] |= marks
+    return found
 
 
 def _curve(measured: Measured | None) -> Curve:

@@ -65,8 +65,8 @@ def first_runs(audit: AuditSetting) -> tuple[Run, ...]:
     runs = (
         Run(name="fgsm", setting=base, request=_fgsm(base.norm)),
         Run(name="pgd", setting=base, request=_pgd(base.norm)),
-        # restarts cost nothing where the first one breaks every image
-        Run(name="far", setting=far, request=_pgd("linf", steps=100, restarts=3, best_iterate=True)),
+        # one start and the last iterate: a search wide enough would find a way without gradients
+        Run(name="far", setting=far, request=_pgd("linf", steps=50)),
         Run(name="zero", setting=nothing, request=_pgd(base.norm)),
     )
     if audit.mode == FULL:
