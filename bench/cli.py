@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from bench.arguments import data_options, measuring_options, model_options, place_options
 from zoo.errors import UserError
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
@@ -18,9 +19,13 @@ verified, an interval with every number, and nothing measured twice."""
 
 COMMANDS = {
     "run": "measure models under attacks; write leaderboard, figures and report",
+    "audit": "check whether a model's numbers may be believed",
     "clever": "estimate how far images are from the decision boundary (CLEVER)",
     "theory": "measure what the paper's theory says of a model",
     "mip": "measure how many random pixel values can be removed (maximum invariant perturbation)",
+    "reproduce": "measure a published paper's tables, figures and claims, and show both side by side",
+    "compare": "say which of several measured models is better",
+    "check": "measure a leaderboard's rows of a model again; fail if it has become less robust",
     "train": "train a model of the zoo",
     "list": "show models, attacks and data sets",
     "report": "draw the pages again from the store",
@@ -77,52 +82,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_USAGE
 
 
-def _data_options(sub: argparse.ArgumentParser) -> None:
-    group = sub.add_argument_group("data")
-    group.add_argument(
-        "--dataset", default="digits", metavar="NAME",
-        help="digits (default, embedded), cifar10, cifar100, folder:PATH with train/ and test/ in it, "
-        "cifar10c[:CORRUPTION], or corrupted:NAME[:CORRUPTION], which corrupts another",
-    )  # fmt: skip
-    group.add_argument("--name", metavar="NAME", help="name of a folder's data set in rows and pages")
-    group.add_argument(
-        "--data-root", metavar="PATH", help="where the files of CIFAR and CIFAR-10-C lie (default: data/)"
-    )
-    group.add_argument("--download", action="store_true", help="fetch a missing data set")
-    group.add_argument("--resize", type=int, metavar="N", help="resize a folder's images to N×N")
-    group.add_argument(
-        "--corruption-seed", type=int, default=0, metavar="S", help="random numbers of corrupted: (default 0)"
-    )
-
-
-def _model_options(sub: argparse.ArgumentParser) -> None:
-    group = sub.add_argument_group("models")
-    group.add_argument("--zoo", metavar="all|NAMES", help="models of the zoo, with commas between")
-    group.add_argument(
-        "--model", action="append", metavar="NAMES|FILE.py:FACTORY",
-        help="models of the zoo or installed ones, with commas between, or one's own; may be repeated",
-    )  # fmt: skip
-    group.add_argument("--weights", metavar="FILE", help=".safetensors or .pt file for one's own model")
-    group.add_argument(
-        "--weights-from", metavar="NAME|DIR", help="take the zoo's weights trained on another data set"
-    )
-
-
 def _attack_options(sub: argparse.ArgumentParser) -> None:
     group = sub.add_argument_group("attacks")
     group.add_argument(
-        "--attacks", default="fgsm,pgd", metavar="NAMES", help="e.g. fgsm,pgd (default) or foolbox:pgd"
-    )
-    group.add_argument("--library", default="torchattacks", metavar="NAME", help="torchattacks or foolbox")
+        "--attacks", default="fgsm,pgd", metavar="NAMES",
+        help="e.g. fgsm,pgd (default), foolbox:pgd, or a set: standard, strong, autoattack; see bench list attacks",
+    )  # fmt: skip
+    group.add_argument("--library", metavar="NAME", help="torchattacks, foolbox or symbench, if it has them")
     group.add_argument("--norm", default="linf", choices=("linf", "l2"), help="norm of the ball")
     group.add_argument(
         "--eps", metavar="GRID",
         help="radii in pixel units, images in [0, 1]: e.g. 2/255,8/255, or 'paper' for 0.01 … 0.15",
     )  # fmt: skip
-    group.add_argument("--steps", type=int, metavar="N", help="gradient steps of PGD (default 20)")
+    group.add_argument("--steps", type=int, metavar="N", help="gradient steps (default: the attack's own)")
     group.add_argument("--alpha", type=float, metavar="A", help="absolute step size (default 2.5·ε/steps)")
-    group.add_argument("--restarts", type=int, metavar="N", help="random starts of PGD (default 1)")
+    group.add_argument("--restarts", type=int, metavar="N", help="random starts (default 1)")
+    group.add_argument("--targets", type=int, metavar="N", help="classes pgd_t aims at (default 9)")
+    group.add_argument("--queries", type=int, metavar="N", help="passes of black-box attacks")
+    group.add_argument("--eot", type=int, metavar="N", help="passes eot_pgd averages over (default 10)")
+    group.add_argument("--rotation", type=float, metavar="D", help="degrees, spatial attacks (default 30)")
+    group.add_argument("--translation", type=float, metavar="T", help="share of the side (default 0.1)")
     group.add_argument("--no-random-start", action="store_true", help="start PGD from the image itself")
+    group.add_argument(
+        "--best-iterate", action="store_true",
+        help="an image is broken if any verified iterate broke it, not only the last one",
+    )  # fmt: skip
     group.add_argument(
         "--independent", action="store_true", help="attack every clean-right image anew at every ε"
     )
@@ -130,47 +114,37 @@ def _attack_options(sub: argparse.ArgumentParser) -> None:
         "--protocol", default="sound", metavar="P",
         help="sound (default), released:SCRIPT (as a published script evaluates), or released (each its own)",
     )  # fmt: skip
-
-
-def _measuring_options(
-    sub: argparse.ArgumentParser, n: str = "images (default: all, but at most 1000)"
-) -> None:
-    group = sub.add_argument_group("measuring")
-    group.add_argument("--n", type=int, metavar="N", help=n)
-    group.add_argument("--seed", type=int, default=0, metavar="S", help="seed of random starts (default 0)")
-    group.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
     group.add_argument(
-        "--workers", type=int, metavar="N", help="processes (default: the cores); no number changes"
+        "--seeds", type=int, metavar="K", help="repeat with K seeds, from --seed on (default 1)"
     )
-    group.add_argument("--dry-run", action="store_true", help="show what would run and for how long")
-    group.add_argument(
-        "--json", action="store_true", help="rows as one JSON list on stdout, all else on stderr"
-    )
-
-
-def _place_options(sub: argparse.ArgumentParser, *names: str) -> None:
-    group = sub.add_argument_group("files")
-    if "store" in names:
-        group.add_argument("--store", default=".symbench", metavar="DIR", help="where cells are kept")
-    if "leaderboard" in names:
-        group.add_argument(
-            "--leaderboard", default="leaderboard.csv", metavar="FILE", help="table to merge into"
-        )
-    if "reports" in names:
-        group.add_argument("--reports", default="reports", metavar="DIR", help="where pages and figures go")
+    group.add_argument("--audit", choices=("quick", "full"), help="then audit: may the numbers be believed?")
 
 
 def _run_options(sub: argparse.ArgumentParser) -> None:
-    _model_options(sub)
-    _data_options(sub)
+    model_options(sub)
+    data_options(sub)
     _attack_options(sub)
-    _measuring_options(sub)
-    _place_options(sub, "store", "leaderboard", "reports")
+    measuring_options(sub)
+    place_options(sub, "store", "leaderboard", "reports")
+
+
+def _audit_options(sub: argparse.ArgumentParser) -> None:
+    model_options(sub)
+    data_options(sub)
+    group = sub.add_argument_group("audit")
+    group.add_argument(
+        "--audit", default="quick", choices=("quick", "full"),
+        help="quick (default): probes and PGD in huge balls; full: stronger, targeted and black-box attacks too",
+    )  # fmt: skip
+    group.add_argument("--norm", default="linf", choices=("linf", "l2"), help="norm of the ball")
+    group.add_argument("--eps", metavar="GRID", help="radii as for bench run (default: the data set's)")
+    measuring_options(sub, n="images (default 200)")
+    place_options(sub, "store", "leaderboard", "reports")
 
 
 def _clever_options(sub: argparse.ArgumentParser) -> None:
-    _model_options(sub)
-    _data_options(sub)
+    model_options(sub)
+    data_options(sub)
     group = sub.add_argument_group("CLEVER")
     group.add_argument("--engine", default="batched", metavar="E", help="batched (default), art or evt")
     group.add_argument("--norm", default="l2", metavar="NORM", help="l2 (default), linf or l1")
@@ -186,20 +160,20 @@ def _clever_options(sub: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--targets", default="all", metavar="all|top-K", help="classes looked at (default all)"
     )
-    _measuring_options(sub, n="images (default 20)")
-    _place_options(sub, "store", "leaderboard", "reports")
+    measuring_options(sub, n="images (default 20)")
+    place_options(sub, "store", "leaderboard", "reports")
 
 
 def _theory_options(sub: argparse.ArgumentParser) -> None:
-    _model_options(sub)
-    _data_options(sub)
-    _measuring_options(sub, n="images (default 50)")
-    _place_options(sub, "store", "reports")
+    model_options(sub)
+    data_options(sub)
+    measuring_options(sub, n="images (default 50)")
+    place_options(sub, "store", "reports")
 
 
 def _mip_options(sub: argparse.ArgumentParser) -> None:
-    _model_options(sub)
-    _data_options(sub)
+    model_options(sub)
+    data_options(sub)
     group = sub.add_argument_group("removal")
     group.add_argument("--draws", type=int, default=10, metavar="N", help="orders an image (default 10)")
     group.add_argument(
@@ -208,18 +182,68 @@ def _mip_options(sub: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--fill", default="black", metavar="F", help="removed values become black (0, default) or grey (0.5)"
     )
-    _measuring_options(sub, n="images (default: all, but at most 200)")
-    _place_options(sub, "store", "reports")
+    measuring_options(sub, n="images (default: all, but at most 200)")
+    place_options(sub, "store", "reports")
+
+
+def _reproduce_options(sub: argparse.ArgumentParser) -> None:
+    what = sub.add_argument_group("what").add_mutually_exclusive_group(required=True)
+    what.add_argument("--table", type=int, choices=(1, 2, 3, 4), help="one table")
+    what.add_argument("--figure", type=int, choices=(1, 2, 5, 6), help="one figure")
+    what.add_argument("--all", action="store_true", help="all of these, and the numbers in the text")
+    sub.add_argument(
+        "--budget", default="small", choices=("small", "full"),
+        help="small (default): parts of the images, for two cores and an hour; full: the paper's size",
+    )  # fmt: skip
+    data_options(sub)
+    sub.add_argument(
+        "--weights-from", metavar="NAME|DIR", help="take the zoo's weights trained on another data set"
+    )
+    measuring_options(sub, n=None)
+    place_options(sub, "store", "leaderboard", "reports")
+
+
+def _compare_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("models", nargs="+", metavar="MODEL", help="two names or more, as tables show them")
+    sub.add_argument("--dataset", metavar="NAME", help="only settings on this data set")
+    sub.add_argument(
+        "--attack", default="worst", metavar="NAME",
+        help="an attack, or worst (default): all that these models were measured under, image by image",
+    )  # fmt: skip
+    sub.add_argument("--eps", metavar="GRID", help="only these ε (default: all measured)")
+    sub.add_argument("--json", action="store_true", help="pairs as one JSON list on stdout")
+    place_options(sub, "store")
+
+
+def _check_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--against", required=True, metavar="FILE", help="leaderboard with the reference rows")
+    sub.add_argument(
+        "--tolerance", type=float, default=0.0, metavar="T",
+        help="accuracy that may be lost, as a fraction: 0.01 is one point (default 0)",
+    )  # fmt: skip
+    model_options(sub)
+    data_options(sub)
+    group = sub.add_argument_group("measuring")
+    group.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
+    group.add_argument(
+        "--workers", type=int, metavar="N", help="processes (default: the cores); no number changes"
+    )
+    group.add_argument(
+        "--json", action="store_true", help="every row with its status as one JSON list on stdout"
+    )
+    place_options(sub, "store")
+    sub.set_defaults(n=None, seed=0)  # each row says its own
 
 
 def _train_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("model", metavar="NAME", help="e.g. baseline_cnn or equivariant_gcnn.pgd_at")
-    _data_options(sub)
+    data_options(sub)
     group = sub.add_argument_group("training")
     group.add_argument("--recipe", metavar="R", help="standard, pgd_at or fgsm_mix (default: the name's own)")
     group.add_argument("--epochs", type=int, metavar="N", help="passes over the data (default: the recipe's)")
     group.add_argument("--width", default="1", metavar="W", help="scale of all widths, or 'released'")
     group.add_argument("--seed", type=int, metavar="S", help="seed (default: the name's own, else 0)")
+    group.add_argument("--seeds", metavar="LIST", help="train NAME@SEED for each: e.g. 0..4 or 0,2,5")
     group.add_argument(
         "--threads", type=int, default=None, metavar="T", help="CPU threads (default: the cores)"
     )
@@ -234,7 +258,7 @@ def _list_options(sub: argparse.ArgumentParser) -> None:
 
 def _report_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--dataset", metavar="NAME", help="only the page of this data set")
-    _place_options(sub, "store", "reports")
+    place_options(sub, "store", "reports")
 
 
 def _export_options(sub: argparse.ArgumentParser) -> None:
@@ -242,7 +266,7 @@ def _export_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--dataset", metavar="NAME", help="only this data set")
     sub.add_argument("--model", metavar="NAME", help="only this model")
     sub.add_argument("--attack", metavar="NAME", help="only this attack")
-    _place_options(sub, "store")
+    place_options(sub, "store")
 
 
 def _doctor_options(sub: argparse.ArgumentParser) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -17,6 +17,14 @@ from bench.protocols import released_rules
 from bench.released.cells import grid_of
 from bench.run import lane_results
 from bench.store import Store
+
+
+def cells(lanes: Sequence[Lane], store: Store) -> tuple[int, int]:
+    """How many cells lanes have, each counted once, and how many of them are stored."""
+    clean = {lane.clean.key for lane in lanes}
+    total = len(clean) + sum(len(lane) - 1 for lane in lanes)
+    stored = sum(store.get(key) is not None for key in clean)
+    return total, stored + sum(max(0, len(lane_results(store, lane)) - 1) for lane in lanes)
 
 
 def seconds_left(evaluation: Evaluation, store: Store) -> float:

@@ -131,7 +131,7 @@ def prepare(ask: Ask) -> Evaluation:
         zoo.data.DataError, zoo.registry.WeightsError: data or weights are missing or damaged.
     """
     check_device(ask.device)
-    return _prepared(ask, ask.data.load(download=ask.download))
+    return prepare_on(ask, ask.data.load(download=ask.download))
 
 
 def prepare_each(ask: Ask) -> tuple[Evaluation, ...]:
@@ -145,12 +145,13 @@ def prepare_each(ask: Ask) -> tuple[Evaluation, ...]:
     for model in ask.models:
         parts.setdefault(own_script(model, corrupted=corrupted).name, []).append(model)
     return tuple(
-        _prepared(replace(ask, protocol=protocol, models=tuple(models)), data)
+        prepare_on(replace(ask, protocol=protocol, models=tuple(models)), data)
         for protocol, models in parts.items()
     )
 
 
-def _prepared(ask: Ask, data: Images) -> Evaluation:
+def prepare_on(ask: Ask, data: Images) -> Evaluation:
+    """As ``prepare``, on images that are already loaded from ``ask.data``."""
     protocol = find_protocol(ask.protocol)
     setting = make_setting(ask, data)
     if isinstance(protocol, Released):

@@ -21,6 +21,7 @@ from jaxtyping import Bool, Float32, Int64
 from torch import Tensor, nn
 
 from bench.attacks import ATTACKS
+from bench.audit.cells import probe_cell
 from bench.cell import Cell
 from bench.clever.cells import measure_cell
 from bench.errors import CellError
@@ -73,12 +74,15 @@ class Bench:
 
     def __init__(self) -> None:
         self._models: OrderedDict[str, nn.Module] = OrderedDict()
+        self._raw: dict[str, nn.Module] = {}
         self._data: dict[DataSource, Images] = {}
         self._memo: Memo | None = None
 
-    def keep_model(self, weights: str, device: str, model: nn.Module) -> None:
-        """Hands in a model that is already loaded and deployed."""
+    def keep_model(self, weights: str, device: str, model: nn.Module, raw: nn.Module | None = None) -> None:
+        """Hands in a model that is already loaded and deployed, and where it has no source, as it was made."""
         self._models[weights + device] = model
+        if raw is not None:
+            self._raw[weights] = raw
 
     def keep_data(self, source: DataSource, data: Images) -> None:
         """Hands in images that are already loaded."""
@@ -102,6 +106,9 @@ class Bench:
             return measure_cell(task.cell, model, x, y)
         if task.cell.kind == "mip":
             return measure_mip(task.cell, model, x, y)
+        if task.cell.kind == "probe":
+            raw = self._raw.get(task.cell.weights) or task.model.build()
+            return probe_cell(task.cell, model, raw.to(task.device), x, y)
         return measure(task.cell, model, x, y, task.standing)
 
     def _model(self, task: Task) -> nn.Module:

@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.attacks import Request
 from bench.collect import collect
+from bench.protocols import released_rules
 from bench.results import ModelInfo, ModelResult, Results, Setting
 from bench.store import Store
 from zoo.grouped import Groups
@@ -31,6 +32,11 @@ class Chapter:
     versions: dict[str, str] = field(default_factory=dict)
     command: str = ""
     groups: Groups | None = None
+
+    @property
+    def released(self) -> bool:
+        """Whether a released protocol was asked for: then these are no robust accuracies."""
+        return released_rules(self.setting.protocol) is not None
 
     def add(self, run: Mapping[str, Any]) -> None:
         """Takes in one more run of this setting."""
@@ -63,6 +69,13 @@ def chapters(store: Store, dataset: str | None = None) -> list[Chapter]:
     return list(reversed(found.values()))
 
 
+def chapter_of(run: Mapping[str, Any]) -> Chapter:
+    """What one run asked for, from its manifest."""
+    chapter = Chapter(_setting(run["setting"]))
+    chapter.add(run)
+    return chapter
+
+
 def page_results(
     store: Store, chapter: Chapter, failed: Sequence[str] = ()
 ) -> tuple[Results, tuple[Results, ...]]:
@@ -90,7 +103,7 @@ def page_results(
 
 
 def _common_attacks(models: Iterable[ModelResult]) -> tuple[Request, ...]:
-    counts = Counter(model.attack_set for model in models)
+    counts = Counter(model.attack_set for model in models if model.attack_set)
     return max(counts, key=lambda attacks: (counts[attacks], len(attacks)), default=())
 
 

@@ -208,7 +208,9 @@ def _propose(
     params |= {"norm": cell.norm} if spec.norms else {}
     params |= {"eps": cell.eps} if spec.threat == "ball" else {}
     params |= {"target": target} if spec.targeted else {}
-    params |= {"seed": cell.seed + number} if spec.seeded else {}
+    # the first round takes the seed itself, as a user of the library would; later ones must not be another's first
+    own_seed = cell.seed if number == 0 else seed_of(cell.seed, number) % 2**31
+    params |= {"seed": own_seed} if spec.seeded else {}
 
     def attacked() -> Tensor:
         with seeded(x.device, cell.seed, cell.first, cell.attack, cell.eps, number):

@@ -129,7 +129,7 @@ def _row(results: Results, model: ModelResult, curve: Curve, i: int, verdict: st
         "audit": verdict,
         "nonfinite": int(np.sum(curve.nonfinite[i])),
         "projected": int(np.sum(curve.projected[i])),
-        "silent": int(np.sum(curve.silent[i])),
+        "silent": int(np.sum(curve.silent[i])) if released_rules(results.setting.protocol) is None else None,
         "gradients": int(curve.gradients[i]),
         "seconds": round(float(curve.seconds[i]), 3),
         "digest": curve.digest[i],

@@ -198,3 +198,32 @@ def holm(p: Sequence[float] | Float[np.ndarray, " m"]) -> Float64[np.ndarray, " 
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(steps, 1.0)
     return adjusted
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A number measured with several seeds.
+
+    Attributes:
+        mean: over the seeds.
+        sd: sample standard deviation, divided by n − 1; ``None`` for one seed. It says how far apart single
+            runs lie, not how well the mean is known.
+        n: seeds, at least 1.
+    """
+
+    mean: float
+    sd: float | None
+    n: int
+
+
+def over_seeds(values: Sequence[float] | Float[np.ndarray, " n"]) -> Spread:
+    """Mean x̄ = Σx/n and sample standard deviation √(Σ(x − x̄)²/(n − 1)) of one number over seeds.
+
+    Raises:
+        ValueError: no values, or one that is not finite.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if not len(values) or not np.isfinite(values).all():
+        raise ValueError(f"a spread needs finite values, at least one, not {values.tolist()}")
+    sd = float(values.std(ddof=1)) if len(values) > 1 else None
+    return Spread(float(values.mean()), sd, len(values))

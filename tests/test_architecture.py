@@ -19,7 +19,8 @@ zoo.deployment zoo.registry
 zoo
 zoo.checkpoints
 zoo.train
-bench.errors bench.memo
+bench.arguments bench.errors bench.memo bench.stats
+bench.paired
 bench.cell
 bench.protocols
 bench.attacks
@@ -29,19 +30,24 @@ bench.judge
 bench.board bench.iterates
 bench.measure
 bench.theory bench.clever bench.released bench.mip
+bench.audit
+bench.audit_plan
 bench.sources bench.store
 bench.executors bench.images bench.released.collect
 bench.run
 bench.collect bench.clever_collect
+bench.audit_collect
 bench.history
-bench.stats bench.groups
+bench.groups
 bench.ranking bench.rows
 bench.paper
-bench.clever_rows
+bench.clever_rows bench.replicas
 bench.leaderboard
 bench.report
-bench.evaluation bench.export
-bench.estimate bench.api bench.clever_evaluation bench.mip_evaluation
+bench.evaluation bench.export bench.comparing
+bench.estimate bench.api bench.regression bench.clever_evaluation bench.audit_evaluation bench.mip_evaluation
+bench.reproduction_collect bench.reproduction_weights
+bench.reproduction
 bench
 bench.doctor
 bench.commands

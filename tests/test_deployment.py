@@ -149,3 +149,10 @@ def test_what_cannot_be_copied_is_refused():
     foreign.lock = threading.Lock()
     with pytest.raises(DeployError, match="cannot copy Linear to deploy it"):
         deploy(foreign)
+
+
+def test_deploying_leaves_the_random_state_alone() -> None:
+    model = build("equivariant_gcnn_4", channels=1, size=16)
+    before = torch.get_rng_state()
+    deploy(model)
+    assert torch.equal(torch.get_rng_state(), before)

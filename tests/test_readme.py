@@ -36,7 +36,7 @@ def test_ones_own_model(
     exec(block("python", "# my_model.py"), namespace)  # the file a reader would write
     torch.manual_seed(0)
     save_file(namespace["small"]().state_dict(), "my_weights.safetensors")
-    command = block("sh", "my_model.py:small").split()
+    command = block("sh", "my_weights.safetensors").split()
     assert command[0] == "bench"
     assert main([*command[1:], "--n", "20", "--workers", "1"]) == 0
     shown = capsys.readouterr().out
@@ -51,7 +51,7 @@ def test_from_python(capsys: pytest.CaptureFixture[str]) -> None:
     robust = eval(capsys.readouterr().out.replace(" ", ",").replace("[,", "["))  # numpy prints [a b]
     assert len(robust) == 2
     assert 1 >= robust[0] >= robust[1] >= 0
-    assert len(namespace["rows"]) == 4
+    assert len(namespace["rows"]) == 6  # two attacks and their worst case at two ε
 
 
 def test_every_command_and_model_it_names_exists() -> None:

@@ -13,7 +13,7 @@ import pytest
 from bench import leaderboard, ranking, report
 from bench.attacks import RELEASED_REQUESTS, parse_requests
 from bench.collect import collect
-from bench.commands.run import write_page
+from bench.commands.writing import write_page
 from bench.errors import UsageError
 from bench.evaluation import PAPER_GRID, Ask, prepare, prepare_each, run_each
 from bench.executors import InProcess

@@ -271,8 +271,9 @@ def autoattack(
     Args:
         model, x, y, norm, eps: as for ``pgd``.
         steps: of the first three parts. 10 is the library's own choice, and then this is its ``AutoAttack``
-            as it stands; the published attack takes 100. Every wrong class is a target, where the
-            published attack stops at 9. ``Square`` has 5,000 queries.
+            as it stands; the published attack takes 100, and PGD of 20 steps may break what 10 leave
+            standing. Every wrong class is a target, where the published attack stops at 9. ``Square``
+            has 5,000 queries.
         seed: of every part; torch's global random state is set to it.
 
     Returns:

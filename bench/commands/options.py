@@ -90,6 +90,8 @@ def check_numbers(options: Namespace) -> None:
     """Raises ``UsageError`` for a number of workers or a seed that cannot be."""
     if options.workers is not None and options.workers < 1:
         raise UsageError(f"--workers is {options.workers}; it must be at least 1")
+    if getattr(options, "seeds", None) is not None and options.seeds < 1:
+        raise UsageError(f"--seeds is {options.seeds}; it is a number of seeds, at least 1")
     if options.seed < 0:
         raise UsageError(f"--seed is {options.seed}; it must be 0 or more")
 

@@ -6,13 +6,14 @@ from argparse import Namespace
 from pathlib import Path
 
 from bench.clever_collect import clever_history
-from bench.commands import clever, mip
+from bench.commands import clever, mip, reproduce
 from bench.commands.options import check_directory
-from bench.commands.run import write_page
 from bench.commands.screen import say
+from bench.commands.writing import write_page
 from bench.errors import UsageError
 from bench.history import chapters
 from bench.mip_evaluation import mip_history
+from bench.reproduction_collect import reproductions
 from bench.store import DirectoryStore, Store
 
 
@@ -27,6 +28,7 @@ def execute(options: Namespace) -> int:
         [chapter.setting.dataset for chapter in chapters(store)]
         + [results.setting.dataset for results in clever_history(store)]
         + [results.setting.dataset for results in mip_history(store)]
+        + list(reproductions(store))
     )
     if options.dataset is not None and options.dataset not in known:
         raise UsageError(f"the store has no runs on {options.dataset!r}; it has {', '.join(known) or 'none'}")
@@ -35,6 +37,7 @@ def execute(options: Namespace) -> int:
             _page(store, dataset, pages),
             clever.write_page(store, dataset, pages),
             mip.write_page(store, dataset, pages),
+            reproduce.write_page(store, dataset, pages),
         )
         drawn = [page for page in possible if page]
         for page in drawn:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import os
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bench import leaderboard
 from bench.attacks import Request, parse_requests
+from bench.audit_collect import AuditResults, verdicts
+from bench.audit_evaluation import audit_of
 from bench.cell import Scalar
+from bench.commands.audit import audited
+from bench.commands.audit_screen import audit_table
 from bench.commands.options import (
     check_directory,
     check_numbers,
@@ -21,15 +26,16 @@ from bench.commands.options import (
 )
 from bench.commands.running import rows_only, running
 from bench.commands.screen import ranked_table, say
+from bench.commands.writing import write_page
+from bench.errors import UsageError
 from bench.estimate import seconds_left
-from bench.evaluation import Ask, Evaluation, prepare_each, run_each
-from bench.history import chapters, page_results
-from bench.protocols import OWN_SCRIPT, released_rules
-from bench.results import Results
+from bench.evaluation import Ask, Evaluation, Outcome, prepare_each, run_each
+from bench.protocols import OWN_SCRIPT
 from bench.rows import rows
 from bench.run import lane_results
 from bench.store import DirectoryStore, MemoryStore, Store
-from zoo.grouped import Groups
+
+PARAMETERS = ("steps", "alpha", "restarts", "targets", "queries", "eot", "rotation", "translation")
 
 
 def execute(options: Namespace) -> int:
@@ -46,31 +52,74 @@ def execute(options: Namespace) -> int:
         known = DirectoryStore(Path(options.store)) if Path(options.store).is_dir() else MemoryStore()
         return _show_plan(evaluations, known, workers, as_json=options.json)
     store = DirectoryStore(Path(options.store))
-    with running(evaluations[0].bench, ask.device, workers) as (executor, progress):
-        outcomes = run_each(evaluations, store, executor, progress)
-    fresh = [row for outcome in outcomes for results in outcome.results for row in rows(results)]
-    failures = [failure for outcome in outcomes for failure in outcome.failures]
+    found = _measured(evaluations, options.seeds, store, workers)
+    failures = [failure for outcome in found for failure in outcome.failures]
+    audits: AuditResults | None = None
+    if options.audit:
+        (evaluation,) = evaluations
+        audits, faults = audited(audit_of(evaluation, options.audit), store, workers)
+        failures += faults
+    marks = verdicts(store)
+    fresh = [row for outcome in found for results in outcome.results for row in rows(results, marks)]
     leaderboard.merge(table, fresh)
-    page = write_page(store, evaluations[0].setting.dataset, pages, [str(f) for f in failures])
+    leaderboard.mark(table, marks)
+    dataset = evaluations[0].setting.dataset
+    page = write_page(store, dataset, pages, [str(failure) for failure in failures])
     if options.json:
         print(json.dumps(fresh, allow_nan=False))
     else:
-        for outcome in outcomes:
-            if any(results.models for results in outcome.results):
-                ranked_table(outcome.results[0])
+        _print(found[: len(evaluations)], marks, audits)
     say(f"leaderboard: {table} ({len(fresh)} rows)" + (f", page: {page}" if page else ""))
     for failure in failures:
         say(f"bench: failed: {failure}")
     return 1 if failures else 0
 
 
+def _measured(
+    evaluations: Sequence[Evaluation], seeds: int | None, store: Store, workers: int
+) -> list[Outcome]:
+    """What came out of the evaluations with their own seed, then with each of those that follow."""
+    of = evaluations[0]
+    with running(of.bench, of.device, workers) as (executor, progress):
+        # the first seed last: the newest run is the one that pages show in full
+        outcomes = [
+            run_each(each, store, executor, progress) for each in reversed(_by_seed(evaluations, seeds))
+        ]
+    return [outcome for each in reversed(outcomes) for outcome in each]
+
+
+def _by_seed(evaluations: Sequence[Evaluation], seeds: int | None) -> list[list[Evaluation]]:
+    """The evaluations once for every seed: their own and those that follow."""
+    return [
+        [replace(each, setting=replace(each.setting, seed=each.setting.seed + i)) for each in evaluations]
+        for i in range(seeds or 1)
+    ]
+
+
+def _print(
+    outcomes: Sequence[Outcome], marks: Mapping[tuple[str, str], str], audits: AuditResults | None
+) -> None:
+    for outcome in outcomes:
+        if any(results.models for results in outcome.results):
+            ranked_table(outcome.results[0], marks)
+    if audits is not None:
+        audit_table(audits)
+
+
 def asked(options: Namespace) -> Ask:
     """The ask that command-line options mean; raises ``UsageError``."""
-    params = {"steps": options.steps, "alpha": options.alpha, "restarts": options.restarts}
+    params = {name: getattr(options, name) for name in PARAMETERS}
     given: dict[str, Scalar] = {name: value for name, value in params.items() if value is not None}
     if options.no_random_start:
         given["random_start"] = False
+    if options.best_iterate:
+        given["best_iterate"] = True
     check_numbers(options)
+    if options.audit and options.protocol.partition(":")[0] == OWN_SCRIPT:
+        raise UsageError(
+            f"--audit is {options.audit}, but protocol {options.protocol} cannot be audited, only sound; "
+            "leave --audit or --protocol out"
+        )
     return Ask(
         models=model_names(options),
         requests=_requests(options, given),
@@ -91,37 +140,10 @@ def asked(options: Namespace) -> Ask:
 
 def _requests(options: Namespace, params: dict[str, Scalar]) -> tuple[Request, ...]:
     """The attacks asked for; none where a protocol brings its own and nothing but the defaults was given."""
-    default = (options.attacks, options.library) == ("fgsm,pgd", "torchattacks") and not params
+    default = (options.attacks, options.library) == ("fgsm,pgd", None) and not params
     if default and options.protocol.partition(":")[0] == OWN_SCRIPT:
         return ()
     return parse_requests(names(options.attacks), library=options.library, norm=options.norm, params=params)
-
-
-def write_page(store: Store, dataset: str, directory: Path, failed: Sequence[str]) -> Path | None:
-    """Draws a data set's page; ``None`` if nothing of it is complete."""
-    from bench import report
-
-    # what a released protocol measured never stands before sound results
-    newest, *older = sorted(
-        chapters(store, dataset), key=lambda each: released_rules(each.setting.protocol) is not None
-    )
-    main, apart = page_results(store, newest, failed)
-    others = list(apart)
-    for chapter in older:
-        first, rest = page_results(store, chapter)
-        others += [first, *rest]
-    if not main.models and not main.failed:
-        return None
-    note = _group_page(main, newest.groups, directory) if newest.groups else ""
-    return report.write(main, [results for results in others if results.models], directory, data_note=note)
-
-
-def _group_page(results: Results, groups: Groups, directory: Path) -> str:
-    """Draws the page of a corrupted data set by corruption; a sentence about such data for the other page."""
-    from bench.report.groups_page import INTERVALS, write_groups_page
-
-    page = write_groups_page(results, groups, directory)
-    return INTERVALS + (f" By corruption, and with intervals that know it: {page.name}." if page else "")
 
 
 def _show_plan(evaluations: Sequence[Evaluation], store: Store, workers: int, *, as_json: bool) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from rich.console import Console
 from rich.markup import escape
@@ -21,9 +21,10 @@ from rich.table import Table
 from bench.clever.results import CleverResults
 from bench.clever_rows import clever_rows
 from bench.protocols import released_rules
-from bench.ranking import attack_label, standings
-from bench.report.format import eps_texts
-from bench.results import Results
+from bench.ranking import Standing, standings
+from bench.report.format import attack_names, eps_texts
+from bench.report.spatial import SpatialTable, spatial_table
+from bench.results import Results, Setting
 from bench.stats import Share
 from bench.theory import TheoryResults
 
@@ -52,35 +53,90 @@ def cells_bar(of: str = "cells") -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def ranked_table(results: Results) -> None:
-    """Prints the models best first: clean accuracy, worst case over the attacks at each ε, and the mean."""
-    setting = results.setting
-    caption = "95 % intervals in brackets; rank = 1 + number of models significantly better. "
-    if released_rules(setting.protocol):
-        caption += f"Protocol {setting.protocol}: ε in its own units, no robust accuracies."
-    else:
-        caption += "Attacks give upper bounds on robust accuracy."
-    table = Table(
-        title=f"{escape(setting.dataset)}: accuracy in % under {escape(attack_label(results))} "
-        f"({setting.norm}, {setting.curve}), n = {setting.n}",
-        caption=caption,
-    )
-    table.add_column("rank", justify="right")
-    table.add_column("model", overflow="fold")
-    table.add_column("clean", justify="right")
-    for eps in eps_texts(setting.eps):
-        table.add_column(f"ε {eps}", justify="right")
-    table.add_column("mean", justify="right")
-    for standing in standings(results):
-        table.add_row(
-            "–" if standing.rank is None else str(standing.rank),
-            escape(standing.name),
-            percent(standing.clean),
-            *(percent(share) for share in standing.worst),
-            percent(standing.mean_worst),
+def ranked_table(results: Results, verdicts: Mapping[tuple[str, str], str] | None = None) -> None:
+    """Prints the models best first: clean accuracy, worst case over the attacks at each ε, and the mean.
+
+    Spatial attacks follow in a table of their own, for no ball contains them.
+
+    Args:
+        results: what was measured.
+        verdicts: the audit's verdicts by (weights, data), for marks beside the names.
+    """
+    lines, setting = standings(results), results.setting
+    if released_rules(setting.protocol) is not None:
+        verdicts = None  # no audit is of a released protocol
+    if attack_names(results):
+        table = Table(
+            title=f"{escape(setting.dataset)}: accuracy in % under {escape(_ranked_under(results))} "
+            f"({setting.norm}, {setting.curve}), n = {setting.n}",
+            caption="95 % intervals in brackets; rank = 1 + number of models significantly better."
+            + _about_numbers(setting)
+            + _about_marks(results, verdicts),
         )
-    width = None if sys.stdout.isatty() else 60 + 18 * (2 + len(setting.eps))
-    Console(width=width).print(table)
+        table.add_column("rank", justify="right")
+        table.add_column("model", overflow="fold")
+        for column in ("clean", *(f"ε {eps}" for eps in eps_texts(setting.eps)), "mean"):
+            table.add_column(column, justify="right")
+        for line in lines:
+            shares = (line.clean, *line.worst, line.mean_worst) if line.result.curves else (line.clean,)
+            table.add_row(
+                "–" if line.rank is None else str(line.rank),
+                _marked(line, results, verdicts or {}),
+                *map(percent, shares),
+            )
+        width = None if sys.stdout.isatty() else 60 + 18 * (2 + len(setting.eps))
+        Console(width=width).print(table)
+    if spatial := spatial_table(results, lines):
+        _print_spatial(setting, spatial)
+
+
+def _ranked_under(results: Results) -> str:
+    """Names of the attacks of the ranked group."""
+    names = attack_names(results)
+    ranked = next(line for line in standings(results) if line.rank is not None)
+    return ", ".join(names[curve.request] for curve in ranked.result.curves)
+
+
+def _marked(line: Standing, results: Results, verdicts: Mapping[tuple[str, str], str]) -> str:
+    """A model's name with its verdict, unless that is that nothing was found."""
+    verdict = verdicts.get((line.result.info.weights, results.setting.data))
+    if verdict == "not_believable":
+        return f"{escape(line.name)} [red]✗ not believable[/]"
+    return escape(line.name) + (" [yellow]≤[/]" if verdict == "upper_bound" else "")
+
+
+def _about_numbers(setting: Setting) -> str:
+    if released_rules(setting.protocol) is not None:
+        return f" Protocol {setting.protocol}: ε in its own units, no robust accuracies."
+    return " Attacks give upper bounds on robust accuracy."
+
+
+def _about_marks(results: Results, verdicts: Mapping[tuple[str, str], str] | None) -> str:
+    """What the marks in the table mean; nothing where no verdicts are asked for."""
+    if verdicts is None:
+        return ""
+    found = {verdicts.get((model.info.weights, results.setting.data)) for model in results.models}
+    if found == {None}:
+        return " Not audited: see bench audit."
+    signs = {
+        "not_believable": " ✗: an audit found that these numbers say nothing about robustness.",
+        "upper_bound": " ≤: an audit found that a stronger attack gets further.",
+    }
+    return "".join(text for verdict, text in signs.items() if verdict in found)
+
+
+def _print_spatial(setting: Setting, spatial: SpatialTable) -> None:
+    table = Table(
+        title=f"{escape(setting.dataset)}: accuracy in % under rotations and translations, n = {setting.n}",
+        caption="; ".join(f"{name}: {tried}" for name, _, tried in spatial.attacks),
+        min_width=80,
+    )
+    table.add_column("model", overflow="fold")
+    for column in ("clean", *(name for name, _, _ in spatial.attacks)):
+        table.add_column(column, justify="right")
+    for name, clean, shares in spatial.rows:
+        table.add_row(escape(name), percent(clean), *("–" if s is None else percent(s) for s in shares))
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
 def clever_table(results: CleverResults) -> None:

@@ -11,6 +11,7 @@ from bench.paper.published import MEAN, Published
 from bench.paper.reproduction import COLUMNS, Corrupted, Measured, Reproduction
 from bench.paper.sections import attack_of, numbers_of, remedy
 from bench.stats import Share, mean_score, wilson
+from zoo.cifar10c import NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Side:
     Attributes:
         share: accuracy with its 95 % interval. On corrupted images the n is that of base images.
         difference: ours less the printed one with the interval of ours, as fractions; ``None`` where the two
-            are of different images.
+            are of different images, or ours is a mean over fewer corruptions.
         protocol: it was measured under.
         digest: sha256 over the results of the cells it comes from.
     """
@@ -81,7 +82,8 @@ def _corrupted_side(row: Published, found: tuple[Corrupted, Measured] | None) ->
         chosen = stands[images.groups.names.index(row.corruption)] / versions
     else:
         return None
-    return _with(row, measured, mean_score(chosen), comparable=images.official)
+    whole = row.corruption != MEAN or len(images.groups.names) == len(NAMES)
+    return _with(row, measured, mean_score(chosen), comparable=images.official and whole)
 
 
 def _with(row: Published, measured: Measured, share: Share, *, comparable: bool) -> Side:

@@ -82,6 +82,7 @@ class Reproduction:
         training: a sentence on how the weights were made, with epochs and seeds.
         command: the command that made this page.
         versions: package name → version of what computed it.
+        missing: models without weights, each with the command that trains it, by name.
         failed: names of cells that failed, with the reason.
     """
 
@@ -98,6 +99,7 @@ class Reproduction:
     corrupted: tuple[Corrupted, ...] = ()
     mip: MipResults | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
     failed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -109,9 +109,10 @@ def _command(claim: Claim, reproduction: Reproduction, column: str) -> str:
     here = "" if reproduction.relation == "other" else reproduction.beside
     if claim.everywhere:
         return "; ".join(_command_on(claim, each) for each in claim.data if each != here)
-    if not claim.data or here in claim.data:
+    known = claim.data or needed(claim.sections[0]).datasets
+    if (here if claim.data else reproduction.beside) in known:
         return _command_on(claim, reproduction.beside, reproduction.data_options)
-    return _command_on(claim, claim.data[0])
+    return _command_on(claim, known[0])
 
 
 def _command_on(claim: Claim, dataset: str, options: str = "") -> str:

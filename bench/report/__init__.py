@@ -10,12 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bench.audit_collect import AuditResults
     from bench.results import Results
 
 __all__ = ["write"]
 
 
-def write(results: Results, others: Sequence[Results], directory: Path, *, data_note: str = "") -> Path:
+def write(
+    results: Results,
+    others: Sequence[Results],
+    directory: Path,
+    *,
+    data_note: str = "",
+    audits: Sequence[AuditResults] = (),
+) -> Path:
     """Draw the page of one setting and write it with its figures, each file whole or not at all.
 
     Args:
@@ -23,6 +31,7 @@ def write(results: Results, others: Sequence[Results], directory: Path, *, data_
         others: earlier settings of the same data set, shown as compact tables at the end.
         directory: where ``<data set>.html`` and ``figures/`` go; made if absent.
         data_note: a sentence about the data set for the head of the page.
+        audits: the newest audit of each model, in one or several settings.
 
     Returns:
         The path of the page.
@@ -32,4 +41,4 @@ def write(results: Results, others: Sequence[Results], directory: Path, *, data_
     """
     from bench.report.page import write_page
 
-    return write_page(results, others, directory, data_note)
+    return write_page(results, others, directory, data_note, audits)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bench.ranking import Standing
     from bench.results import ModelResult, Results
 
+_LONGEST_TITLE = 40  # the last ten characters fit in small type
 _TICK_CHARACTER, _TICK_GAP = 0.025, 0.03  # shares of an axis
 
 
@@ -44,14 +45,21 @@ class Panel:
     others: tuple[Line, ...]
 
 
-def panels(results: Results, lines: Sequence[Standing], request: Request, attack: str) -> list[Panel]:
-    """The panels of one attack: one named after it, or architectures in the order of their best model."""
+def panels(results: Results, lines: Sequence[Standing], request: Request | None, attack: str) -> list[Panel]:
+    """The panels of one attack: one named after it, or architectures in the order of their best model.
+
+    Args:
+        results: what was measured.
+        lines: its ranked table.
+        request: the attack; ``None`` for the worst case over all, which ranked models alone share.
+        attack: what it is called.
+    """
     grid = results.setting.eps
     eps = grid if grid[0] == 0 else (0.0, *grid)
     measured = [
         Line(line.name, _shares(line.result, request, grid))
         for line in lines
-        if any(curve.request == request for curve in line.result.curves)
+        if (line.rank is not None if request is None else request in line.result.attack_set)
     ]
     few = len(lines) <= FEW
     groups = dict.fromkeys(attack if few else family(line.name) for line in measured)
@@ -62,9 +70,10 @@ def panels(results: Results, lines: Sequence[Standing], request: Request, attack
     ]
 
 
-def _shares(model: ModelResult, request: Request, grid: Sequence[float]) -> tuple[Share, ...]:
-    curve = next(curve for curve in model.curves if curve.request == request)
-    attacked = tuple(wilson(int(row.sum()), len(row)) for row in curve.standing)
+def _shares(model: ModelResult, request: Request | None, grid: Sequence[float]) -> tuple[Share, ...]:
+    standing = {curve.request: curve.standing for curve in model.curves}
+    rows = model.worst() if request is None else standing[request]
+    attacked = tuple(wilson(int(row.sum()), len(row)) for row in rows)
     if grid[0] == 0:
         return attacked
     return (wilson(int(model.clean.correct.sum()), len(model.clean.correct)), *attacked)
@@ -108,7 +117,9 @@ def draw_panel(axes: Axes, panel: Panel, styles: dict[str, Style]) -> None:
 
 def _dress(axes: Axes, panel: Panel) -> None:
     """Title, axes and ticks; of a long ε grid only some ticks get a text."""
-    axes.set_title(figure_label(panel.title), loc="left", fontsize=9, weight="bold", pad=6)
+    title = figure_label(panel.title, _LONGEST_TITLE)
+    size = 9 if len(title) <= _LONGEST_TITLE - 10 else 7.5
+    axes.set_title(title, loc="left", fontsize=size, weight="bold", pad=6)
     axes.set_xlabel(f"ε ({norm_text(panel.norm)})", fontsize=7.5, labelpad=1)
     axes.set_ylabel("accuracy, %", fontsize=7.5, labelpad=2)
     axes.set_xticks(panel.eps, _tick_texts(panel.eps))

@@ -21,9 +21,10 @@ from matplotlib.figure import Figure
 from bench.report.curves import Panel, draw_panel, panels
 from bench.report.format import attack_names, figure_label, norm_text, slug
 from bench.report.scatter import draw_key, draw_scatter
-from bench.report.style import CARD, INK, LINE, MUTED, PALETTE, Style, styles
+from bench.report.style import CARD, INK, LINE, MUTED, PALETTE, RIGHT, WARN, WRONG, Style, styles
 
 if TYPE_CHECKING:
+    from bench.attacks import Request
     from bench.ranking import Standing
     from bench.results import Results
 
@@ -31,6 +32,7 @@ _PANEL = (3.0, 2.45)  # inches, without the names below it
 _NAME = 0.145
 _SCATTER = (4.1, 3.6)
 _COLUMNS = 4
+_WORST = "worst case"
 _DPI = 160
 _PAGE_COLOURS = {
     CARD: "var(--card)",
@@ -38,12 +40,15 @@ _PAGE_COLOURS = {
     MUTED: "var(--muted)",
     LINE: "var(--line)",
     PALETTE[0]: "var(--accent)",
+    WRONG: "var(--wrong)",
+    WARN: "var(--warn)",
+    RIGHT: "var(--right)",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class CurveFigure:
-    """The curves under one attack: SVG parts for the page, one for each panel."""
+    """The curves under one attack, or in the worst case: SVG parts for the page, one for each panel."""
 
     attack: str
     parts: tuple[tuple[str, str], ...]  # what the panel shows, its SVG
@@ -62,18 +67,19 @@ def draw(results: Results, lines: Sequence[Standing], stem: str) -> Figures:
     """All figures of one setting.
 
     Args:
-        results: what was measured; at least one model.
-        lines: its ranked table.
+        results: what was measured.
+        lines: its ranked table, of models that met an attack; at least one.
         stem: what the file names begin with.
     """
     chosen = styles([line.name for line in lines])
     files: dict[str, bytes] = {}
     curves = []
     with look():
-        for request, attack in attack_names(results).items():
+        for request, attack in _attacks(results):
             grid = panels(results, lines, request, attack)
-            name = f"{stem}-curves-{slug(attack)}"
-            title = f"{results.setting.dataset}: accuracy under {attack}, {norm_text(results.setting.norm)}"
+            name = f"{stem}-curves-{slug(attack) if request else 'worst-case'}"
+            under = f"under {attack}" if request else "in the worst case over all attacks"
+            title = f"{results.setting.dataset}: accuracy {under}, {norm_text(results.setting.norm)}"
             room = _NAME * max(len(panel.lines) for panel in grid)
             files |= as_files(_sheet(grid, chosen, room, title), name)
             parts = tuple(
@@ -85,6 +91,12 @@ def draw(results: Results, lines: Sequence[Standing], stem: str) -> Figures:
         files |= as_files(_scatter(lines, chosen, with_key=True), name)
         scatter = inline(_scatter(lines, chosen, with_key=False), name)
     return Figures(tuple(curves), scatter, files)
+
+
+def _attacks(results: Results) -> Sequence[tuple[Request | None, str]]:
+    """Every attack with its name, and before more than two the worst case over all."""
+    names = attack_names(results)
+    return [(None, _WORST)] * (len(names) > 2) + list(names.items())
 
 
 def _sheet(grid: Sequence[Panel], chosen: dict[str, Style], room: float, title: str = "") -> Figure:

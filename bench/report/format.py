@@ -5,14 +5,21 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bench.attacks import Request
+    from bench.cell import Scalar
     from bench.results import Results
     from bench.stats import Share
 
+# how an audit's verdict is shown: a sign that needs no colour, and words
+VERDICTS = {
+    "not_believable": ("✗", "not believable"),
+    "upper_bound": ("≤", "upper bound"),
+    "believable": ("✓", "believable"),
+}
 NORMS = {"linf": "L∞", "l2": "L2", "l1": "L1"}
 _LONGEST_SLUG = 60
 _LONGEST_LABEL = 30
@@ -72,29 +79,49 @@ def slug(name: str) -> str:
     return f"{safe or 'data'}-{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:6]}"
 
 
-def figure_label(name: str) -> str:
+def figure_label(name: str, longest: int = _LONGEST_LABEL) -> str:
     """A name as figures can draw it: one line, printable, not longer than its legend has room for."""
     line = "".join(c if c.isprintable() else " " for c in name)
     line = " ".join(line.split())
-    return line if len(line) <= _LONGEST_LABEL else line[: _LONGEST_LABEL - 1] + "…"
+    return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
 def attack_names(results: Results) -> dict[Request, str]:
-    """The attacks of all models with names that tell them apart, in the order they first appear."""
-    requests = list(dict.fromkeys(curve.request for model in results.models for curve in model.curves))
-    labels = [request.label for request in requests]
-    return {
-        request: label if labels.count(label) == 1 else f"{label} ({params_text(request)})"
-        for request, label in zip(requests, labels, strict=True)
-    }
+    """The attacks over the grid of all models with distinct names, in the order they first appear."""
+    return _names(curve.request for model in results.models for curve in model.curves)
+
+
+def spatial_names(results: Results) -> dict[Request, str]:
+    """The spatial attacks of all models with distinct names, in the order they first appear."""
+    return _names(curve.request for model in results.models for curve in model.spatial)
+
+
+def _names(requests: Iterable[Request]) -> dict[Request, str]:
+    """Labels, each with the parameters that are not the attack's own defaults, as ``pgd (steps 50)``."""
+    names = {}
+    for request in dict.fromkeys(requests):
+        defaults = request.spec.params
+        own = ", ".join(_changed(*param) for param in request.params if param[1] != defaults.get(param[0]))
+        names[request] = f"{request.label} ({own})" if own else request.label
+    return names
+
+
+def _changed(name: str, value: Scalar) -> str:
+    """As ``steps 50``, ``best iterate`` or ``no random start``."""
+    words = name.replace("_", " ")
+    if isinstance(value, bool):
+        return words if value else f"no {words}"
+    return f"{words} {_param(name, value)}"
 
 
 def params_text(request: Request) -> str:
     """The parameters of an attack in one line; a step size of ``None`` is the rule it stands for."""
-    texts = []
-    for name, value in request.params:
-        if isinstance(value, bool):
-            value = "yes" if value else "no"
-        shown = "2.5·ε/steps" if name == "alpha" and value is None else value
-        texts.append(f"{name.replace('_', ' ')} {shown}")
-    return ", ".join(texts)
+    return ", ".join(f"{name.replace('_', ' ')} {_param(name, value)}" for name, value in request.params)
+
+
+def _param(name: str, value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if name == "alpha" and value is None:
+        return "2.5·ε/steps"
+    return f"{value:g}" if isinstance(value, float) else str(value)

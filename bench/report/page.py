@@ -5,32 +5,37 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import ranking
+from bench.audit import CHECKS
 from bench.errors import UsageError
-from bench.protocols import PROTOCOLS, released_rules
-from bench.report import tables
+from bench.report import audit_section, tables
 from bench.report.format import (
+    VERDICTS,
     attack_names,
     eps_texts,
     interval,
     norm_text,
-    params_text,
     percent,
     seconds,
     significant,
     slug,
+    spatial_names,
 )
+from bench.report.headline import headline
+from bench.report.spatial import spatial_table
 from bench.report.style import FEW
+from bench.report.variation import variation
 
 if TYPE_CHECKING:
     import jinja2
     import markupsafe
 
+    from bench.audit_collect import AuditResults
     from bench.ranking import Standing
+    from bench.report.audit_section import AuditBlock, Marks
     from bench.report.figures import Figures
     from bench.results import Results
 
@@ -38,25 +43,30 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _MOST_SAMPLES = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Headline:
-    """The headline table of one setting; ``eps`` are the texts of its grid, ``rules`` those of its protocol."""
-
-    results: Results
-    attacks: str
-    eps: tuple[str, ...]
-    ranked: tuple[Standing, ...]
-    unranked: tuple[Standing, ...]
-    rules: str
-
-
-def write_page(results: Results, others: Sequence[Results], directory: Path, data_note: str) -> Path:
+def write_page(
+    results: Results,
+    others: Sequence[Results],
+    directory: Path,
+    data_note: str,
+    audits: Sequence[AuditResults] = (),
+) -> Path:
     """See ``bench.report.write``."""
     stem = slug(results.setting.dataset)
     page = directory / f"{stem}.html"
     lines = ranking.standings(results)
-    figures = _draw(results, lines, stem)
-    save(page, _render(results, lines, others, figures, data_note), figures.files if figures else {})
+    figures = _draw(results, [line for line in lines if line.result.curves], stem)
+    blocks = audit_section.audit_blocks(audits)
+    grids, files = _draw_audits(blocks, stem)
+    html = _render(
+        results,
+        lines,
+        others,
+        figures,
+        data_note,
+        marks=audit_section.marks(audits),
+        audits=list(zip(blocks, grids, strict=True)),
+    )
+    save(page, html, {**(figures.files if figures else {}), **files})
     return page
 
 
@@ -89,12 +99,26 @@ def _replace(path: Path, data: bytes) -> None:
 
 
 def _draw(results: Results, lines: Sequence[Standing], stem: str) -> Figures | None:
-    """The figures, or ``None`` where no model has a result to draw."""
+    """The figures, or ``None`` where no model has a curve to draw."""
     if not lines:
         return None
     from bench.report.figures import draw
 
     return draw(results, lines, stem)
+
+
+def _draw_audits(blocks: Sequence[AuditBlock], stem: str) -> tuple[list[str], dict[str, bytes]]:
+    """A grid for each block, as SVG for the page and as files; the first is ``…-audit``, then ``…-audit-2``."""
+    grids: list[str] = []
+    files: dict[str, bytes] = {}
+    if blocks:
+        from bench.report.audit_figure import draw_audit
+
+        for i, block in enumerate(blocks):
+            svg, drawn = draw_audit(block, f"{stem}-audit-{i + 1}" if i else f"{stem}-audit")
+            grids.append(svg)
+            files |= drawn
+    return grids, files
 
 
 def _render(
@@ -103,64 +127,55 @@ def _render(
     others: Sequence[Results],
     figures: Figures | None,
     data_note: str,
+    *,
+    marks: Marks,
+    audits: Sequence[tuple[AuditBlock, str]],
 ) -> str:
     setting = results.setting
     names = attack_names(results)
     eps = eps_texts(setting.eps)
     shown = dict(zip(setting.eps, eps, strict=True))
     middle = len(eps) // 2
-    released = released_rules(setting.protocol) is not None
-    template = environment().get_template("page.html.j2")
-    return template.render(
-        results=results,
-        setting=setting,
-        data_note=data_note,
-        headline=_headline(results, lines),
-        lines=lines,
-        eps=eps,
-        figures=figures,
-        by_recipe=len(lines) > FEW,
-        galleries=[
-            (line.name, tables.pictures(line.result, results.classes, shown)[:_MOST_SAMPLES])
-            for line in lines
-            if line.result.samples
-        ],
-        class_counts=tables.class_counts(results) if lines else (),
-        class_rows=tables.class_rows(results, lines, middle),
-        class_eps=eps[middle] if eps else "",
-        attacks=[
-            (name, _libraries(results, request), params_text(request)) for request, name in names.items()
-        ],
-        attack_blocks=tables.attack_blocks(lines, list(names), eps),
-        rules=_rules(results),
-        released=released,
-        moved=tables.moved(results) if released and lines else (),
-        others=[_headline(other, ranking.standings(other)) for other in others],
+    attacked = [line for line in lines if line.result.curves]
+    table = headline(results, lines, marks)
+    return (
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            results=results,
+            setting=setting,
+            data_note=data_note,
+            headline=table,
+            lines=lines,
+            attacked=attacked,
+            eps=eps,
+            figures=figures,
+            by_recipe=len(attacked) > FEW,
+            audits=audits,
+            checks=audit_section.by_kind(list(CHECKS.values())),
+            kinds=audit_section.KINDS,
+            few=FEW,
+            spatial=spatial_table(results, lines),
+            variation=variation(results, others),
+            galleries=[
+                (line.name, tables.pictures(line.result, results.classes, shown)[:_MOST_SAMPLES])
+                for line in lines
+                if line.result.samples
+            ],
+            class_counts=tables.class_counts(results) if lines else (),
+            class_rows=tables.class_rows(results, lines, middle),
+            class_eps=eps[middle] if eps else "",
+            names=names,
+            spatial_names=spatial_names(results),
+            costs=tables.costs(results, names),
+            attack_blocks=tables.attack_blocks(lines, list(names), eps),
+            noted=tables.noted(lines, names, eps),
+            rules=table.rules,
+            released=table.released,
+            moved=tables.moved(results) if table.released and lines else (),
+            others=[headline(other, ranking.standings(other), marks) for other in others],
+        )
     )
-
-
-def _headline(results: Results, lines: Sequence[Standing]) -> Headline:
-    return Headline(
-        results,
-        ranking.attack_label(results),
-        eps_texts(results.setting.eps),
-        tuple(line for line in lines if line.rank is not None),
-        tuple(line for line in lines if line.rank is None),
-        _rules(results),
-    )
-
-
-def _rules(results: Results) -> str:
-    """The protocol in words; empty if it is not one of this version."""
-    label = results.setting.protocol
-    protocol = PROTOCOLS.get(label.partition("/")[0])
-    return protocol.summary if protocol and protocol.label == label else ""
-
-
-def _libraries(results: Results, request: object) -> str:
-    """The library versions that ran an attack; more than one where cells of an older run were kept."""
-    found = {c.library for model in results.models for c in model.curves if c.request == request}
-    return ", ".join(sorted(found))
 
 
 def _breakable(name: str) -> markupsafe.Markup:
@@ -189,4 +204,5 @@ def environment() -> jinja2.Environment:
         "significant": significant,
         "breakable": _breakable,
     }
+    environment.globals["verdicts"] = VERDICTS
     return environment

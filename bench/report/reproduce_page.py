@@ -185,12 +185,17 @@ def _render(reproduction: Reproduction, stem: str) -> tuple[str, dict[str, bytes
         across=across,
         across_figure=figure,
         spreads=spread_rows(reproduction),
-        mip_command=remedy(["figure5"], reproduction.beside, reproduction.data_options),
+        mip_command=_removal_command(reproduction),
         sets=sets,
         attacks=_attacks(sets),
         protocols=[protocol for protocol in PROTOCOLS.values() if protocol.label in labels],
     )
     return html, files
+
+
+def _removal_command(reproduction: Reproduction) -> str:
+    here = reproduction.beside == "cifar10"  # Figure 5 is of its images
+    return remedy(["figure5"], "cifar10", reproduction.data_options if here else "")
 
 
 def _dataset(name: str) -> str:

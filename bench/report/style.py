@@ -10,6 +10,7 @@ CARD = "#ffffff"
 INK = "#1b2430"
 MUTED = "#5d6875"
 LINE = "#d9dee5"
+WRONG, WARN, RIGHT = "#b3261e", "#8a5c00", "#1c7c54"
 
 # Okabe and Ito's colours, told apart under every common colour blindness, on light and on dark ground.
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8f7a00")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,24 +10,23 @@ import numpy as np
 from jaxtyping import Bool, Int64
 
 from bench.ranking import worst_case
+from bench.report.format import params_text
 from bench.report.images import amplification, data_uri, perturbation
 from bench.stats import Share, wilson
 
 if TYPE_CHECKING:
     from bench.attacks import Request
     from bench.ranking import Standing
-    from bench.results import Curve, ModelResult, Results, Sample
+    from bench.results import ModelResult, Results, Sample
 
 
 @dataclass(frozen=True, slots=True)
 class AttackCell:
-    """One model under one attack at one ε: both denominators and what the judge noted."""
+    """One model under one attack at one ε; ``strongest`` if it leaves the fewest images of the row, and others more."""
 
     of_all: Share
     of_right: Share | None
-    nonfinite: int
-    projected: int
-    seconds: float
+    strongest: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +46,32 @@ class AttackBlock:
     vanished: int
     nonfinite: int
     rows: tuple[AttackRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What the judge noted of one model under one attack at one ε: numbers of images, of ``n``."""
+
+    name: str
+    attack: str
+    eps: str
+    silent: int
+    counted: bool
+    nonfinite: int
+    projected: int
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """One attack with all its parameters, and what it took over all models and ε."""
+
+    attack: str
+    library: str
+    params: str
+    minimum_norm: bool
+    gradients: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +101,7 @@ class Picture:
 def attack_blocks(
     lines: Sequence[Standing], requests: Sequence[Request], eps: Sequence[str]
 ) -> list[AttackBlock]:
-    """Attack against attack: every model at every ε."""
+    """Attack against attack: every attacked model at every ε."""
     return [
         AttackBlock(
             line.name,
@@ -85,28 +110,71 @@ def attack_blocks(
             tuple(_attack_row(line, requests, i, text) for i, text in enumerate(eps)),
         )
         for line in lines
+        if line.result.curves
     ]
 
 
 def _attack_row(line: Standing, requests: Sequence[Request], i: int, eps: str) -> AttackRow:
-    curves = {curve.request: curve for curve in line.result.curves}
+    standing = {curve.request: curve.standing[i] for curve in line.result.curves}
     right = line.result.clean.correct
-    return AttackRow(
-        eps,
-        line.worst[i],
-        tuple(_attack_cell(curves[r], i, right) if r in curves else None for r in requests),
-    )
+    left = {int(each.sum()) for each in standing.values()}
+
+    def cell(request: Request) -> AttackCell | None:
+        if request not in standing:
+            return None
+        k, both, n = int(standing[request].sum()), int((standing[request] & right).sum()), len(right)
+        of_right = wilson(both, int(right.sum())) if right.any() else None
+        return AttackCell(wilson(k, n), of_right, k == min(left) < max(left))
+
+    return AttackRow(eps, line.worst[i], tuple(cell(request) for request in requests))
 
 
-def _attack_cell(curve: Curve, i: int, right: Bool[np.ndarray, " n"]) -> AttackCell:
-    standing, among = curve.standing[i], int(right.sum())
-    return AttackCell(
-        wilson(int(standing.sum()), len(standing)),
-        wilson(int((standing & right).sum()), among) if among else None,
-        int(curve.nonfinite[i].sum()),
-        int(curve.projected[i].sum()),
-        curve.seconds[i],
-    )
+def noted(lines: Sequence[Standing], names: Mapping[Request, str], eps: Sequence[str]) -> list[Noted]:
+    """Where the judge noted anything."""
+    found = []
+    for line in lines:
+        for curve in line.result.curves:
+            # the last row of a minimum-norm attack has all that its one run met
+            once = curve.request.spec.threat == "minimum_norm"
+            rows = range(len(eps) - 1 if once else 0, len(eps))
+            counts = [
+                [int(a[i].sum()) for a in (curve.silent, curve.nonfinite, curve.projected)] for i in rows
+            ]
+            counted = bool(dict(curve.request.params).get("best_iterate"))
+            found += [
+                Noted(
+                    name=line.name,
+                    attack=names[curve.request],
+                    eps=eps[i],
+                    silent=silent,
+                    counted=counted,
+                    nonfinite=nonfinite,
+                    projected=projected,
+                    n=curve.standing.shape[1],
+                )
+                for i, (silent, nonfinite, projected) in enumerate(counts)
+                if silent or nonfinite or projected
+            ]
+    return found
+
+
+def costs(results: Results, names: Mapping[Request, str]) -> list[Cost]:
+    """What each attack took; the one run of a minimum-norm attack counts once for its whole curve."""
+    found = []
+    for request, name in names.items():
+        curves = [c for model in results.models for c in model.curves if c.request == request]
+        once = request.spec.threat == "minimum_norm"
+        found.append(
+            Cost(
+                attack=name,
+                library=", ".join(sorted({curve.library for curve in curves})),
+                params=params_text(request),
+                minimum_norm=once,
+                gradients=sum(c.gradients[0] if once else sum(c.gradients) for c in curves),
+                seconds=sum(c.seconds[0] if once else sum(c.seconds) for c in curves),
+            )
+        )
+    return found
 
 
 def moved(results: Results) -> list[tuple[float, float]]:

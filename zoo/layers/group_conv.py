@@ -90,7 +90,8 @@ def plain_conv(
     """A convolution with filters ``weight · scale``, computed in float64, in the type of ``weight``."""
     filters = weight.detach().double() * scale.double()[:, None, None, None]
     outputs, inputs, kernel, _ = weight.shape
-    conv = nn.Conv2d(inputs, outputs, kernel, padding=padding, device=weight.device, dtype=weight.dtype)
-    conv.weight.data.copy_(filters)
-    conv.bias.data.copy_(bias)  # pyright: ignore[reportOptionalMemberAccess]
+    # made without storage: initialising it would draw from the caller's random state
+    conv = nn.Conv2d(inputs, outputs, kernel, padding=padding, device="meta")
+    conv.weight = nn.Parameter(filters.to(weight.dtype))
+    conv.bias = nn.Parameter(bias.to(weight.device, weight.dtype))
     return conv

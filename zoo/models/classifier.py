@@ -46,7 +46,8 @@ class Classifier(nn.Module):
     """Images (n, channels, size, size) in [0, 1] → logits (n, classes).
 
     ``front`` is layer 1 and all in which the architectures of one depth differ; the fully equivariant one
-    differs in the group its layers are convolutions over.
+    differs in the group its layers are convolutions over, and declares it: ``symmetry`` is the name of the
+    group that leaves the logits as they are, ``None`` without one.
 
     Raises:
         ValueError: on a call with images of another shape than the model was built for.
@@ -56,6 +57,7 @@ class Classifier(nn.Module):
         super().__init__()
         self.image_shape = (layout.image_channels, layout.size, layout.size)
         self.classes = layout.classes
+        self.symmetry = group.name if group.order > 1 else None
         self.normalize = Normalize()
         self.front = front
         self.trunk = Trunk(layout, front_fields, group)

@@ -1,0 +1,69 @@
+"""Options of the command line that several commands share; loads nothing heavy."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def data_options(sub: argparse.ArgumentParser) -> None:
+    """Which images."""
+    group = sub.add_argument_group("data")
+    group.add_argument(
+        "--dataset", default="digits", metavar="NAME",
+        help="digits (default, embedded), cifar10, cifar100, folder:PATH with train/ and test/ in it, "
+        "cifar10c[:CORRUPTION], or corrupted:NAME[:CORRUPTION], which corrupts another",
+    )  # fmt: skip
+    group.add_argument("--name", metavar="NAME", help="name of a folder's data set in rows and pages")
+    group.add_argument(
+        "--data-root", metavar="PATH", help="where the files of CIFAR and CIFAR-10-C lie (default: data/)"
+    )
+    group.add_argument("--download", action="store_true", help="fetch a missing data set")
+    group.add_argument("--resize", type=int, metavar="N", help="resize a folder's images to N×N")
+    group.add_argument(
+        "--corruption-seed", type=int, default=0, metavar="S", help="random numbers of corrupted: (default 0)"
+    )
+
+
+def model_options(sub: argparse.ArgumentParser) -> None:
+    """Which models, with which weights."""
+    group = sub.add_argument_group("models")
+    group.add_argument("--zoo", metavar="all|NAMES", help="models of the zoo, with commas between")
+    group.add_argument(
+        "--model", action="append", metavar="NAMES|FILE.py:FACTORY",
+        help="models of the zoo or installed ones, with commas between, or one's own; may be repeated",
+    )  # fmt: skip
+    group.add_argument("--weights", metavar="FILE", help=".safetensors or .pt file for one's own model")
+    group.add_argument(
+        "--weights-from", metavar="NAME|DIR", help="take the zoo's weights trained on another data set"
+    )
+
+
+def measuring_options(
+    sub: argparse.ArgumentParser, n: str | None = "images (default: all, but at most 1000)"
+) -> None:
+    """How many images (the help of ``--n``; ``None`` for no such option), from which seed and on what."""
+    group = sub.add_argument_group("measuring")
+    if n is not None:
+        group.add_argument("--n", type=int, metavar="N", help=n)
+    group.add_argument("--seed", type=int, default=0, metavar="S", help="seed of random starts (default 0)")
+    group.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
+    group.add_argument(
+        "--workers", type=int, metavar="N", help="processes (default: the cores); no number changes"
+    )
+    group.add_argument("--dry-run", action="store_true", help="show what would run and for how long")
+    group.add_argument(
+        "--json", action="store_true", help="rows as one JSON list on stdout, all else on stderr"
+    )
+
+
+def place_options(sub: argparse.ArgumentParser, *names: str) -> None:
+    """Where files go: those named of ``store``, ``leaderboard`` and ``reports``."""
+    group = sub.add_argument_group("files")
+    if "store" in names:
+        group.add_argument("--store", default=".symbench", metavar="DIR", help="where cells are kept")
+    if "leaderboard" in names:
+        group.add_argument(
+            "--leaderboard", default="leaderboard.csv", metavar="FILE", help="table to merge into"
+        )
+    if "reports" in names:
+        group.add_argument("--reports", default="reports", metavar="DIR", help="where pages and figures go")

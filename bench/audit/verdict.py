@@ -1,0 +1,65 @@
+"""Findings into a verdict, and both into JSON."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from bench.audit.checks import CHECKS
+from bench.audit.findings import Finding
+
+BELIEVABLE, UPPER_BOUND, NOT_BELIEVABLE = "believable", "upper_bound", "not_believable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """All that was found about the evaluation of one model.
+
+    Attributes:
+        model: its name in tables.
+        weights: sha256 of its weights.
+        mode: ``quick`` or ``full``.
+        findings: one for each check that belongs to the mode.
+    """
+
+    model: str
+    weights: str
+    mode: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def verdict(self) -> str:
+        """``not_believable`` if a fatal check failed, ``upper_bound`` if a strength check was flagged.
+
+        Else ``believable``: nothing was found that speaks against the numbers.
+        """
+        flagged = {CHECKS[each.id].kind for each in self.findings if each.status in ("fail", "warn")}
+        if "fatal" in flagged:
+            return NOT_BELIEVABLE
+        return UPPER_BOUND if "strength" in flagged else BELIEVABLE
+
+
+def to_json(audit: Audit) -> dict[str, Any]:
+    """The audit as plain values; a number that is not finite becomes ``None``."""
+    return {
+        "model": audit.model,
+        "weights": audit.weights,
+        "mode": audit.mode,
+        "verdict": audit.verdict,
+        "checks": [
+            {
+                "id": each.id,
+                "status": each.status,
+                "value": _finite(each.value),
+                "threshold": _finite(each.threshold),
+                "title": CHECKS[each.id].title,
+                "detail": each.detail,
+            }
+            for each in audit.findings
+        ],
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,35 @@
+"""What the terminal shows of an audit."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bench.audit import CHECKS
+from bench.audit_collect import AuditResults
+
+COLOURS = {"believable": "green", "upper_bound": "yellow", "not_believable": "red"}
+
+
+def audit_table(results: AuditResults) -> None:
+    """Prints each model's verdict, and every check that was flagged with what it means."""
+    setting = results.setting.base
+    table = Table(
+        title=f"{escape(setting.dataset)}: {results.setting.mode} audit, n = {setting.n}",
+        caption="believable: nothing was found that speaks against the numbers; upper_bound: a stronger "
+        "attack gets further; not_believable: a check failed that any sound evaluation passes.",
+    )
+    table.add_column("model", overflow="fold")
+    table.add_column("verdict")
+    table.add_column("what was flagged", overflow="fold", ratio=1)
+    for audit in results.audits:
+        flagged = [each for each in audit.findings if each.status in ("fail", "warn")]
+        lines = [f"{each.id} {CHECKS[each.id].title}: no. {each.detail}" for each in flagged]
+        colour = COLOURS[audit.verdict]
+        table.add_row(
+            escape(audit.model), f"[{colour}]{audit.verdict}[/]", escape("\n".join(lines)) or "nothing"
+        )
+    Console(width=None if sys.stdout.isatty() else 140).print(table)

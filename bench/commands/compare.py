@@ -1,0 +1,125 @@
+"""``bench compare``: which of several models is better, from what the store holds."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bench.commands.options import names
+from bench.commands.screen import percent
+from bench.comparing import WORST, Measured, Pair, find_measured, pairs, shown_name
+from bench.errors import UsageError
+from bench.plan import parse_eps
+from bench.report.format import eps_texts, norm_text
+from bench.stats import Share
+from bench.store import DirectoryStore
+
+
+def execute(options: Namespace) -> int:
+    """Prints every pair at every ε; measures nothing."""
+    if len(options.models) < 2 or len(set(map(shown_name, options.models))) < len(options.models):
+        raise UsageError(f"give two different models or more to compare, not {' '.join(options.models)}")
+    eps = None if options.eps is None else parse_eps(names(options.eps))
+    path = Path(options.store)
+    measured = None
+    if path.is_dir():
+        measured = find_measured(
+            DirectoryStore(path), options.models, dataset=options.dataset, attack=options.attack, eps=eps
+        )
+    if measured is None:
+        raise _missing(options)
+    found = pairs(measured)
+    if options.json:
+        print(json.dumps([_row(measured, pair) for pair in found], allow_nan=False))
+    else:
+        _print(measured, found)
+    return 0
+
+
+def _missing(options: Namespace) -> UsageError:
+    command = ["bench", "run", "--model", ",".join(options.models)]
+    for option, value in (("--dataset", options.dataset), ("--eps", options.eps)):
+        command += [option, value] if value is not None else []
+    if options.attack != WORST:
+        command += ["--attacks", options.attack]
+    if options.store != ".symbench":
+        command += ["--store", options.store]
+    return UsageError(
+        f"the store {options.store} has no run that holds all of {', '.join(options.models)} as asked for; "
+        f"this puts it there: {shlex.join(command)}"
+    )
+
+
+def _row(measured: Measured, pair: Pair) -> dict[str, Any]:
+    setting = measured.setting
+    return {
+        "a": pair.a,
+        "b": pair.b,
+        "dataset": setting.dataset,
+        "data": setting.data,
+        "n": setting.n,
+        "attacks": pair.attacks,
+        "norm": None if pair.eps is None else setting.norm,
+        "eps": pair.eps,
+        "seed": setting.seed,
+        **_share("accuracy_a", pair.of_a),
+        **_share("accuracy_b", pair.of_b),
+        "difference": pair.difference.value,
+        "difference_lo": pair.difference.lo,
+        "difference_hi": pair.difference.hi,
+        "only_a": pair.difference.only_a,
+        "only_b": pair.difference.only_b,
+        "p": pair.p,
+        "p_holm": pair.p_holm,
+        "verdict": pair.verdict,
+    }
+
+
+def _share(name: str, share: Share) -> dict[str, float]:
+    return {name: share.value, f"{name}_lo": share.lo, f"{name}_hi": share.hi}
+
+
+def _print(measured: Measured, found: tuple[Pair, ...]) -> None:
+    setting = measured.setting
+    table = Table(
+        title=f"{escape(setting.dataset)}: accuracy in % under {escape(', '.join(measured.attacks))} "
+        f"({norm_text(setting.norm)}, {setting.curve}), n = {setting.n}",
+        caption=f"95 % intervals in brackets: Wilson's, and Tango's for the paired difference. p: exact McNemar "
+        f"test, adjusted by Holm over all {len(found)} tests shown; a verdict needs p < 0.05.",
+    )
+    for column in ("A", "B"):
+        table.add_column(column, overflow="fold")
+    table.add_column("under", justify="right")
+    for column in ("A, %", "B, %", "A − B, points", "only A : only B", "p", "p (Holm)"):
+        table.add_column(column, justify="right")
+    table.add_column("verdict", overflow="fold")
+    for pair in found:
+        difference = pair.difference
+        table.add_row(
+            escape(pair.a),
+            escape(pair.b),
+            _under(pair),
+            percent(pair.of_a),
+            percent(pair.of_b),
+            f"{100 * difference.value:+.1f} [{100 * difference.lo:+.1f}, {100 * difference.hi:+.1f}]",
+            f"{difference.only_a} : {difference.only_b}",
+            f"{pair.p:.2g}",
+            f"{pair.p_holm:.2g}",
+            escape(pair.verdict),
+            end_section=pair.eps == measured.eps[-1] and bool(pair.attacks),
+        )
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def _under(pair: Pair) -> str:
+    if not pair.attacks:
+        return "clean"
+    return escape(", ".join(pair.attacks)) if pair.eps is None else f"ε {eps_texts([pair.eps])[0]}"

@@ -1,0 +1,177 @@
+"""``bench reproduce``: the paper's tables, figures and claims beside what is measured here."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench import leaderboard
+from bench.audit_collect import verdicts
+from bench.commands.options import check_directory, check_numbers, data_source, shown_command
+from bench.commands.reproduce_screen import as_json, claims_table, numbers_table, sections_table
+from bench.commands.running import rows_only, running
+from bench.commands.screen import say
+from bench.estimate import cells
+from bench.evaluation import Ask
+from bench.paper import SECTIONS, Reproduction
+from bench.paper.sections import DATASETS, needed, remedy
+from bench.reproduction import SIZES, Plan, Sizes, measured, plan, seconds_at_most
+from bench.reproduction_collect import collect_reproduction, reproductions
+from bench.rows import rows
+from bench.run import Failure, backend
+from bench.store import DirectoryStore, MemoryStore, Store
+
+LONG = 120.0  # seconds after which a user would have liked to know
+
+
+def execute(options: Namespace) -> int:
+    """Measures, then prints how far sections and claims came, and draws the page; 1 if cells failed."""
+    return carried_out(options, SIZES[options.budget])
+
+
+def carried_out(options: Namespace, sizes: Sizes) -> int:
+    """As ``execute``, with the sizes of a budget."""
+    check_numbers(options)
+    table, pages = Path(options.leaderboard), Path(options.reports)
+    if not options.dry_run:
+        leaderboard.check_writable(table)
+        check_directory(pages)
+    workers = options.workers or os.cpu_count() or 1
+    with rows_only():
+        planned = plan(
+            _ask(options),
+            _sections(options),
+            budget=options.budget,
+            options=_data_options(options),
+            sizes=sizes,
+        )
+    _say_left_out(planned)
+    if options.dry_run:
+        known = DirectoryStore(Path(options.store)) if Path(options.store).is_dir() else MemoryStore()
+        return _show_plan(planned, known, workers, json_wanted=options.json)
+    store = DirectoryStore(Path(options.store))
+    with rows_only():
+        seconds = seconds_at_most(planned, store) / workers
+    _say_how_long(seconds, options, workers)
+    found, page, failures = _measured(planned, store, options, workers, whole=not seconds)
+    if options.json:
+        print(json.dumps(as_json(found), allow_nan=False))
+    else:
+        numbers_table(found)
+        sections_table(found)
+        claims_table(found)
+    say(f"leaderboard: {table}, page: {page}")
+    for failure in failures:
+        say(f"bench: failed: {failure}")
+    return 1 if failures else 0
+
+
+def write_page(store: Store, dataset: str, directory: Path) -> Path | None:
+    """Draws the page of the newest run on a data set; ``None`` if there is none."""
+    run = reproductions(store, dataset).get(dataset)
+    return _draw(collect_reproduction(store, run), directory) if run else None
+
+
+def _measured(
+    planned: Plan, store: Store, options: Namespace, workers: int, *, whole: bool
+) -> tuple[Reproduction, Path, list[Failure]]:
+    """Runs the plan; leaderboard and page are written after each part, so that a kill leaves both.
+
+    ``whole`` says that the store has all of it: then the page is drawn once.
+    """
+    table, pages = Path(options.leaderboard), Path(options.reports)
+    failures: list[Failure] = []
+    drawn = None
+    with running(planned.bench, options.device, workers) as (executor, progress):
+        for stage in measured(planned, store, executor, progress):
+            failures += stage.failures
+            marks = verdicts(store)
+            leaderboard.merge(table, [row for results in stage.results for row in rows(results, marks)])
+            drawn = None if whole else _drawn(planned, store, pages, failures)
+    return *(drawn or _drawn(planned, store, pages, failures)), failures
+
+
+def _drawn(
+    planned: Plan, store: Store, pages: Path, failures: Sequence[Failure]
+) -> tuple[Reproduction, Path]:
+    found = collect_reproduction(store, planned.manifest(), [str(failure) for failure in failures])
+    return found, _draw(found, pages)
+
+
+def _draw(reproduction: Reproduction, directory: Path) -> Path:
+    from bench.report.reproduce_page import write_reproduction
+
+    return write_reproduction(reproduction, directory)
+
+
+def _ask(options: Namespace) -> Ask:
+    return Ask(
+        models=(),
+        requests=(),
+        data=data_source(options),
+        weights_from=options.weights_from,
+        seed=options.seed,
+        device=options.device,
+        command=shown_command(options.argv),
+        download=options.download,
+    )
+
+
+def _sections(options: Namespace) -> tuple[str, ...]:
+    """Ids of the sections asked for; none for all."""
+    if options.all:
+        return ()
+    return (f"table{options.table}",) if options.table else (f"figure{options.figure}",)
+
+
+def _data_options(options: Namespace) -> str:
+    """What names the data on a command line, with paths as pages show them."""
+    words = ["--dataset", options.dataset]
+    for name in ("name", "data_root", "resize"):
+        value = getattr(options, name)
+        words += [f"--{name.replace('_', '-')}", str(value)] if value is not None else []
+    return shown_command(words).removeprefix("bench ")
+
+
+def _say_left_out(planned: Plan) -> None:
+    for section in planned.elsewhere:
+        dataset = needed(section).datasets[0]
+        say(
+            f"{SECTIONS[section].title} is about {DATASETS[dataset]}: not measured here; "
+            f"{remedy([section], dataset)}"
+        )
+    for name, command in planned.page["missing"].items():
+        say(f"{name} has no weights for these images and is left out; {command}")
+
+
+def _say_how_long(seconds: float, options: Namespace, workers: int) -> None:
+    if seconds > LONG or (seconds and options.budget == "full"):
+        machine = f"{platform.machine()}, {backend(options.device)}"
+        say(
+            f"this will take at most about {_duration(seconds)} on this machine ({machine}, "
+            f"{_processes(workers)}); it may be stopped and gone on with at any time"
+        )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} hours" if seconds > 2 * 3600 else f"{seconds / 60:.0f} minutes"
+
+
+def _processes(workers: int) -> str:
+    return "1 process" if workers == 1 else f"{workers} processes"
+
+
+def _show_plan(planned: Plan, store: Store, workers: int, *, json_wanted: bool) -> int:
+    total, stored = cells(planned.lanes, store)
+    with rows_only():
+        seconds = seconds_at_most(planned, store) / workers
+    if json_wanted:
+        shown = {"cells": total, "stored": stored, "to_run": total - stored, "seconds_at_most": seconds}
+        print(json.dumps(shown))
+    else:
+        print(f"{total} cells, {stored} stored, {total - stored} to run, at most about {seconds:.0f} s")
+    return 0

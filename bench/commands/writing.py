@@ -1,0 +1,38 @@
+"""Pages of a data set, as every command that adds to them draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.audit_collect import audit_history
+from bench.history import chapters, page_results
+from bench.results import Results
+from bench.store import Store
+from zoo.grouped import Groups
+
+
+def write_page(store: Store, dataset: str, directory: Path, failed: Sequence[str]) -> Path | None:
+    """Draws a data set's page; ``None`` if nothing of it is complete."""
+    from bench import report
+
+    # what a released protocol measured never stands before sound results
+    newest, *older = sorted(chapters(store, dataset), key=lambda chapter: chapter.released)
+    main, apart = page_results(store, newest, failed)
+    others = list(apart)
+    for chapter in older:
+        first, rest = page_results(store, chapter)
+        others += [first, *rest]
+    if not main.models and not main.failed:
+        return None
+    note = _group_page(main, newest.groups, directory) if newest.groups else ""
+    others = [results for results in others if results.models]
+    return report.write(main, others, directory, data_note=note, audits=audit_history(store, dataset))
+
+
+def _group_page(results: Results, groups: Groups, directory: Path) -> str:
+    """Draws the page of a corrupted data set by corruption; a sentence about such data for the other page."""
+    from bench.report.groups_page import INTERVALS, write_groups_page
+
+    page = write_groups_page(results, groups, directory)
+    return INTERVALS + (f" By corruption, and with intervals that know it: {page.name}." if page else "")

@@ -1,0 +1,82 @@
+"""A reproduction as a store holds it: the only way from the store to its page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bench.collect import collect
+from bench.history import chapter_of
+from bench.mip.cells import MipSetting
+from bench.mip.results import MipResults
+from bench.mip_evaluation import collect_mip
+from bench.paper import Corrupted, Reproduction
+from bench.results import ModelInfo, Results
+from bench.store import Store
+
+
+def collect_reproduction(store: Store, run: Mapping[str, Any], failed: Sequence[str] = ()) -> Reproduction:
+    """What the store holds of a run, which may be less than was asked for.
+
+    Replicas of a model are left out: the numbers beside the paper's are of one training run each.
+
+    Args:
+        store: where the cells are.
+        run: the manifest, as ``bench.reproduction.Plan`` makes it.
+        failed: cells that failed, with the reason.
+    """
+    page = {**run["page"], "versions": dict(sorted(run["page"]["versions"].items()))}
+    results = [_results(store, part) for part in run["plain"]]
+    corrupted = [(part, _results(store, part)) for part in run["corrupted"]]
+    return Reproduction(
+        **{**page, "sections": tuple(page["sections"])},
+        results=tuple(each for each in results if each.models),
+        corrupted=tuple(
+            Corrupted(results=each, groups=groups, official=run["official"])
+            for part, each in corrupted
+            if each.models and (groups := chapter_of(part).groups) is not None
+        ),
+        mip=_removal(store, run),
+        failed=tuple(failed),
+    )
+
+
+def reproductions(store: Store, dataset: str | None = None) -> dict[str, dict[str, Any]]:
+    """The newest run on each data set, by its name.
+
+    Args:
+        store: where the runs are.
+        dataset: only runs on this data set.
+    """
+    return {
+        run["page"]["dataset"]: run
+        for run in store.runs()
+        if run.get("kind") == "reproduction" and dataset in (None, run["page"]["dataset"])
+    }
+
+
+def _results(store: Store, part: Mapping[str, Any]) -> Results:
+    """The models whose whole ε grid is there."""
+    chapter = chapter_of(part)
+    asked = [(info, tuple(requests)) for info, requests in chapter.asked.items() if "@" not in info.name]
+    return collect(
+        store,
+        chapter.setting,
+        asked,
+        classes=chapter.classes,
+        versions=chapter.versions,
+        command=chapter.command,
+    )[0]
+
+
+def _removal(store: Store, run: Mapping[str, Any]) -> MipResults | None:
+    if run["mip"] is None:
+        return None
+    found = collect_mip(
+        store,
+        MipSetting(**run["mip"]["setting"]),
+        [ModelInfo(**each) for each in run["mip"]["models"]],
+        versions=run["page"]["versions"],
+        command=run["page"]["command"],
+    )
+    return found if found.models else None

@@ -1,0 +1,111 @@
+"""``bench audit`` from end to end: verdicts, marks in the leaderboard, resuming, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench import leaderboard
+from bench.audit import CHECKS
+from bench.audit_plan import chosen_eps
+from tests.own import call, write_models
+
+Capture = pytest.CaptureFixture[str]
+QUICK = ("audit", "--n", 40, "--workers", 1, "--eps", "0.05,0.1")
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.commands.audit.write_page", lambda *_: None)
+    monkeypatch.setattr("bench.commands.run.write_page", lambda *_: None)
+
+
+def test_an_honest_model_is_believable_and_its_rows_say_so(capsys: Capture, no_page: None) -> None:
+    run = ("run", "--model", "baseline_cnn_4", "--n", 40, "--workers", 1, "--eps", "0.05,0.1")
+    assert call(capsys, *run).code == 0
+    assert {row["audit"] for row in leaderboard.read(Path("leaderboard.csv"))} == {""}
+    answer = call(capsys, *QUICK, "--model", "baseline_cnn_4", "--json")
+    assert answer.code == 0
+    (audit,) = json.loads(answer.out)
+    assert (audit["model"], audit["verdict"], audit["mode"]) == ("baseline_cnn_4", "believable", "quick")
+    assert [check["id"] for check in audit["checks"]] == [
+        check.id for check in CHECKS.values() if "quick" in check.modes
+    ]
+    for check in audit["checks"]:
+        assert check["status"] in ("pass", "warn", "fail", "skip")
+        assert {"id", "status", "value", "threshold"} <= set(check)
+    assert {row["audit"] for row in leaderboard.read(Path("leaderboard.csv"))} == {"believable"}
+    # a later run of the same weights carries the mark
+    answer = call(capsys, *run, "--attacks", "pgd", "--steps", 2, "--json")
+    assert {row["audit"] for row in json.loads(answer.out)} == {"believable"}
+
+
+def test_an_audit_measures_nothing_twice(capsys: Capture, no_page: None, tmp_path: Path) -> None:
+    def cells() -> dict[str, int]:
+        return {path.name: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")}
+
+    first = call(capsys, *QUICK, "--model", "baseline_cnn_4", "--json")
+    before = cells()
+    assert call(capsys, *QUICK, "--model", "baseline_cnn_4", "--json").out == first.out
+    assert cells() == before
+
+
+def test_a_run_with_an_audit_marks_its_rows(capsys: Capture, no_page: None) -> None:
+    answer = call(
+        capsys, "run", "--model", "baseline_cnn_4", "--n", 40, "--workers", 1, "--eps", "0.1",
+        "--attacks", "fgsm,pgd", "--audit", "quick", "--json",
+    )  # fmt: skip
+    assert answer.code == 0
+    assert {row["audit"] for row in json.loads(answer.out)} == {"believable"}
+
+
+def test_attacks_that_fail_are_named_and_the_probe_still_speaks(
+    capsys: Capture, no_page: None, tmp_path: Path
+) -> None:
+    model = f"{write_models(tmp_path)}:no_gradients"
+    answer = call(capsys, *QUICK, "--model", model, "--json")
+    assert answer.code == 1
+    assert "no gradients" in answer.err
+    (audit,) = json.loads(answer.out)
+    status = {check["id"]: check["status"] for check in audit["checks"]}
+    assert audit["verdict"] == "not_believable"
+    assert status["C4"] == "fail"
+    assert status["C11"] == "skip"
+
+
+def test_the_page_has_the_audit(capsys: Capture) -> None:
+    assert call(capsys, *QUICK, "--model", "baseline_cnn_4").code == 0
+    assert "May these numbers be believed?" in Path("reports/digits.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--audit", "half"), "invalid choice"),
+        (("--n", 0), "--n is 0"),
+        (("--model", "baseline"), "unknown model"),
+        (("--eps", "x"), "not a number"),
+    ],
+)
+def test_what_cannot_be_is_refused(capsys: Capture, words: tuple[str, ...], said: str) -> None:
+    answer = call(capsys, "audit", "--model", "baseline_cnn_4", *words)
+    assert answer.code == 2
+    assert said in answer.err
+    assert not Path("leaderboard.csv").exists()
+
+
+def test_strength_is_checked_where_half_the_images_stand() -> None:
+    correct = np.ones(8, dtype=bool)
+    standing = np.array([[1] * 8, [1] * 5 + [0] * 3, [1] * 3 + [0] * 5, [0] * 8], dtype=bool)
+    assert chosen_eps((0.1, 0.2, 0.3, 0.4), standing, correct) == 0.3  # 5 and 3 are as near: the larger ε
+    assert chosen_eps((0.1, 0.2), standing[:2], correct) == 0.2
+    assert chosen_eps((0.1, 0.2), standing[[0, 0]], correct) == 0.2
+    assert chosen_eps((0.1, 0.2), standing[[3, 3]], correct) == 0.2

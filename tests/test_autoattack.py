@@ -1,0 +1,82 @@
+"""AutoAttack measured here is torchattacks' own AutoAttack, image for image."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torchattacks
+from torch import Tensor, nn
+from torchattacks.attacks import autoattack as parts
+
+import bench
+import zoo
+from bench.attacks import adapter
+from zoo import data
+
+MODELS = ("baseline_cnn_4", "equivariant_gcnn_4")
+EPS = 0.07  # where, of the first digits, some stand and some fall
+OURS = adapter("autoattack", "torchattacks")
+
+
+@functools.cache
+def deployed(name: str) -> nn.Module:
+    return zoo.deploy(zoo.load(name))
+
+
+def images(name: str, n: int) -> tuple[Tensor, Tensor]:
+    """Those of the first n digits that the model classifies rightly."""
+    digits = data.load("digits", "test")
+    x, y = digits.images(0, n), digits.targets(0, n)
+    right = deployed(name)(x).argmax(1) == y
+    return x[right], y[right]
+
+
+@pytest.fixture(params=[100, pytest.param(5000, marks=pytest.mark.slow)])
+def _queries(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The queries of Square inside AutoAttack: its own 5,000, or fewer so that a test takes a second."""
+    square = parts.Square
+    monkeypatch.setattr(
+        parts, "Square", lambda *args, **own: square(*args, **own | {"n_queries": request.param})
+    )
+
+
+@pytest.mark.usefixtures("_queries")
+@pytest.mark.parametrize("name", MODELS)
+def test_images_and_standing_are_the_librarys_own_bit_for_bit(name: str) -> None:
+    model, (x, y) = deployed(name), images(name, 10)
+    with torch.random.fork_rng(devices=[]):
+        attack = torchattacks.AutoAttack(model, norm="Linf", eps=EPS, n_classes=10, seed=0)
+        expected = attack(x, y).detach()
+        assert torch.equal(OURS(model, x, y, norm="linf", eps=EPS, steps=10, seed=0), expected)
+    stands = (model(expected).argmax(1) == y).numpy()
+    assert 0 < stands.sum() < len(x)
+    results = bench.evaluate(zoo.load(name), x, y, attacks=["autoattack"], eps=EPS, independent=True)
+    assert np.array_equal(results.models[0].curves[0].standing[0], stands)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
+def test_fewer_images_stand_than_after_pgd(name: str) -> None:
+    """A fact of these images taken together. Nothing guarantees it, least of all for one image: AutoAttack's
+    parts take 10 steps and PGD 20, and of the first ten digits PGD breaks one more of ``baseline_cnn_4``."""
+    x, y = images(name, 60)
+    results = bench.evaluate(zoo.load(name), x, y, attacks=["pgd", "autoattack"], eps=EPS, independent=True)
+    standing = {curve.request.attack: int(curve.standing.sum()) for curve in results.models[0].curves}
+    assert 0 < standing["autoattack"] < standing["pgd"]
+
+
+@pytest.mark.parametrize("steps", [10, 25])
+def test_steps_reach_every_part_that_has_them(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def watched(self: Any, images: Tensor, labels: Tensor) -> Tensor:
+        seen.extend((part.attack, getattr(part, "steps", None)) for part in self._autoattack.attacks)
+        return images
+
+    monkeypatch.setattr(torchattacks.AutoAttack, "forward", watched)
+    OURS(deployed(MODELS[0]), *images(MODELS[0], 2), norm="linf", eps=EPS, steps=steps, seed=0)
+    assert seen == [("APGD", steps), ("APGDT", steps), ("FAB", steps), ("Square", None)]
