@@ -28,6 +28,7 @@ from bench.errors import CellError
 from bench.measure import CellResult, measure
 from bench.memo import Memo
 from bench.sources import DataSource, Images, ModelSource, deployed
+from bench.switches import left_alone
 from zoo.deployment import Deployed
 
 MODELS_KEPT = 4
@@ -91,7 +92,11 @@ class Bench:
         return self._models[weights + device]
 
     def run(self, task: Task) -> CellResult:
-        """Measures a task's cell."""
+        """Measures a task's cell; no model's doings reach the next one's."""
+        with left_alone():
+            return self._run(task)
+
+    def _run(self, task: Task) -> CellResult:
         model = self._model(task)
         if isinstance(model, Deployed) and _single_step(task.cell):
             if self._memo is None or self._memo.model is not model:

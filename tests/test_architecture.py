@@ -18,7 +18,7 @@ zoo.deployment zoo.registry
 zoo
 zoo.checkpoints
 zoo.train
-bench.errors bench.memo bench.stats
+bench.errors bench.memo bench.stats bench.switches
 bench.paired
 bench.cell
 bench.protocols
