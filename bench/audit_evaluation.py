@@ -43,7 +43,7 @@ def prepare_audit(ask: Ask, mode: str) -> AuditEvaluation:
     n = ask.n if ask.n is not None else min(DEFAULT_N, len(ask.data.load(download=ask.download)))
     names = ("fgsm", "pgd") if ask.norm == "linf" else ("foolbox:fgsm", "pgd")
     requests = parse_requests(names, norm=ask.norm, params={})
-    evaluation = prepare(replace(ask, n=n, requests=requests, independent=False))
+    evaluation = prepare(replace(ask, n=n, requests=requests, independent=False, suspect=True))
     return audit_of(evaluation, mode)
 
 

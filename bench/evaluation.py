@@ -21,6 +21,7 @@ from bench.results import ModelInfo, Results, Setting
 from bench.run import Driver, Failure, backend, versions
 from bench.sources import DataSource, Images, ModelSource, deployed, describe, find_source, probe
 from bench.store import Store
+from bench.switches import left_alone
 
 DEFAULT_N = 1000
 GRIDS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -49,6 +50,7 @@ class Ask:
             script of its own architecture (see ``prepare_each``).
         command: the command as pages show it.
         download: whether a missing data set may be fetched.
+        suspect: take models whose logits are not finite too, as an audit does: it says so itself.
     """
 
     models: tuple[str, ...]
@@ -65,6 +67,7 @@ class Ask:
     device: str = "cpu"
     command: str = ""
     download: bool = False
+    suspect: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -185,9 +188,9 @@ def open_models(ask: Ask, data: Images, n: int) -> tuple[tuple[tuple[ModelSource
     bench = Bench()
     bench.keep_data(ask.data, data)
     first = data.images(0, min(SHARD, n)).to(ask.device)
-    with one_thread():
+    with one_thread(), left_alone():
         for source, info in found:
-            bench.keep_model(info.weights, ask.device, _looked_at(source, info, first, data, ask.device))
+            bench.keep_model(info.weights, ask.device, _looked_at(source, info, first, data, ask))
     return found, bench
 
 
@@ -201,15 +204,15 @@ def _check_weights(weights: str | None, sources: Sequence[ModelSource]) -> None:
         )
 
 
-def _looked_at(source: ModelSource, info: ModelInfo, first: Tensor, data: Images, device: str) -> nn.Module:
+def _looked_at(source: ModelSource, info: ModelInfo, first: Tensor, data: Images, ask: Ask) -> nn.Module:
     """The deployed model, after a look at whether it can be measured."""
     built = source.build()
     if source.digest(built) != info.weights:
         raise UsageError(
             f"the factory of {info.name!r} gives other weights each time it is called; give --weights FILE"
         )
-    model = deployed(built, device)
-    probe(info.name, model, first, len(data.classes))
+    model = deployed(built, ask.device)
+    probe(info.name, model, first, len(data.classes), finite=not ask.suspect)
     return model
 
 

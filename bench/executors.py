@@ -30,6 +30,7 @@ from bench.memo import Memo
 from bench.mip.cells import measure_mip
 from bench.released import measure_released
 from bench.sources import DataSource, Images, ModelSource, deployed
+from bench.switches import left_alone
 from zoo.deployment import Deployed
 
 MODELS_KEPT = 4
@@ -93,7 +94,11 @@ class Bench:
         return self._models[weights + device]
 
     def run(self, task: Task) -> CellResult:
-        """Measures a task's cell."""
+        """Measures a task's cell; no model's doings reach the next one's."""
+        with left_alone():
+            return self._run(task)
+
+    def _run(self, task: Task) -> CellResult:
         if task.cell.kind == "released":  # batch norm must be there to change its mode
             return measure_released(task.cell, _built(task).to(task.device), *self._images(task))
         model = self._model(task)

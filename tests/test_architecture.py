@@ -19,7 +19,7 @@ zoo.deployment zoo.registry
 zoo
 zoo.checkpoints
 zoo.train
-bench.arguments bench.errors bench.memo bench.stats
+bench.arguments bench.errors bench.memo bench.stats bench.switches
 bench.paired
 bench.cell
 bench.protocols

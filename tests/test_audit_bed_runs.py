@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.attacks import parse_requests
-from bench.audit import Audit
+from bench.audit import CHECKS, Audit
 from bench.audit_evaluation import prepare_audit, run_audit
 from bench.evaluation import Ask
 from bench.executors import InProcess
@@ -16,7 +16,7 @@ from bench.store import MemoryStore
 from tests.bed_expected import EXPECTED, FULL_ONLY, HONEST, HONEST_ZOO
 
 BED = Path(__file__).parent / "bed.py"
-IMAGES = 40  # enough for every check but C31, which is given its own number
+IMAGES = 40
 
 
 def audited(model: str, mode: str, n: int = IMAGES) -> Audit:
@@ -44,11 +44,15 @@ def test_some_broken_models_are_caught_by_the_quick_audit(name: str) -> None:
     assert audit.verdict == "not_believable"
 
 
+def needs_runs(name: str) -> bool:
+    """What the probe catches alone is held to it in test_audit_bed.py."""
+    return name in FULL_ONLY or any(CHECKS[id].cost != "probe" for id in EXPECTED[name])
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", EXPECTED)
-def test_every_broken_model_is_caught_by_the_full_audit(name: str) -> None:
-    n = 100 if "C31" in EXPECTED[name] or name in FULL_ONLY else IMAGES
-    audit = audited(f"{BED}:{name}", "full", n)
+@pytest.mark.parametrize("name", [*filter(needs_runs, EXPECTED), "stale", "softmax", "only_the_best"])
+def test_broken_models_are_caught_by_the_full_audit(name: str) -> None:
+    audit = audited(f"{BED}:{name}", "full", 100 if name in FULL_ONLY else IMAGES)
     assert {*EXPECTED[name], *FULL_ONLY.get(name, ())} <= flagged(audit)
 
 
@@ -57,3 +61,8 @@ def test_every_broken_model_is_caught_by_the_full_audit(name: str) -> None:
 def test_no_honest_model_is_condemned_by_the_full_audit(name: str) -> None:
     audit = audited(name if name in HONEST_ZOO else f"{BED}:{name}", "full")
     assert audit.verdict != "not_believable", audit.findings
+
+
+def test_a_model_that_turns_gradients_off_for_good_condemns_no_other() -> None:
+    assert audited(f"{BED}:switches_gradients_off", "quick", 8).verdict == "not_believable"
+    assert audited("baseline_cnn_4", "quick", 8).verdict == "believable"

@@ -14,8 +14,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from bench.audit import probe_answers, probe_gradients, probe_state
-from bench.audit.subject import Subject, left_alone, told
+from bench.audit.subject import Subject, told
 from bench.measure import seeded
+from bench.switches import left_alone
 
 IMAGES = {False: 32, True: 64}  # quick, full
 

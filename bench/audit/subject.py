@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -136,18 +133,3 @@ def signs(of: Images, fallback: Images) -> Images:
     """Signs of a gradient, and of ``fallback`` on images where it is not finite or 0 throughout."""
     usable = torch.isfinite(of).flatten(1).all(dim=1) & (of != 0).flatten(1).any(dim=1)
     return torch.where(usable[:, None, None, None], of, fallback).sign()
-
-
-@contextmanager
-def left_alone() -> Iterator[None]:
-    """Puts back the switches of torch and Python's random state, which a model may change when it is called."""
-    state, grad, dtype = random.getstate(), torch.is_grad_enabled(), torch.get_default_dtype()
-    threads = torch.get_num_threads()
-    try:
-        yield
-    finally:
-        random.setstate(state)
-        torch.set_grad_enabled(grad)
-        torch.set_default_dtype(dtype)
-        if torch.get_num_threads() != threads:
-            torch.set_num_threads(threads)

@@ -36,6 +36,8 @@ def execute(options: Namespace) -> int:
     if not 0 <= options.tolerance < 1:
         raise UsageError(f"--tolerance is {options.tolerance:g}; it is a share of the images, in [0, 1)")
     check_device(options.device)
+    if not Path(options.against).is_file():
+        raise UsageError(f"there is no leaderboard at {options.against}; give another --against FILE")
     table = leaderboard.read(Path(options.against))
     checked, failures, notes = _checked(options, table)
     for note in notes:
