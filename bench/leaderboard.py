@@ -116,7 +116,7 @@ def _value(column: str, text: str, absent: frozenset[str]) -> Any:
 
 
 def merge(path: Path, new: Iterable[Mapping[str, Any]]) -> None:
-    """Puts rows into a leaderboard: a row of the same identity is replaced, all others stay.
+    """Puts rows into a leaderboard: a row of the same identity is replaced but for an audit's verdict.
 
     Rows are sorted by identity. The file is replaced as a whole, under a lock among processes of one user
     on one machine; a reader sees the old file or the new one.
@@ -133,7 +133,10 @@ def merge(path: Path, new: Iterable[Mapping[str, Any]]) -> None:
     try:
         with _lock(path):
             known = {identity(row): row for row in (read(path) if path.exists() else [])}
-            known.update((identity(row), dict(row)) for row in new)
+            for row in new:
+                # the verdict is of weights and images: measuring them again without an audit leaves it
+                before = known.get(identity(row), {}).get("audit", "")
+                known[identity(row)] = {**row, "audit": row["audit"] or before}
             _write(path, _text(known[key] for key in sorted(known, key=_order)))
     except Timeout:
         raise UsageError(f"{path} has been locked by another process for a minute; try again later") from None

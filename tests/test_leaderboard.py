@@ -98,6 +98,15 @@ def test_the_audits_verdict_marks_the_rows_of_its_weights_and_images() -> None:
     assert {(r["model"], r["audit"]) for r in marked} == {("a", "not_believable"), ("b", "")}
 
 
+def test_measuring_again_without_an_audit_leaves_the_verdict(tmp_path: Path) -> None:
+    results = make_results(models=("a",), n=20, eps=(0.1,), attacks=("fgsm",))
+    key = (results.models[0].info.weights, results.setting.data)
+    path = tmp_path / "l.csv"
+    for verdict, kept in (("upper_bound", "upper_bound"), ("", "upper_bound"), ("believable", "believable")):
+        merge(path, rows(results, {key: verdict}))
+        assert [row["audit"] for row in read(path)] == [kept]
+
+
 def test_independent_rows_do_not_depend_on_the_grid() -> None:
     short, long = (make_results(models=("a",), eps=e, curve="independent") for e in [(0.1,), (0.05, 0.1)])
     assert identity(rows(short)[0]) == identity(rows(long)[1])
