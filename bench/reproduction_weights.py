@@ -58,7 +58,8 @@ def weights_of(ask: Ask, dataset: str, wanted: Sequence[str], *, seeds: int, opt
                 faults[replica] = fault
     if wanted and not found:
         raise faults[wanted[0]]
-    missing = {name: _command(name, ask.weights_from, options) for name in wanted if name in faults}
+    # by name, as a store gives them back
+    missing = {name: _command(name, ask.weights_from, options) for name in sorted(wanted) if name in faults}
     return Weights(tuple(found), missing, _training(found))
 
 
