@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -77,10 +77,14 @@ def collect_audit(
 
 def strength_eps(store: Store, setting: AuditSetting, model: ModelInfo) -> float | None:
     """The ε at which strength is checked; ``None`` where PGD is not whole."""
-    measured = {run.name: _measured(store, run, model) for run in first_runs(setting)}
-    if measured["pgd"] is None:
+    (pgd,) = (run for run in first_runs(setting) if run.name == "pgd")
+    return _eps_by(setting, _measured(store, pgd, model))
+
+
+def _eps_by(setting: AuditSetting, pgd: Measured | None) -> float | None:
+    if pgd is None:
         return None
-    clean, curve = measured["pgd"]
+    clean, curve = pgd
     return chosen_eps(setting.base.eps, curve.standing, clean.correct)
 
 
@@ -113,11 +117,11 @@ def audit_history(store: Store, dataset: str | None = None) -> list[AuditResults
     return found
 
 
-def verdicts(store: Store) -> dict[tuple[str, str], str]:
-    """The newest verdict on each (weights, data)."""
+def verdicts(audits: Iterable[AuditResults]) -> dict[tuple[str, str], str]:
+    """The verdict on each (weights, data) of some audits."""
     return {
         (audit.weights, results.setting.base.data): audit.verdict
-        for results in audit_history(store)
+        for results in audits
         for audit in results.audits
     }
 
@@ -138,7 +142,7 @@ def _audit(store: Store, setting: AuditSetting, model: ModelInfo) -> Audit | Non
     if probe is None:
         return None
     first = {run.name: _measured(store, run, model) for run in first_runs(setting)}
-    eps = strength_eps(store, setting, model)
+    eps = _eps_by(setting, first["pgd"])
     runs = strength_runs(setting, model, eps) if eps is not None else ()
     later = {run.name: _measured(store, run, model) for run in runs}
     nonfinite = _marked("nonfinite", {**first, **later})

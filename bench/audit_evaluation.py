@@ -11,7 +11,7 @@ from bench.audit_plan import AuditSetting, first_lanes, strength_lanes
 from bench.evaluation import Ask, Evaluation, prepare
 from bench.executors import Executor
 from bench.images import base_of
-from bench.run import Driver, Failure, versions
+from bench.run import Failure, driver, versions
 from bench.store import Store
 from zoo import registry
 
@@ -68,18 +68,11 @@ def run_audit(
     """Runs what the store lacks, first what both modes need and then the checks of strength."""
     evaluation, setting = audit.evaluation, audit.setting
     infos = [info for _, info in evaluation.models]
-    driver = Driver(
-        store,
-        executor,
-        {info.weights: source for source, info in evaluation.models},
-        evaluation.source,
-        device=evaluation.device,
-        progress=progress,
-    )
-    driver.run(first_lanes(setting, infos))
+    drive = driver((evaluation,), store, executor, progress)
+    drive.run(first_lanes(setting, infos))
     chosen = {info: strength_eps(store, setting, info) for info in infos}
     known = {info: eps for info, eps in chosen.items() if eps is not None}
-    failures = driver.run(strength_lanes(setting, infos, known))
+    failures = drive.run(strength_lanes(setting, infos, known))
     results = collect_audit(store, setting, infos, versions=versions(), command=evaluation.command)
     store.put_run(audit_manifest(results, infos))
     return results, failures

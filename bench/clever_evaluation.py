@@ -17,7 +17,7 @@ from bench.executors import Bench, Executor, one_thread
 from bench.plan import Lane
 from bench.protocols import SOUND
 from bench.results import ModelInfo
-from bench.run import Driver, Failure, backend, versions
+from bench.run import Failure, backend, driver, versions
 from bench.sources import DataSource, Images, ModelSource
 from bench.store import Store
 
@@ -91,15 +91,7 @@ def run_clever(
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[CleverResults, tuple[Failure, ...]]:
     """Runs what the store lacks and collects what it then holds."""
-    driver = Driver(
-        store,
-        executor,
-        {info.weights: source for source, info in evaluation.models},
-        evaluation.source,
-        device=evaluation.device,
-        progress=progress,
-    )
-    failures = driver.run(evaluation.lanes)
+    failures = driver((evaluation,), store, executor, progress).run(evaluation.lanes)
     results = collect_clever(
         store,
         evaluation.setting,

@@ -18,7 +18,7 @@ from bench.plan import SHARD, Lane, lanes, parse_eps
 from bench.protocols import OWN_SCRIPT, SOUND, Released, find_protocol, own_script
 from bench.released import check_asked, check_network
 from bench.results import ModelInfo, Results, Setting
-from bench.run import Driver, Failure, backend, versions
+from bench.run import Failure, backend, driver, versions
 from bench.sources import DataSource, Images, ModelSource, deployed, describe, find_source, probe
 from bench.store import Store
 from bench.switches import left_alone
@@ -272,15 +272,8 @@ def run_each(
     """As ``run_evaluation``, for several of the same images and device side by side; the first leads pages."""
     for evaluation in reversed(evaluations):
         store.put_run(evaluation.manifest())
-    driver = Driver(
-        store,
-        executor,
-        {info.weights: source for evaluation in evaluations for source, info in evaluation.models},
-        evaluations[0].source,
-        device=evaluations[0].device,
-        progress=progress,
-    )
-    failures = driver.run([lane for evaluation in evaluations for lane in evaluation.lanes])
+    lanes = [lane for evaluation in evaluations for lane in evaluation.lanes]
+    failures = driver(evaluations, store, executor, progress).run(lanes)
     return tuple(_outcome(evaluation, store, failures) for evaluation in evaluations)
 
 

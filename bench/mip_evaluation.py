@@ -18,7 +18,7 @@ from bench.mip.results import MipResult, MipResults
 from bench.plan import Lane
 from bench.protocols import SOUND
 from bench.results import ModelInfo
-from bench.run import Driver, Failure, backend, versions
+from bench.run import Failure, backend, driver, versions
 from bench.sources import DataSource, Images, ModelSource
 from bench.store import Store
 
@@ -100,15 +100,7 @@ def run_mip(
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[MipResults, tuple[Failure, ...]]:
     """Runs what the store lacks and collects what it then holds."""
-    driver = Driver(
-        store,
-        executor,
-        {info.weights: source for source, info in evaluation.models},
-        evaluation.source,
-        device=evaluation.device,
-        progress=progress,
-    )
-    failures = driver.run(evaluation.lanes)
+    failures = driver((evaluation,), store, executor, progress).run(evaluation.lanes)
     results = collect_mip(
         store,
         evaluation.setting,

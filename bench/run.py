@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from bench.cell import Cell, parent_of
 from bench.executors import Executor, Task
 from bench.measure import CellResult
 from bench.plan import Lane
+from bench.results import ModelInfo
 from bench.sources import DataSource, ModelSource
 from bench.store import Store, Stored
 
@@ -181,6 +183,32 @@ class Driver:
     def _count(self, cells: int) -> None:
         self._done += cells
         self._progress(self._done, self._total)
+
+
+@runtime_checkable
+class Planned(Protocol):
+    """What every kind of evaluation has: models with their sources, images, and a device."""
+
+    @property
+    def models(self) -> Sequence[tuple[ModelSource, ModelInfo]]: ...
+
+    @property
+    def source(self) -> DataSource: ...
+
+    @property
+    def device(self) -> str: ...
+
+
+def driver(
+    evaluations: Sequence[Planned],
+    store: Store,
+    executor: Executor,
+    progress: Callable[[int, int], None] | None = None,
+) -> Driver:
+    """The driver of the lanes of one or several evaluations, all of the same images and device."""
+    models = {info.weights: source for each in evaluations for source, info in each.models}
+    first = evaluations[0]
+    return Driver(store, executor, models, first.source, device=first.device, progress=progress)
 
 
 def _reason(fault: BaseException) -> str:

@@ -203,7 +203,7 @@ def test_sound_results_lead_a_page_whatever_was_measured_last(
         wanted = dataclasses.replace(ask("baseline_cnn_4", protocol=protocol), requests=requests)
         (evaluation,) = prepare_each(wanted)
         run_each((evaluation,), store, InProcess(evaluation.bench))
-    write_page(store, "digits", tmp_path, ())
+    write_page(store, "digits", tmp_path, (), ())
     assert [r.setting.protocol for r in drawn] == ["sound/1", "released:baseline_cnn/1"]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench import leaderboard
 from bench.audit import to_json
-from bench.audit_collect import AuditResults, verdicts
+from bench.audit_collect import AuditResults, audit_history, verdicts
 from bench.audit_evaluation import AuditEvaluation, prepare_audit, run_audit
 from bench.audit_plan import first_lanes, strength_lanes
 from bench.commands.audit_screen import audit_table
@@ -18,10 +18,11 @@ from bench.commands.options import check_directory, check_numbers, model_ask, na
 from bench.commands.running import rows_only, running
 from bench.commands.screen import say
 from bench.commands.writing import write_page
+from bench.estimate import cells
 from bench.evaluation import run_evaluation
 from bench.history import chapters
 from bench.run import Failure
-from bench.store import DirectoryStore, Store
+from bench.store import DirectoryStore, MemoryStore, Store
 
 
 def execute(options: Namespace) -> int:
@@ -44,8 +45,9 @@ def execute(options: Namespace) -> int:
     workers = options.workers or os.cpu_count() or 1
     results, failures = audited(audit, store, workers)
     _have_a_page(audit, store, workers)
-    leaderboard.mark(table, verdicts(store))
-    page = write_page(store, audit.setting.base.dataset, pages, [])
+    history = audit_history(store)
+    leaderboard.mark(table, verdicts(history))
+    page = write_page(store, audit.setting.base.dataset, pages, [], history)
     if options.json:
         print(json.dumps([to_json(each) for each in results.audits]))
     else:
@@ -67,8 +69,8 @@ def _show_plan(audit: AuditEvaluation) -> int:
     infos = [info for _, info in audit.evaluation.models]
     eps = dict.fromkeys(infos, audit.setting.base.eps[-1])  # which ε it will be depends on the results
     lanes = first_lanes(audit.setting, infos) + strength_lanes(audit.setting, infos, eps)
-    cells = len({lane.clean.key for lane in lanes}) + sum(len(lane) - 1 for lane in lanes)
-    print(f"{len(infos)} models, {cells} cells at most, less what is stored")
+    total, _ = cells(lanes, MemoryStore())
+    print(f"{len(infos)} models, {total} cells at most, less what is stored")
     return 0
 
 

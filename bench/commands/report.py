@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
+from bench.audit_collect import audit_history
 from bench.clever_collect import clever_history
 from bench.commands import clever, mip, reproduce
 from bench.commands.options import check_directory
@@ -48,4 +49,6 @@ def execute(options: Namespace) -> int:
 
 
 def _page(store: Store, dataset: str, pages: Path) -> Path | None:
-    return write_page(store, dataset, pages, ()) if chapters(store, dataset) else None
+    if not chapters(store, dataset):
+        return None
+    return write_page(store, dataset, pages, (), audit_history(store, dataset))

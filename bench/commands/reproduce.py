@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import leaderboard
-from bench.audit_collect import verdicts
+from bench.audit_collect import audit_history, verdicts
 from bench.commands.options import check_directory, check_numbers, data_source, shown_command
 from bench.commands.reproduce_screen import as_json, claims_table, numbers_table, sections_table
 from bench.commands.running import rows_only, running
@@ -85,11 +85,10 @@ def _measured(
     """
     table, pages = Path(options.leaderboard), Path(options.reports)
     failures: list[Failure] = []
-    drawn = None
+    drawn, marks = None, verdicts(audit_history(store))
     with running(planned.bench, options.device, workers) as (executor, progress):
         for stage in measured(planned, store, executor, progress):
             failures += stage.failures
-            marks = verdicts(store)
             leaderboard.merge(table, [row for results in stage.results for row in rows(results, marks)])
             drawn = None if whole else _drawn(planned, store, pages, failures)
     return *(drawn or _drawn(planned, store, pages, failures)), failures

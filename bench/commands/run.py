@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench import leaderboard
 from bench.attacks import Request, parse_requests
-from bench.audit_collect import AuditResults, verdicts
+from bench.audit_collect import AuditResults, audit_history, verdicts
 from bench.audit_evaluation import audit_of
 from bench.cell import Scalar
 from bench.commands.audit import audited
@@ -28,11 +28,10 @@ from bench.commands.running import rows_only, running
 from bench.commands.screen import ranked_table, say
 from bench.commands.writing import write_page
 from bench.errors import UsageError
-from bench.estimate import seconds_left
+from bench.estimate import cells, seconds_left
 from bench.evaluation import Ask, Evaluation, Outcome, prepare_each, run_each
 from bench.protocols import OWN_SCRIPT
 from bench.rows import rows
-from bench.run import lane_results
 from bench.store import DirectoryStore, MemoryStore, Store
 
 PARAMETERS = ("steps", "alpha", "restarts", "targets", "queries", "eot", "rotation", "translation")
@@ -59,12 +58,13 @@ def execute(options: Namespace) -> int:
         (evaluation,) = evaluations
         audits, faults = audited(audit_of(evaluation, options.audit), store, workers)
         failures += faults
-    marks = verdicts(store)
+    history = audit_history(store)
+    marks = verdicts(history)
     fresh = [row for outcome in found for results in outcome.results for row in rows(results, marks)]
     leaderboard.merge(table, fresh)
     leaderboard.mark(table, marks)
     dataset = evaluations[0].setting.dataset
-    page = write_page(store, dataset, pages, [str(failure) for failure in failures])
+    page = write_page(store, dataset, pages, [str(failure) for failure in failures], history)
     if options.json:
         print(json.dumps(fresh, allow_nan=False))
     else:
@@ -148,9 +148,7 @@ def _requests(options: Namespace, params: dict[str, Scalar]) -> tuple[Request, .
 
 def _show_plan(evaluations: Sequence[Evaluation], store: Store, workers: int, *, as_json: bool) -> int:
     lanes = [lane for evaluation in evaluations for lane in evaluation.lanes]
-    total = len({lane.clean.key for lane in lanes}) + sum(len(lane) - 1 for lane in lanes)
-    clean = {lane.clean.key for lane in lanes if store.get(lane.clean.key)}
-    stored = len(clean) + sum(max(0, len(lane_results(store, lane)) - 1) for lane in lanes)
+    total, stored = cells(lanes, store)
     with rows_only():
         seconds = sum(seconds_left(evaluation, store) for evaluation in evaluations) / workers
     if as_json:

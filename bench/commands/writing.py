@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.audit_collect import audit_history
+from bench.audit_collect import AuditResults
 from bench.history import chapters, page_results
 from bench.results import Results
 from bench.store import Store
 from zoo.grouped import Groups
 
 
-def write_page(store: Store, dataset: str, directory: Path, failed: Sequence[str]) -> Path | None:
-    """Draws a data set's page; ``None`` if nothing of it is complete."""
+def write_page(
+    store: Store, dataset: str, directory: Path, failed: Sequence[str], audits: Sequence[AuditResults]
+) -> Path | None:
+    """Draws a data set's page, with those of the audits that are on it; ``None`` if nothing is complete."""
     from bench import report
 
     # what a released protocol measured never stands before sound results
@@ -27,7 +29,8 @@ def write_page(store: Store, dataset: str, directory: Path, failed: Sequence[str
         return None
     note = _group_page(main, newest.groups, directory) if newest.groups else ""
     others = [results for results in others if results.models]
-    return report.write(main, others, directory, data_note=note, audits=audit_history(store, dataset))
+    audits = [audit for audit in audits if audit.setting.base.dataset == dataset]
+    return report.write(main, others, directory, data_note=note, audits=audits)
 
 
 def _group_page(results: Results, groups: Groups, directory: Path) -> str:
