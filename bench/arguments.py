@@ -56,6 +56,76 @@ def measuring_options(
     )
 
 
+def spatial_options(sub: argparse.ArgumentParser) -> None:
+    """Which rotations and translations."""
+    group = sub.add_argument_group("rotations and translations")
+    group.add_argument(
+        "--rotate", default="30,60,90,120,150,180", metavar="LIST",
+        help="largest random angles in degrees, or none (default 30,60,90,120,150,180)",
+    )  # fmt: skip
+    group.add_argument(
+        "--translate", default="0.1", metavar="LIST",
+        help="largest random shifts along each axis as shares of the side, or none (default 0.1)",
+    )  # fmt: skip
+    group.add_argument("--draws", type=int, default=10, metavar="N", help="draws an image (default 10)")
+    group.add_argument(
+        "--grid", default="31x5", metavar="AxB",
+        help="worst of A angles to ±30° and B × B shifts to ±0.1, or none (default 31x5)",
+    )  # fmt: skip
+    group.add_argument(
+        "--turns", type=int, default=24, metavar="N",
+        help="fixed angles 0, 360/N, …, the same for all images; 0 for none (default 24)",
+    )  # fmt: skip
+    group.add_argument(
+        "--interpolation", default="bilinear", metavar="I", help="bilinear (default) or nearest"
+    )
+    group.add_argument(
+        "--fill",
+        default="black",
+        metavar="F",
+        help="beyond the border: black (default) or edge, its nearest pixel",
+    )
+
+
+def tradeoff_options(sub: argparse.ArgumentParser) -> None:
+    """Which models, rotations and attacks of the trade-off."""
+    group = sub.add_argument_group("models")
+    group.add_argument(
+        "--models", action="append", metavar="NAMES|FILE.py:FACTORY",
+        help="models with commas between, or one's own; may be repeated; default stands for baseline_cnn and "
+        "equivariant_gcnn by eleven recipes each, which is what is measured without this option",
+    )  # fmt: skip
+    group.add_argument("--weights", metavar="FILE", help=".safetensors or .pt file for one's own model")
+    group.add_argument(
+        "--weights-from", metavar="NAME|DIR", help="take the zoo's weights trained on another data set"
+    )
+    group.add_argument(
+        "--seeds", type=int, default=3, metavar="K",
+        help="training runs NAME, NAME@1, … of each model, where their weights are found (default 3)",
+    )  # fmt: skip
+    group = sub.add_argument_group("rotations and attacks")
+    group.add_argument(
+        "--rotate", default="30,60,90,120,150,180", metavar="LIST",
+        help="largest random angles in degrees; 30 and 180 are always among them (default 30,60,90,120,150,180)",
+    )  # fmt: skip
+    group.add_argument("--draws", type=int, default=10, metavar="N", help="draws an image (default 10)")
+    group.add_argument(
+        "--interpolation", default="bilinear", metavar="I", help="bilinear (default) or nearest"
+    )
+    group.add_argument(
+        "--fill", default="black", metavar="F", help="beyond the border: black (default) or edge"
+    )
+    group.add_argument("--eps", metavar="GRID", help="L∞ radii of PGD (default: the data set's)")
+    group.add_argument("--steps", type=int, metavar="N", help="of PGD and AutoAttack (default 20 and 10)")
+    group.add_argument(
+        "--front", default="autoattack", metavar="A",
+        help="attack of the Pareto front at the largest ε: autoattack (default), or pgd for none besides",
+    )  # fmt: skip
+    group.add_argument(
+        "--front-n", type=int, metavar="N", help="images of AutoAttack (default: all, but at most 100)"
+    )
+
+
 def place_options(sub: argparse.ArgumentParser, *names: str) -> None:
     """Where files go: those named of ``store``, ``leaderboard`` and ``reports``."""
     group = sub.add_argument_group("files")

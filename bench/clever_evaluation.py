@@ -4,47 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from bench.apart_evaluation import Apart, images_of, opened, run_apart
+from bench.cell import Cell
 from bench.clever import clever, parse_options
-from bench.clever.cells import SHARD, score_cells
+from bench.clever.cells import SHARD, bound_cells, score_cells
 from bench.clever.results import CleverResults, CleverSetting
 from bench.clever.scores import check_model
-from bench.clever_collect import clever_lanes, clever_manifest, collect_clever
-from bench.evaluation import Ask, check_device, checked_n, open_models
-from bench.executors import Bench, Executor, one_thread
-from bench.plan import Lane
+from bench.clever_collect import collect_clever
+from bench.evaluation import Ask
+from bench.executors import Executor, one_thread
 from bench.protocols import SOUND
 from bench.results import ModelInfo
-from bench.run import Failure, backend, driver, versions
-from bench.sources import DataSource, Images, ModelSource
+from bench.run import Failure, backend
 from bench.store import Store
 
 DEFAULT_N = 20
 
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class CleverEvaluation:
-    """An evaluation that can be run; the fields are those of ``bench.evaluation.Evaluation``."""
-
-    setting: CleverSetting
-    models: tuple[tuple[ModelSource, ModelInfo], ...]
-    data: Images
-    source: DataSource
-    device: str
-    command: str
-    bench: Bench
-
-    @property
-    def infos(self) -> tuple[ModelInfo, ...]:
-        """The models without their sources."""
-        return tuple(info for _, info in self.models)
-
-    @property
-    def lanes(self) -> tuple[Lane, ...]:
-        """The plan."""
-        return clever_lanes(self.setting, self.infos)
+CleverEvaluation = Apart[CleverSetting]
 
 
 def prepare_clever(ask: Ask, options: Mapping[str, Any]) -> CleverEvaluation:
@@ -57,14 +36,9 @@ def prepare_clever(ask: Ask, options: Mapping[str, Any]) -> CleverEvaluation:
     Raises:
         UsageError: anything about it cannot be done, e.g. a model that gives probabilities.
     """
-    check_device(ask.device)
-    data = ask.data.load(download=ask.download)
-    n = checked_n(ask.n, data, DEFAULT_N)
+    data, n = images_of(ask, DEFAULT_N)
     first = data.images(0, min(SHARD, n)).to(ask.device)
     chosen = parse_options(image_shape=tuple(first.shape[1:]), seed=ask.seed, **options)
-    models, bench = open_models(ask, data, n)
-    for _, info in models:
-        check_model(info.name, bench.model(info.weights, ask.device), first, chosen)
     setting = CleverSetting(
         dataset=data.name,
         data=data.sha256,
@@ -73,15 +47,10 @@ def prepare_clever(ask: Ask, options: Mapping[str, Any]) -> CleverEvaluation:
         protocol=SOUND.label,
         backend=backend(ask.device),
     )
-    return CleverEvaluation(
-        setting=setting,
-        models=models,
-        data=data,
-        source=ask.data,
-        device=ask.device,
-        command=ask.command,
-        bench=bench,
-    )
+    evaluation = opened(ask, data, setting, _cells)
+    for info in evaluation.infos:
+        check_model(info.name, evaluation.bench.model(info.weights, ask.device), first, chosen)
+    return evaluation
 
 
 def run_clever(
@@ -91,17 +60,7 @@ def run_clever(
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[CleverResults, tuple[Failure, ...]]:
     """Runs what the store lacks and collects what it then holds."""
-    failures = driver((evaluation,), store, executor, progress).run(evaluation.lanes)
-    results = collect_clever(
-        store,
-        evaluation.setting,
-        evaluation.infos,
-        versions=versions(),
-        command=evaluation.command,
-        failed=[str(failure) for failure in failures],
-    )
-    store.put_run(clever_manifest(results, evaluation.infos))
-    return results, failures
+    return run_apart(evaluation, "clever", collect_clever, store, executor, progress)
 
 
 def expected_seconds(evaluation: CleverEvaluation, store: Store) -> float:
@@ -110,12 +69,16 @@ def expected_seconds(evaluation: CleverEvaluation, store: Store) -> float:
     A tenth of the samples are taken and the time scaled up, so fits that take long are overestimated.
     """
     total = 0.0
-    for _, info in evaluation.models:
+    for info in evaluation.infos:
         missing = [cell for cell in score_cells(evaluation.setting, info) if store.get(cell.key) is None]
         images = sum(cell.count for cell in missing)
         if images:
             total += images * _image_seconds(evaluation, info)
     return total
+
+
+def _cells(setting: CleverSetting, model: ModelInfo) -> tuple[Cell, ...]:
+    return (*score_cells(setting, model), *bound_cells(setting, model))
 
 
 def _image_seconds(evaluation: CleverEvaluation, info: ModelInfo) -> float:

@@ -8,7 +8,14 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from bench.arguments import data_options, measuring_options, model_options, place_options
+from bench.arguments import (
+    data_options,
+    measuring_options,
+    model_options,
+    place_options,
+    spatial_options,
+    tradeoff_options,
+)
 from zoo.errors import UserError
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
@@ -23,6 +30,8 @@ COMMANDS = {
     "clever": "estimate how far images are from the decision boundary (CLEVER)",
     "theory": "measure what the paper's theory says of a model",
     "mip": "measure how many random pixel values can be removed (maximum invariant perturbation)",
+    "spatial": "measure accuracy under rotations and translations",
+    "tradeoff": "measure what robustness to rotations costs in adversarial robustness, and the other way round",
     "reproduce": "measure a published paper's tables, figures and claims, and show both side by side",
     "compare": "say which of several measured models is better",
     "check": "measure a leaderboard's rows of a model again; fail if it has become less robust",
@@ -186,6 +195,21 @@ def _mip_options(sub: argparse.ArgumentParser) -> None:
     place_options(sub, "store", "reports")
 
 
+def _spatial_options(sub: argparse.ArgumentParser) -> None:
+    model_options(sub)
+    data_options(sub)
+    spatial_options(sub)
+    measuring_options(sub)
+    place_options(sub, "store", "leaderboard", "reports")
+
+
+def _tradeoff_options(sub: argparse.ArgumentParser) -> None:
+    tradeoff_options(sub)
+    data_options(sub)
+    measuring_options(sub)
+    place_options(sub, "store", "reports")
+
+
 def _reproduce_options(sub: argparse.ArgumentParser) -> None:
     what = sub.add_argument_group("what").add_mutually_exclusive_group(required=True)
     what.add_argument("--table", type=int, choices=(1, 2, 3, 4), help="one table")
@@ -239,7 +263,15 @@ def _train_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("model", metavar="NAME", help="e.g. baseline_cnn or equivariant_gcnn.pgd_at")
     data_options(sub)
     group = sub.add_argument_group("training")
-    group.add_argument("--recipe", metavar="R", help="standard, pgd_at or fgsm_mix (default: the name's own)")
+    group.add_argument(
+        "--recipe",
+        metavar="R",
+        help="e.g. pgd_at, rotate180+pgd_at or cusp; see docs/recipes.md (default: the name's own)",
+    )
+    group.add_argument(
+        "--held-out", type=float, metavar="SHARE",
+        help="training images kept apart to find the best epoch (default: the recipe's; 0 for none)",
+    )  # fmt: skip
     group.add_argument("--epochs", type=int, metavar="N", help="passes over the data (default: the recipe's)")
     group.add_argument("--width", default="1", metavar="W", help="scale of all widths, or 'released'")
     group.add_argument("--seed", type=int, metavar="S", help="seed (default: the name's own, else 0)")

@@ -30,6 +30,7 @@ from bench.memo import Memo
 from bench.mip.cells import measure_mip
 from bench.released import measure_released
 from bench.sources import DataSource, Images, ModelSource, deployed
+from bench.spatial.cells import measure_spatial
 from bench.switches import left_alone
 from zoo.deployment import Deployed
 
@@ -111,6 +112,8 @@ class Bench:
             return measure_cell(task.cell, model, x, y)
         if task.cell.kind == "mip":
             return measure_mip(task.cell, model, x, y)
+        if task.cell.kind == "spatial":
+            return measure_spatial(task.cell, model, x, y)
         if task.cell.kind == "probe":
             raw = self._raw.get(task.cell.weights) or task.model.build()
             return probe_cell(task.cell, model, raw.to(task.device), x, y)

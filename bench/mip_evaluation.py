@@ -2,56 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
 
-import numpy as np
-
-from bench.evaluation import Ask, check_device, checked_n, open_models
-from bench.executors import Bench, Executor, one_thread
-from bench.judge import look
+from bench.apart_collect import digest, history, joined, whole
+from bench.apart_evaluation import Apart, images_of, looking_seconds, opened, run_apart
+from bench.evaluation import Ask
+from bench.executors import Executor
 from bench.mip.cells import SHARD, MipSetting, check_options, mip_cells
 from bench.mip.results import MipResult, MipResults
-from bench.plan import Lane
 from bench.protocols import SOUND
 from bench.results import ModelInfo
-from bench.run import Failure, backend, driver, versions
-from bench.sources import DataSource, Images, ModelSource
+from bench.run import Failure, backend
 from bench.store import Store
 
 DEFAULT_N = 200
 DEFAULT_DRAWS = 10
 DEFAULT_GRID = 100
 
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class MipEvaluation:
-    """An evaluation that can be run; the fields are those of ``bench.evaluation.Evaluation``."""
-
-    setting: MipSetting
-    models: tuple[tuple[ModelSource, ModelInfo], ...]
-    data: Images
-    source: DataSource
-    device: str
-    command: str
-    bench: Bench
-
-    @property
-    def infos(self) -> tuple[ModelInfo, ...]:
-        """The models without their sources."""
-        return tuple(info for _, info in self.models)
-
-    @property
-    def lanes(self) -> tuple[Lane, ...]:
-        """A lane for each cell: none waits for another."""
-        return tuple(
-            Lane(clean=cell, request=None, library="", eps=(), chained=False, seed=0)
-            for model in self.infos
-            for cell in mip_cells(self.setting, model)
-        )
+MipEvaluation = Apart[MipSetting]
 
 
 def prepare_mip(
@@ -67,10 +35,7 @@ def prepare_mip(
         UsageError: anything about it cannot be done; nothing has been measured yet.
     """
     check_options(draws, grid, fill)
-    check_device(ask.device)
-    data = ask.data.load(download=ask.download)
-    n = checked_n(ask.n, data, DEFAULT_N)
-    models, bench = open_models(ask, data, n)
+    data, n = images_of(ask, DEFAULT_N)
     setting = MipSetting(
         dataset=data.name,
         data=data.sha256,
@@ -82,15 +47,7 @@ def prepare_mip(
         protocol=SOUND.label,
         backend=backend(ask.device),
     )
-    return MipEvaluation(
-        setting=setting,
-        models=models,
-        data=data,
-        source=ask.data,
-        device=ask.device,
-        command=ask.command,
-        bench=bench,
-    )
+    return opened(ask, data, setting, mip_cells)
 
 
 def run_mip(
@@ -100,17 +57,7 @@ def run_mip(
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[MipResults, tuple[Failure, ...]]:
     """Runs what the store lacks and collects what it then holds."""
-    failures = driver((evaluation,), store, executor, progress).run(evaluation.lanes)
-    results = collect_mip(
-        store,
-        evaluation.setting,
-        evaluation.infos,
-        versions=versions(),
-        command=evaluation.command,
-        failed=[str(failure) for failure in failures],
-    )
-    store.put_run(_manifest(results, evaluation.infos))
-    return results, failures
+    return run_apart(evaluation, "mip", collect_mip, store, executor, progress)
 
 
 def collect_mip(
@@ -135,63 +82,24 @@ def collect_mip(
 
 def mip_history(store: Store, dataset: str | None = None) -> list[MipResults]:
     """All settings a store has runs of, the one asked for last first."""
-    found: dict[MipSetting, tuple[dict[ModelInfo, None], Mapping[str, Any]]] = {}
-    for run in store.runs():
-        if run.get("kind") != "mip" or dataset not in (None, run["setting"]["dataset"]):
-            continue
-        setting = MipSetting(**run["setting"])
-        models, _ = found.pop(setting, ({}, {}))
-        models.update(dict.fromkeys(ModelInfo(**each) for each in run["models"]))
-        found[setting] = (models, run)
-    return [
-        collect_mip(store, setting, list(models), versions=run["versions"], command=run["command"])
-        for setting, (models, run) in reversed(found.items())
-    ]
+    return history(store, "mip", dataset, lambda fields: MipSetting(**fields), collect_mip)
 
 
 def most_seconds(evaluation: MipEvaluation, store: Store) -> float:
     """Seconds of one worker that the missing cells take at most: if all images withstood everything."""
-    total = 0.0
-    for _, info in evaluation.models:
-        cells = mip_cells(evaluation.setting, info)
-        images = sum(cell.count for cell in cells if store.get(cell.key) is None)
-        if images:
-            looks = images * evaluation.setting.draws * evaluation.setting.grid
-            total += looks * _look_seconds(evaluation, info)
-    return total
-
-
-def _look_seconds(evaluation: MipEvaluation, info: ModelInfo) -> float:
-    model = evaluation.bench.model(info.weights, evaluation.device)
-    x = evaluation.data.images(0, min(SHARD, evaluation.setting.n)).to(evaluation.device)
-    with one_thread():
-        y = model(x).argmax(dim=1)
-        start = time.perf_counter()
-        look(model, x, y)
-        return (time.perf_counter() - start) / len(x)
-
-
-def _manifest(results: MipResults, models: Sequence[ModelInfo]) -> dict[str, Any]:
-    return {
-        "schema": 1,
-        "kind": "mip",
-        "setting": asdict(results.setting),
-        "models": [asdict(model) for model in models],
-        "versions": dict(results.versions),
-        "command": results.command,
-    }
+    setting = evaluation.setting
+    return looking_seconds(evaluation, store, lambda _: setting.draws * setting.grid, together=SHARD)
 
 
 def _result(store: Store, setting: MipSetting, model: ModelInfo) -> MipResult | None:
-    shards = [store.get(cell.key) for cell in mip_cells(setting, model)]
-    whole = [shard.result for shard in shards if shard is not None]
-    if len(whole) < len(shards):
+    shards = whole(store, mip_cells(setting, model))
+    if not shards:
         return None
     return MipResult(
         info=model,
-        steps=np.concatenate([result.arrays["steps"] for result in whole]),
-        right=np.concatenate([result.arrays["standing"] for result in whole]),
+        steps=joined(shards, "steps"),
+        right=joined(shards, "standing"),
         grid=setting.grid,
-        seconds=sum(result.seconds for result in whole),
-        digest=hashlib.sha256("".join(result.digest for result in whole).encode()).hexdigest(),
+        seconds=sum(shard.seconds for shard in shards),
+        digest=digest(shards),
     )

@@ -204,7 +204,7 @@ def own_script(model: str, *, corrupted: bool = False) -> Released:
         UsageError: the model is not of the zoo.
     """
     try:
-        architecture = entries.entry(model).architecture
+        architecture = entries.parsed(model).architecture
     except entries.UnknownModel:
         raise UsageError(
             f"no script was released for model {model!r}; name a protocol: {', '.join(RELEASED)}"

@@ -167,7 +167,7 @@ def find_source(target: str, *, dataset: str, weights: str | None, weights_from:
     if target in entry_points():
         return ModelSource(kind="entry point", name=target, target=target, dataset=dataset, weights=weights)
     try:
-        entries.entry(target)
+        entries.parsed(target)
     except entries.UnknownModel:
         known = [*entries.ENTRIES, *entry_points()]
         raise UsageError(f"unknown model {target!r}; {nearest(target, known)}") from None

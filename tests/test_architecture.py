@@ -11,13 +11,16 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ORDER = """
-zoo.errors zoo.grouped
-zoo.entries zoo.folders zoo.recipes zoo.layers zoo.weights
+zoo.errors zoo.grouped zoo.spatial
+zoo.entries zoo.folders zoo.schedule zoo.layers zoo.weights
+zoo.recipes
 zoo.cifar10c zoo.corruptions
 zoo.data zoo.adversarial zoo.models
 zoo.deployment zoo.registry
 zoo
 zoo.checkpoints
+zoo.held_out zoo.losses zoo.training
+zoo.writing
 zoo.train
 bench.arguments bench.errors bench.memo bench.stats bench.switches
 bench.paired
@@ -29,25 +32,29 @@ bench.plan
 bench.judge
 bench.board bench.iterates
 bench.measure
-bench.theory bench.clever bench.released bench.mip
+bench.theory bench.clever bench.released bench.mip bench.spatial
 bench.audit
 bench.audit_plan
 bench.sources bench.store
 bench.executors bench.images bench.released.collect
 bench.run
+bench.apart_collect
 bench.collect bench.clever_collect
 bench.audit_collect
 bench.history
 bench.groups
 bench.ranking bench.rows
 bench.paper
-bench.clever_rows bench.replicas
+bench.tradeoff
+bench.clever_rows bench.replicas bench.spatial_rows
 bench.leaderboard
 bench.report
 bench.evaluation bench.export bench.comparing
+bench.apart_evaluation
 bench.estimate bench.api bench.regression bench.clever_evaluation bench.audit_evaluation bench.mip_evaluation
-bench.reproduction_collect bench.reproduction_weights
-bench.reproduction
+bench.spatial_evaluation
+bench.reproduction_collect bench.reproduction_weights bench.tradeoff_collect
+bench.reproduction bench.tradeoff_evaluation
 bench
 bench.doctor
 bench.commands

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.entries import ARCHITECTURES as NAMED
-from zoo.entries import ENTRIES, PAPER_NAMES, Entry, UnknownModel, entry
+from zoo.entries import ENTRIES, PAPER_NAMES, Entry, UnknownModel, entry, parsed
 from zoo.layers import P4, P4M, Group
 from zoo.models import ARCHITECTURES, Classifier, build
 from zoo.models.equivariant_gcnn import equivariant_gcnn
@@ -59,11 +59,43 @@ def test_names_beyond_the_table():
     assert entry("parallel_gcnn_rs_4.pgd_at@7") == wanted
     assert entry("parallel_gcnn_rs_4.pgd_at@07") == wanted
     assert entry("baseline_cnn.standard@0") == ENTRIES["baseline_cnn"]
+    assert entry("baseline_cnn.rotate120+pgd_at_quarter").recipe == "rotate120+pgd_at_quarter"
+    best = Entry("baseline_cnn_4.cusp-best@1", "baseline_cnn", 4, "cusp", 1, best=True)
+    assert entry("baseline_cnn_4.cusp-best@1") == best
+    assert entry("baseline_cnn.standard-best@0").name == "baseline_cnn.standard-best"
+
+
+def test_a_recipe_of_ones_own_is_told_apart_from_those_there_are():
+    assert parsed("baseline_cnn.mine-best@2") == Entry(
+        "baseline_cnn.mine-best@2", "baseline_cnn", 10, "mine", 2, best=True
+    )
+    assert parsed("baseline_cnn.pgd_at") == entry("baseline_cnn.pgd_at")
+    with pytest.raises(UnknownModel, match=r"unknown model 'baseline_cnn.mine'"):
+        entry("baseline_cnn.mine")
+    with pytest.raises(UnknownModel, match=r"unknown model 'baselin_cnn.mine'"):
+        parsed("baselin_cnn.mine")
 
 
 @pytest.mark.parametrize(
     "name",
-    ["", "baseline", "baseline_cnn_10", "baseline_cnn.free_at", "baseline_cnn@-1", "baseline_cnn@", "x\n"],
+    [
+        *(
+            "",
+            "baseline",
+            "baseline_cnn_10",
+            "baseline_cnn.free_at",
+            "baseline_cnn@-1",
+            "baseline_cnn@",
+            "x\n",
+        ),
+        *(
+            "baseline_cnn.rotate0",
+            "baseline_cnn.rotate181",
+            "baseline_cnn.rotate90+cusp",
+            "baseline_cnn-best",
+        ),
+        *("baseline_cnn.cusp-last", "baseline_cnn.cusp@1-best"),
+    ],
 )
 def test_unknown_names_are_refused(name: str):
     with pytest.raises(UnknownModel, match=r"unknown model .*; nearest: "):
@@ -73,6 +105,8 @@ def test_unknown_names_are_refused(name: str):
 def test_a_misspelt_name_is_told_the_nearest():
     with pytest.raises(UnknownModel, match=r"unknown model 'baselin_cnn'; nearest: baseline_cnn, "):
         entry("baselin_cnn")
+    with pytest.raises(UnknownModel, match=r"nearest: baseline_cnn\.cusp, "):
+        entry("baseline_cnn.cups")
 
 
 def test_the_papers_names_lead_to_entries():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -12,38 +12,80 @@ from torch import Tensor, nn
 
 from zoo.recipes import Recipe
 
+START = 0.001  # standard deviation of the noise TRADES starts from: at the image itself its slope is zero
+
 
 def adversarial(
-    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], recipe: Recipe
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"],
+    recipe: Recipe,
+    eps: float | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """The batch (n, c, h, w) in [0, 1] with its first `share · n` images attacked (batches are random).
 
-    Nothing of the model changes: statistics of batch norm, modes and gradients are as before.
+    `eps` is the radius, the recipe's own unless a stage gives another. Nothing of the model changes:
+    statistics of batch norm, modes and gradients are as before.
     """
     count = round(recipe.share * len(x))
     if count == 0:
         return x
-    return torch.cat([attack(model, x[:count], y[:count], recipe), x[count:]])
+    return torch.cat([attack(model, x[:count], y[:count], recipe, eps), x[count:]])
 
 
 def attack(
-    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], recipe: Recipe
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"],
+    recipe: Recipe,
+    eps: float | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """Images in the L∞ ball of radius `eps` around x and in [0, 1], by signed ascent on the cross-entropy.
 
     One step of `alpha = eps` from x is FGSM (Goodfellow et al. 2015); more, from a random start, are PGD
     (Madry et al. 2018).
     """
-    low, high = (x - recipe.eps).clamp_(min=0), (x + recipe.eps).clamp_(max=1)
-    attacked = x.clone()
+    eps = recipe.eps if eps is None else eps
+    start = x.clone()
     if recipe.random_start:
-        attacked += torch.empty_like(x).uniform_(-recipe.eps, recipe.eps)
-        attacked = attacked.clamp_(0, 1)
+        start += torch.empty_like(x).uniform_(-eps, eps)
+        start = start.clamp_(0, 1)
+    return _ascend(model, x, start, recipe, eps, lambda logits: F.cross_entropy(logits, y, reduction="sum"))
+
+
+def away(
+    model: nn.Module, x: Float[Tensor, "n c h w"], recipe: Recipe, eps: float | None = None
+) -> Float[Tensor, "n c h w"]:
+    """Images in the same ball and box, by signed ascent on KL(p(x) ‖ p(attacked)), p the model's probabilities.
+
+    The attack of TRADES (Zhang et al. 2019), from Gaussian noise of standard deviation 0.001. It needs no
+    labels.
+    """
+    eps = recipe.eps if eps is None else eps
+    with _in_use(model), torch.no_grad():
+        clean = F.log_softmax(model(x), dim=1)
+
+    def divergence(logits: Tensor) -> Tensor:
+        return F.kl_div(F.log_softmax(logits, dim=1), clean, reduction="sum", log_target=True)
+
+    return _ascend(model, x, x + START * torch.randn_like(x), recipe, eps, divergence)
+
+
+def _ascend(
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    start: Float[Tensor, "n c h w"],
+    recipe: Recipe,
+    eps: float,
+    objective: Callable[[Tensor], Tensor],
+) -> Float[Tensor, "n c h w"]:
+    """From `start`, `steps` signed steps of `alpha` up the objective of the logits, in ball and box after each."""
+    low, high = (x - eps).clamp_(min=0), (x + eps).clamp_(max=1)
+    attacked = start
     with _in_use(model):
         for _ in range(recipe.steps):
             attacked.requires_grad_(True)
-            loss = F.cross_entropy(model(attacked), y, reduction="sum")
-            (slope,) = torch.autograd.grad(loss, attacked)
+            (slope,) = torch.autograd.grad(objective(model(attacked)), attacked)
             attacked = attacked.detach().add_(slope.sign(), alpha=recipe.alpha)
             attacked = torch.minimum(torch.maximum(attacked, low), high)
     return attacked

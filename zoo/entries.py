@@ -1,7 +1,8 @@
 """The names a model can be asked for by, without loading torch.
 
-A name reads ``<architecture>[_4][.<recipe>][@<seed>]``: ten layers unless ``_4`` says four, recipe
-``standard`` unless another is named, seed 0 unless another is given.
+A name reads ``<architecture>[_4][.<recipe>[-best]][@<seed>]``: ten layers unless ``_4`` says four, recipe
+``standard`` unless another is named, seed 0 unless another is given. ``-best`` names the weights of the epoch
+that was best on held-out images; without it they are those of the last epoch.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ ARCHITECTURES = (
     "weighted_gcnn_rs",
     "equivariant_gcnn",
 )
-RECIPES = ("standard", "pgd_at", "fgsm_mix")
+RECIPES = ("standard", "pgd_at", "fgsm_mix", "pgd_at_half", "pgd_at_quarter", "trades", "cusp")
+# besides these: images turned by up to ±θ degrees, alone or under adversarial training
+ROTATED = r"rotate(?P<theta>180|1[0-7][0-9]|[1-9][0-9]?)(?:\+(?P<under>pgd_at(?:_half|_quarter)?))?"
+OWN_RECIPE = r"[A-Za-z][A-Za-z0-9_+]*"  # what a user may call a recipe of their own
 
 
 class UnknownModel(UserError, ValueError):
@@ -30,13 +34,14 @@ class UnknownModel(UserError, ValueError):
 
 @dataclass(frozen=True)
 class Entry:
-    """One model: what is built (architecture, depth 10 or 4) and how it is trained (recipe, seed)."""
+    """One model: what is built (architecture, depth 10 or 4) and how it is trained (recipe, seed, which epoch)."""
 
     name: str
     architecture: str
     depth: int
     recipe: str
     seed: int = 0
+    best: bool = False
 
 
 ENTRIES: dict[str, Entry] = {
@@ -82,10 +87,9 @@ PAPER_NAMES: dict[tuple[str, int | None], str] = {
     ("cnn_pgd_at", None): "baseline_cnn.pgd_at",
 }
 
-_NAME = re.compile(
-    rf"(?P<architecture>{'|'.join(ARCHITECTURES)})(?P<four>_4)?"
-    rf"(?:\.(?P<recipe>{'|'.join(RECIPES)}))?(?:@(?P<seed>[0-9]+))?"
-)
+_ARCHITECTURE = rf"(?P<architecture>{'|'.join(ARCHITECTURES)})(?P<four>_4)?"
+_NAME = re.compile(rf"{_ARCHITECTURE}(?:\.(?P<recipe>{OWN_RECIPE})(?P<best>-best)?)?(?:@(?P<seed>[0-9]+))?")
+_RECIPE = re.compile(rf"{'|'.join(RECIPES)}|{ROTATED}")
 
 
 def entry(name: str) -> Entry:
@@ -94,13 +98,35 @@ def entry(name: str) -> Entry:
     Raises:
         UnknownModel: no architecture, depth, recipe and seed are named so.
     """
+    found = parsed(name)
+    if not _RECIPE.fullmatch(found.recipe):
+        raise _unknown(name)
+    return found
+
+
+def parsed(name: str) -> Entry:
+    """As ``entry``, for names that may say a recipe of one's own: whether it exists only its weights can tell.
+
+    Raises:
+        UnknownModel: no architecture and depth are named so, or the rest is no recipe's name and seed.
+    """
     found = _NAME.fullmatch(name)
     if found is None:
-        nearest = difflib.get_close_matches(name, ENTRIES, n=3, cutoff=0) or list(ENTRIES)[:3]
-        raise UnknownModel(f"unknown model {name!r}; nearest: {', '.join(nearest)}")
-    architecture, recipe = found["architecture"], found["recipe"] or "standard"
+        raise _unknown(name)
     depth, seed = 4 if found["four"] else 10, int(found["seed"] or 0)
-    shortest = architecture + (found["four"] or "")
-    shortest += f".{recipe}" if recipe != "standard" else ""
+    return made(found["architecture"], depth, found["recipe"] or "standard", seed, best=bool(found["best"]))
+
+
+def made(architecture: str, depth: int, recipe: str, seed: int = 0, *, best: bool = False) -> Entry:
+    """The entry of these parts, under its shortest name."""
+    tag = recipe + ("-best" if best else "")
+    shortest = architecture + ("_4" if depth == 4 else "")
+    shortest += f".{tag}" if tag != "standard" else ""
     shortest += f"@{seed}" if seed else ""
-    return Entry(shortest, architecture, depth, recipe, seed)
+    return Entry(shortest, architecture, depth, recipe, seed, best)
+
+
+def _unknown(name: str) -> UnknownModel:
+    known = [*ENTRIES, *(f"{design}.{recipe}" for design in ARCHITECTURES for recipe in RECIPES[1:])]
+    nearest = difflib.get_close_matches(name, dict.fromkeys(known), n=3, cutoff=0) or known[:3]
+    return UnknownModel(f"unknown model {name!r}; nearest: {', '.join(nearest)}")

@@ -1,7 +1,15 @@
-"""How a model is trained, as numbers: one optimiser and schedule for all, three ways to make a batch.
+"""How a model is trained, as numbers: optimiser, schedule, how a batch is made, what is learned from it.
 
-AdamW on cross-entropy, the learning rate rising linearly over the first fifth of the steps and falling to
-zero as a cosine; no augmentation, as in the paper. Peak and decay were chosen by short trials.
+AdamW for all. Unless a recipe says otherwise the learning rate rises linearly over the first fifth of the
+steps and falls to zero as a cosine, and images are taken as they are. docs/recipes.md gives every recipe's
+numbers with their reasons. A schedule is data, so another one takes four lines::
+
+    gentle = replace(recipe("cusp"), name="gentle", drops=(0.5, 0.9), stages=(
+        Stage(until=0.5, rotation=60, eps=2 / 255),
+        Stage(until=1, rotation=180, eps=8 / 255),
+    ))
+
+``zoo.train.train("baseline_cnn", …, recipe=gentle)`` writes ``baseline_cnn.gentle``.
 """
 
 from __future__ import annotations
@@ -9,11 +17,20 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+import re
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
 
+from zoo import schedule
+from zoo.entries import OWN_RECIPE, ROTATED
 from zoo.errors import UserError
+from zoo.schedule import Point, Stage
 
-__all__ = ["RECIPES", "Recipe", "UnknownRecipe", "recipe"]
+__all__ = ["RECIPES", "Point", "Recipe", "Stage", "UnknownRecipe", "recipe"]
+
+LOSSES = ("ce", "trades")
+# Fields that came later enter row and fingerprint only where they say something, so old ones stay as they were.
+_LATER = ("stages", "drops", "warmup", "loss", "beta", "held_out")
 
 
 class UnknownRecipe(UserError, ValueError):
@@ -27,6 +44,14 @@ class Recipe:
     `share` of each batch is replaced by adversarial examples in the L∞ ball of radius `eps` (pixel units,
     images in [0, 1]), made in `steps` signed gradient steps of `alpha` from the image or, with
     `random_start`, from a uniform point of the ball.
+
+    With `stages` their radii stand in for `eps`, and images are first turned. With `drops` the learning rate
+    falls by ten after these shares of the epochs, and rises linearly over the first `warmup` of all steps.
+    `loss` is cross-entropy (`ce`) or that of TRADES with weight `beta` (see `zoo.losses`). `held_out` is the
+    share of the training images that is kept apart to find the best epoch.
+
+    Raises:
+        ValueError: numbers that contradict one another.
     """
 
     name: str
@@ -39,11 +64,64 @@ class Recipe:
     alpha: float = 0.0
     steps: int = 0
     random_start: bool = False
+    stages: tuple[Stage, ...] = ()
+    drops: tuple[float, ...] = ()
+    warmup: float = 0.0
+    loss: str = "ce"
+    beta: float = 0.0
+    held_out: float = 0.0
+
+    def __post_init__(self) -> None:
+        for wrong, reason in _contradictions(self):
+            if wrong:
+                raise ValueError(f"recipe {self.name!r}: {reason}")
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """All the numbers, as JSON keeps them; later fields only where they differ from their default."""
+        silent = {each.name for each in fields(self) if getattr(self, each.name) == each.default}
+        numbers = {
+            key: value for key, value in asdict(self).items() if key not in silent or key not in _LATER
+        }
+        return json.loads(json.dumps(numbers))
 
     @property
     def fingerprint(self) -> str:
         """sha256 of all the numbers."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self.row, sort_keys=True).encode()).hexdigest()
+
+    def at(self, epoch: int, part: float = 0.0) -> Point:
+        """What holds in an epoch, from 1, when this part of its batches is done."""
+        if self.drops or self.warmup:
+            rate = schedule.steps(self.drops, self.warmup, epoch, self.epochs, part)
+        else:
+            rate = schedule.one_cycle((epoch - 1 + part) / self.epochs)
+        if not self.stages:
+            return Point(stage=1, rotation=0.0, eps=self.eps, rate=rate)
+        place = schedule.stage_of(self.stages, epoch, self.epochs)
+        stage = self.stages[place]
+        return Point(stage=place + 1, rotation=stage.rotation, eps=stage.eps, rate=rate)
+
+
+def _contradictions(recipe: Recipe) -> list[tuple[bool, str]]:
+    ends = [stage.until for stage in recipe.stages]
+    return [
+        (not re.fullmatch(OWN_RECIPE, recipe.name), "a name is letters, digits, _ and +, a letter first"),
+        (bool(ends) and ends[-1] != 1, "the last stage ends at 1"),
+        (ends != sorted({*ends}) or min(ends, default=1) <= 0, "stages end one after another, above 0"),
+        (any(not 0 <= stage.rotation <= 180 for stage in recipe.stages), "rotations lie in 0 to 180 degrees"),
+        (bool(ends) and recipe.eps != 0, "with stages, eps stands in each of them"),
+        (any(stage.eps > 0 for stage in recipe.stages) and not recipe.share, "stages with eps need a share"),
+        (any(not 0 < drop < 1 for drop in recipe.drops), "drops lie between 0 and 1"),
+        (not 0 <= recipe.warmup < 1, "warmup is a share from 0 to below 1"),
+        (not 0 <= recipe.held_out < 1, "held_out is a share from 0 to below 1"),
+        (recipe.loss not in LOSSES, f"loss is one of {', '.join(LOSSES)}"),
+        (
+            (recipe.loss == "trades") != (recipe.beta > 0),
+            "beta above 0 goes with loss trades, and only with it",
+        ),
+        (recipe.loss == "trades" and recipe.share != 1, "loss trades takes whole batches, share 1"),
+    ]
 
 
 def _fgsm(name: str, epochs: int, eps: float) -> Recipe:
@@ -56,17 +134,50 @@ def _pgd(name: str, epochs: int, eps: float, alpha: float, steps: int) -> Recipe
     return Recipe(name=name, epochs=epochs, share=1.0, eps=eps, alpha=alpha, steps=steps, random_start=True)
 
 
-_DIGITS = {
-    "standard": Recipe(name="standard", epochs=30),
-    "pgd_at": _pgd("pgd_at", 30, eps=0.1, alpha=2.5 * 0.1 / 7, steps=7),
-    "fgsm_mix": _fgsm("fgsm_mix", 30, eps=0.05),
-}
-_PHOTOGRAPHS = {
-    "standard": Recipe(name="standard", epochs=15),
-    "pgd_at": _pgd("pgd_at", 15, eps=8 / 255, alpha=2 / 255, steps=10),
+def _trades(full: Recipe, alpha: float) -> Recipe:
+    """TRADES (Zhang et al. 2019), β as there; it starts from Gaussian noise of its own."""
+    return replace(
+        full, name="trades", alpha=alpha, random_start=False, loss="trades", beta=6.0, held_out=HELD_OUT
+    )
+
+
+def _cusp(full: Recipe) -> Recipe:
+    """CuSP (Kamath et al. 2021): rotations and ε grow at the first two of three drops, as released.
+
+    Peak and warm-up are ours, for AdamW: found by short trials (docs/recipes.md).
+    """
+    first, second, third = 74 / 120, 89 / 120, 99 / 120
+    stages = (
+        Stage(until=first, rotation=120, eps=full.eps / 4),
+        Stage(until=second, rotation=150, eps=full.eps / 2),
+        Stage(until=1, rotation=180, eps=full.eps),
+    )
+    drops = (first, second, third)
+    cusp = replace(full, name="cusp", eps=0.0, stages=stages, drops=drops, held_out=HELD_OUT)
+    return replace(cusp, peak_lr=0.03, warmup=0.05)
+
+
+def _table(standard: Recipe, full: Recipe, mixed: Recipe, trades_alpha: float) -> dict[str, Recipe]:
+    half = replace(full, name="pgd_at_half", eps=full.eps / 2, held_out=HELD_OUT)
+    quarter = replace(full, name="pgd_at_quarter", eps=full.eps / 4, held_out=HELD_OUT)
+    known = (standard, full, mixed, half, quarter, _trades(full, trades_alpha), _cusp(full))
+    return {each.name: each for each in known}
+
+
+HELD_OUT = 0.1
+_DIGITS = _table(
+    Recipe(name="standard", epochs=30),
+    _pgd("pgd_at", 30, eps=0.1, alpha=2.5 * 0.1 / 7, steps=7),
+    _fgsm("fgsm_mix", 30, eps=0.05),
+    trades_alpha=2.5 * 0.1 / 7,
+)
+_PHOTOGRAPHS = _table(
+    Recipe(name="standard", epochs=15),
+    _pgd("pgd_at", 15, eps=8 / 255, alpha=2 / 255, steps=10),
     # the released scripts' 0.01 is in units normalised by 0.5
-    "fgsm_mix": _fgsm("fgsm_mix", 15, eps=0.005),
-}
+    _fgsm("fgsm_mix", 15, eps=0.005),
+    trades_alpha=0.007,
+)
 RECIPES = tuple(_DIGITS)
 
 
@@ -76,11 +187,27 @@ def recipe(name: str, levels: int = 255, *, epochs: int | None = None) -> Recipe
     Raises UnknownRecipe, or ValueError for fewer than one epoch.
     """
     table = _DIGITS if levels == 16 else _PHOTOGRAPHS
-    if name not in table:
-        near = difflib.get_close_matches(name, table, n=1, cutoff=0.4) or list(table)
-        raise UnknownRecipe(f"unknown recipe {name!r}; there are {', '.join(table)}: did you mean {near[0]}?")
+    rotated = re.fullmatch(ROTATED, name)
+    if rotated:
+        found = _rotated(name, float(rotated["theta"]), table[rotated["under"] or "standard"])
+    elif name in table:
+        found = table[name]
+    else:
+        candidates = [*table, "rotate180", "rotate180+pgd_at"]
+        near = difflib.get_close_matches(name, candidates, n=1, cutoff=0.4) or candidates
+        raise UnknownRecipe(
+            f"unknown recipe {name!r}; there are {', '.join(table)}, rotate<degrees, 1 to 180> and "
+            f"rotate<degrees>+pgd_at, +pgd_at_half or +pgd_at_quarter: did you mean {near[0]}?"
+        )
     if epochs is None:
-        return table[name]
+        return found
     if epochs < 1:
         raise ValueError(f"{epochs} epochs: train for at least one")
-    return replace(table[name], epochs=epochs)
+    return replace(found, epochs=epochs)
+
+
+def _rotated(name: str, theta: float, base: Recipe) -> Recipe:
+    """A recipe on images turned by ± theta degrees; attacked ones are attacked after the turn."""
+    stages = (Stage(until=1, rotation=theta, eps=base.eps),)
+    held_out = HELD_OUT if base.share else 0.0
+    return replace(base, name=name, eps=0.0, stages=stages, held_out=held_out)

@@ -11,11 +11,12 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.entries import entry
+from zoo.entries import Entry, UnknownModel, entry, parsed
 from zoo.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ __all__ = ["WeightsError", "WeightsRecord", "add", "find", "load", "load_record"
 SHIPPED = Path(__file__).parent / "weights"
 LOCAL = Path("weights")
 TABLE = "weights.json"
+_OPTIONAL = ("epoch", "held_out_acc")  # later fields, absent from rows of which they say nothing
 
 
 class WeightsError(UserError):
@@ -36,7 +38,8 @@ class WeightsError(UserError):
 class WeightsRecord:
     """What is known about one file of weights. `clean_acc` is a fraction, measured after rounding to half
     precision on the `clean_n` test images of digest `test_sha256`; None without a test set. `seconds` is the
-    training time."""
+    training time. Training that held images out says of which `epoch`, from 1, the weights are and the
+    accuracy on those images then (`held_out_acc`, before rounding, under the recipe's last stage)."""
 
     name: str
     architecture: str
@@ -59,6 +62,8 @@ class WeightsRecord:
     device: str
     seconds: float
     test_sha256: str | None = None
+    epoch: int | None = None
+    held_out_acc: float | None = None
     path: Path = field(default=Path(), compare=False)
 
     @property
@@ -106,7 +111,7 @@ def find(name: str, dataset: str, weights_from: str | Path | None = None) -> Wei
         UnknownModel: no such name.
         WeightsError: no such weights, or a damaged `weights.json`.
     """
-    name = entry(name).name
+    wanted = parsed(name)
     if weights_from is not None and _is_directory(weights_from):
         known = records(Path(weights_from))
         only = {record.dataset for record in known.values()}
@@ -116,10 +121,20 @@ def find(name: str, dataset: str, weights_from: str | Path | None = None) -> Wei
         trained_on = dataset if weights_from is None else str(weights_from)
         known = {**records(LOCAL), **shipped()}
         place = f"the package or {LOCAL}/"
-    if f"{trained_on}/{name}" not in known:
-        command = f"bench train {name} --dataset {trained_on}"
-        raise WeightsError(f"no weights of {name} for {trained_on} in {place}: train them with `{command}`")
-    return known[f"{trained_on}/{name}"]
+    if f"{trained_on}/{wanted.name}" not in known:
+        remedy = f"train them with {_command(wanted, trained_on, known.values())}"
+        raise WeightsError(f"no weights of {wanted.name} for {trained_on} in {place}: {remedy}")
+    return known[f"{trained_on}/{wanted.name}"]
+
+
+def _command(wanted: Entry, dataset: str, known: Iterable[WeightsRecord]) -> str:
+    """What trains a model. A recipe of one's own is known by other weights of it, else UnknownModel is raised."""
+    try:
+        return f"`bench train {entry(wanted.name).name} --dataset {dataset}`"
+    except UnknownModel:
+        if wanted.recipe not in {record.recipe.get("name") for record in known}:
+            raise
+        return f"zoo.train.train and your recipe {wanted.recipe}"
 
 
 def load(name: str, dataset: str = "digits", *, weights_from: str | Path | None = None) -> torch.nn.Module:
@@ -182,14 +197,14 @@ def _record(row: dict[str, Any], directory: Path) -> WeightsRecord:
     path = directory / row["file"]
     if not path.resolve().is_relative_to(directory.resolve()):
         raise ValueError(f"{row['file']} is outside the directory")
-    row = {"test_sha256": None, **row}
+    row = {"test_sha256": None, **dict.fromkeys(_OPTIONAL), **row}
     return WeightsRecord(**{name: row[name] for name in names}, path=path)
 
 
 def _row(record: WeightsRecord) -> dict[str, Any]:
     row = dataclasses.asdict(record)
     del row["path"]
-    return row
+    return {name: value for name, value in row.items() if value is not None or name not in _OPTIONAL}
 
 
 def _again(record: WeightsRecord) -> str:

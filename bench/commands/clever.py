@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import os
 from argparse import Namespace
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from bench import leaderboard
 from bench.clever.results import CleverResults
 from bench.clever_collect import clever_history
-from bench.clever_evaluation import CleverEvaluation, expected_seconds, prepare_clever, run_clever
+from bench.clever_evaluation import expected_seconds, prepare_clever, run_clever
 from bench.clever_rows import clever_rows, image_rows
 from bench.commands.options import check_directory, check_numbers, model_ask
-from bench.commands.running import rows_only, running
+from bench.commands.running import exit_code, rows_only, running, show_plan
 from bench.commands.screen import clever_table, say
-from bench.run import lane_results
-from bench.store import DirectoryStore, MemoryStore, Store
+from bench.commands.writing import draw_newest
+from bench.store import DirectoryStore, Store
 
 LONG = 120.0  # seconds after which a user would have liked to know
 
@@ -33,8 +33,9 @@ def execute(options: Namespace) -> int:
     with rows_only():
         evaluation = prepare_clever(model_ask(options), _clever_options(options))
     if options.dry_run:
-        known = DirectoryStore(Path(options.store)) if Path(options.store).is_dir() else MemoryStore()
-        return _show_plan(evaluation, known, workers, as_json=options.json)
+        return show_plan(
+            options, evaluation.lanes, partial(expected_seconds, evaluation), workers, at_most=False
+        )
     store = DirectoryStore(Path(options.store))
     with rows_only():
         seconds = expected_seconds(evaluation, store) / workers
@@ -51,9 +52,7 @@ def execute(options: Namespace) -> int:
     elif results.models:
         clever_table(results)
     say(f"leaderboard: {table} ({len(results.models)} rows), page: {page}")
-    for failure in failures:
-        say(f"bench: failed: {failure}")
-    return 1 if failures else 0
+    return exit_code(failures)
 
 
 def write_page(
@@ -62,30 +61,10 @@ def write_page(
     """Draws the page of a data set's newest CLEVER setting; ``None`` if there is none."""
     from bench.report.clever_page import write_clever_page
 
-    history = [each for each in clever_history(store, dataset) if each.models or each.failed]
-    newest = results or (history[0] if history else None)
-    if newest is None:
-        return None
-    # The store may hold more models of this setting than this run asked for; failures are this run's.
-    known = {each.setting: each for each in history}
-    shown = known.get(newest.setting, newest)
-    others = [each for each in history if each.setting != newest.setting]
-    return write_clever_page(replace(shown, failed=newest.failed), others, directory)
+    history = [each for each in clever_history(store, dataset) if each.models]
+    return draw_newest(history, results, write_clever_page, directory)
 
 
 def _clever_options(options: Namespace) -> dict[str, object]:
     names = ("engine", "norm", "radius", "preset", "batches", "samples", "pool_factor", "targets")
     return {name: getattr(options, name) for name in names}
-
-
-def _show_plan(evaluation: CleverEvaluation, store: Store, workers: int, *, as_json: bool) -> int:
-    total = len(evaluation.lanes)
-    stored = sum(1 for lane in evaluation.lanes if lane_results(store, lane))
-    with rows_only():
-        seconds = expected_seconds(evaluation, store) / workers
-    if as_json:
-        plan = {"cells": total, "stored": stored, "to_run": total - stored, "seconds_about": seconds}
-        print(json.dumps(plan))
-    else:
-        print(f"{total} cells, {stored} stored, {total - stored} to run, about {seconds:.0f} s")
-    return 0

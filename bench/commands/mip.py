@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from argparse import Namespace
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench.commands.options import check_directory, check_numbers, model_ask
-from bench.commands.running import rows_only, running
+from bench.commands.running import exit_code, rows_only, running, show_plan
 from bench.commands.screen import say
+from bench.commands.writing import draw_newest
 from bench.mip.results import Interval, MipResult, MipResults
-from bench.mip_evaluation import MipEvaluation, mip_history, most_seconds, prepare_mip, run_mip
-from bench.run import lane_results
-from bench.store import DirectoryStore, MemoryStore, Store
+from bench.mip_evaluation import mip_history, most_seconds, prepare_mip, run_mip
+from bench.store import DirectoryStore, Store
 
 CAPTION = (
     "Share of pixel values removed before the first misclassification, over images that are right when whole. "
@@ -40,8 +40,7 @@ def execute(options: Namespace) -> int:
             model_ask(options), draws=options.draws, grid=options.grid, fill=options.fill
         )
     if options.dry_run:
-        known = DirectoryStore(Path(options.store)) if Path(options.store).is_dir() else MemoryStore()
-        return _show_plan(evaluation, known, workers, as_json=options.json)
+        return show_plan(options, evaluation.lanes, partial(most_seconds, evaluation), workers)
     store = DirectoryStore(Path(options.store))
     with running(evaluation.bench, evaluation.device, workers) as (executor, progress):
         results, failures = run_mip(evaluation, store, executor, progress)
@@ -51,24 +50,14 @@ def execute(options: Namespace) -> int:
     elif results.models:
         _print_table(results)
     say(f"page: {page}")
-    for failure in failures:
-        say(f"bench: failed: {failure}")
-    return 1 if failures else 0
+    return exit_code(failures)
 
 
 def write_page(store: Store, dataset: str, directory: Path, results: MipResults | None = None) -> Path | None:
     """Draws the page of a data set's newest setting; ``None`` if there is none."""
     from bench.report.mip_page import write_mip_page
 
-    history = mip_history(store, dataset)
-    newest = results or next((each for each in history if each.models), None)
-    if newest is None:
-        return None
-    # The store may hold more models of this setting than this run asked for; failures are this run's.
-    known = {each.setting: each for each in history}
-    shown = known.get(newest.setting, newest)
-    others = [each for each in history if each.setting != newest.setting and each.models]
-    return write_mip_page(replace(shown, failed=newest.failed), others, directory)
+    return draw_newest(mip_history(store, dataset), results, write_mip_page, directory)
 
 
 def _row(results: MipResults, model: MipResult) -> dict[str, Any]:
@@ -139,16 +128,3 @@ def _percent(value: float) -> str:
 
 def _interval(of: Interval) -> str:
     return f"{_percent(of.value)} [{_percent(of.lo)}, {_percent(of.hi)}]"
-
-
-def _show_plan(evaluation: MipEvaluation, store: Store, workers: int, *, as_json: bool) -> int:
-    total = len(evaluation.lanes)
-    stored = sum(1 for lane in evaluation.lanes if lane_results(store, lane))
-    with rows_only():
-        seconds = most_seconds(evaluation, store) / workers
-    if as_json:
-        plan = {"cells": total, "stored": stored, "to_run": total - stored, "seconds_at_most": seconds}
-        print(json.dumps(plan))
-    else:
-        print(f"{total} cells, {stored} stored, {total - stored} to run, at most about {seconds:.0f} s")
-    return 0

@@ -82,8 +82,17 @@ def _shown_value(flag: str, value: str) -> str:
     if value.startswith("corrupted:folder:"):
         name = value.rpartition(":")[2]
         return f"corrupted:folder:{DATA}" + (f":{name}" if name in cifar10c.NAMES else "")
-    paths = ("--weights", "--weights-from", "--model", "--store", "--leaderboard", "--reports")
+    paths = ("--weights", "--weights-from", "--model", "--models", "--store", "--leaderboard", "--reports")
     return ",".join(part.rpartition("/")[2] for part in value.split(",")) if flag in paths else value
+
+
+def shown_data(options: Namespace) -> str:
+    """What names the data on a command line, with paths as pages show them."""
+    words = ["--dataset", options.dataset]
+    for name in ("name", "data_root", "resize"):
+        value = getattr(options, name)
+        words += [f"--{name.replace('_', '-')}", str(value)] if value is not None else []
+    return shown_command(words).removeprefix("bench ")
 
 
 def check_numbers(options: Namespace) -> None:

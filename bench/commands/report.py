@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.audit_collect import audit_history
 from bench.clever_collect import clever_history
-from bench.commands import clever, mip, reproduce
+from bench.commands import clever, mip, reproduce, spatial, tradeoff
 from bench.commands.options import check_directory
 from bench.commands.screen import say
 from bench.commands.writing import write_page
@@ -15,7 +15,9 @@ from bench.errors import UsageError
 from bench.history import chapters
 from bench.mip_evaluation import mip_history
 from bench.reproduction_collect import reproductions
+from bench.spatial_evaluation import spatial_history
 from bench.store import DirectoryStore, Store
+from bench.tradeoff_collect import tradeoffs
 
 
 def execute(options: Namespace) -> int:
@@ -29,6 +31,8 @@ def execute(options: Namespace) -> int:
         [chapter.setting.dataset for chapter in chapters(store)]
         + [results.setting.dataset for results in clever_history(store)]
         + [results.setting.dataset for results in mip_history(store)]
+        + [results.setting.dataset for results in spatial_history(store)]
+        + list(tradeoffs(store))
         + list(reproductions(store))
     )
     if options.dataset is not None and options.dataset not in known:
@@ -38,6 +42,8 @@ def execute(options: Namespace) -> int:
             _page(store, dataset, pages),
             clever.write_page(store, dataset, pages),
             mip.write_page(store, dataset, pages),
+            spatial.write_page(store, dataset, pages),
+            tradeoff.write_page(store, dataset, pages),
             reproduce.write_page(store, dataset, pages),
         )
         drawn = [page for page in possible if page]

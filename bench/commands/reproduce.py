@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench import leaderboard
 from bench.audit_collect import audit_history, verdicts
-from bench.commands.options import check_directory, check_numbers, data_source, shown_command
+from bench.commands.options import check_directory, check_numbers, data_source, shown_command, shown_data
 from bench.commands.reproduce_screen import as_json, claims_table, numbers_table, sections_table
 from bench.commands.running import rows_only, running
 from bench.commands.screen import say
@@ -46,7 +46,7 @@ def carried_out(options: Namespace, sizes: Sizes) -> int:
             _ask(options),
             _sections(options),
             budget=options.budget,
-            options=_data_options(options),
+            options=shown_data(options),
             sizes=sizes,
         )
     _say_left_out(planned)
@@ -125,15 +125,6 @@ def _sections(options: Namespace) -> tuple[str, ...]:
     if options.all:
         return ()
     return (f"table{options.table}",) if options.table else (f"figure{options.figure}",)
-
-
-def _data_options(options: Namespace) -> str:
-    """What names the data on a command line, with paths as pages show them."""
-    words = ["--dataset", options.dataset]
-    for name in ("name", "data_root", "resize"):
-        value = getattr(options, name)
-        words += [f"--{name.replace('_', '-')}", str(value)] if value is not None else []
-    return shown_command(words).removeprefix("bench ")
 
 
 def _say_left_out(planned: Plan) -> None:

@@ -1,13 +1,20 @@
-"""What the measuring commands share: workers with a progress bar, and a stdout kept for rows."""
+"""What the measuring commands share: workers with a progress bar, a stdout kept for rows, plans and exit codes."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
-from collections.abc import Callable, Iterator
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 
-from bench.commands.screen import cells_bar
+from bench.commands.screen import cells_bar, say
+from bench.estimate import cells
 from bench.executors import Bench, Executor, executor_for
+from bench.plan import Lane
+from bench.run import Failure
+from bench.store import DirectoryStore, MemoryStore, Store
 
 
 def rows_only() -> contextlib.redirect_stdout:
@@ -24,3 +31,42 @@ def running(bench: Bench, device: str, workers: int) -> Iterator[tuple[Executor,
             yield executor, progress
     finally:
         executor.close()
+
+
+def show_plan(
+    options: Namespace,
+    lanes: Sequence[Lane],
+    seconds: Callable[[Store], float],
+    workers: int,
+    *,
+    at_most: bool = True,
+) -> int:
+    """Prints what a run would measure and how long it would take; nothing is written, not even a store.
+
+    Args:
+        options: of the command line: ``store`` and ``json``.
+        lanes: all that was asked for.
+        seconds: of one worker, for what a store lacks.
+        workers: that share the work.
+        at_most: whether the seconds are an upper bound rather than an estimate.
+    """
+    path = Path(options.store)
+    store = DirectoryStore(path) if path.is_dir() else MemoryStore()
+    total, stored = cells(lanes, store)
+    with rows_only():
+        left = seconds(store) / workers
+    key, words = ("seconds_at_most", "at most about") if at_most else ("seconds_about", "about")
+    if options.json:
+        print(json.dumps({"cells": total, "stored": stored, "to_run": total - stored, key: left}))
+    else:
+        print(f"{total} cells, {stored} stored, {total - stored} to run, {words} {left:.0f} s")
+    return 0
+
+
+def exit_code(failures: Iterable[Failure]) -> int:
+    """Names what failed on stderr; 1 if anything did."""
+    code = 0
+    for failure in failures:
+        say(f"bench: failed: {failure}")
+        code = 1
+    return code

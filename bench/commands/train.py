@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from argparse import Namespace
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from bench.commands.options import data_source
@@ -28,10 +27,10 @@ def execute(options: Namespace) -> int:
     source = data_source(options)
     data = source.load(split="train", download=options.download)
     test = source.load(split="test", download=options.download)
-    recipe = recipes.recipe(options.recipe or entry.recipe, data.levels)
-    recipe = replace(recipe, epochs=_at_least_one("--epochs", options.epochs, recipe.epochs))
+    recipe = _recipe(options, entry, data.levels)
     threads = _at_least_one("--threads", options.threads, os.cpu_count() or 1)
     width = _width(options.width)
+    apart = f" ({100 * recipe.held_out:g} % held out)" if recipe.held_out else ""
     for seed in seeds or (entry.seed if options.seed is None else options.seed,):
         done = _finished(Path(options.out), entry, recipe, seed, data, width) if seeds else None
         if done is not None:
@@ -48,22 +47,41 @@ def execute(options: Namespace) -> int:
             out=Path(options.out),
             width=width,
             progress=_Lines(
-                f"training {entry.name} on {data.name}: {len(data)} images, recipe {recipe.name}, seed {seed}"
+                f"training {entry.name} on {data.name}: {len(data)} images{apart}, "
+                f"recipe {recipe.name}, seed {seed}",
+                recipe,
             ),
         )
         _tell(trained, options)
     return 0
 
 
+def _recipe(options: Namespace, entry: entries.Entry, levels: int) -> recipes.Recipe:
+    """The recipe asked for by option or name, with the options that change its numbers."""
+    recipe = recipes.recipe(options.recipe or entry.recipe, levels)
+    recipe = replace(recipe, epochs=_at_least_one("--epochs", options.epochs, recipe.epochs))
+    share = recipe.held_out if options.held_out is None else options.held_out
+    if not 0 <= share < 1:
+        raise UsageError(f"--held-out is {share:g}; give a share from 0 to below 1, e.g. 0.1")
+    if entry.best and not share:
+        raise UsageError(f"{entry.name} is the best epoch on held-out images; add --held-out 0.1")
+    return replace(recipe, held_out=share)
+
+
 def _tell(trained: train.Trained, options: Namespace) -> None:
-    record = trained.record
-    say(
-        f"{record.path}: clean accuracy {100 * (record.clean_acc or 0):.2f} % on {record.clean_n} test images; "
-        f"half precision changed {trained.changed} of {trained.compared} predictions"
-    )
-    say(
-        f"measure it: bench run --model {record.name} --dataset {options.dataset} --weights-from {options.out}"
-    )
+    for each in (trained, trained.best):
+        if each is None:
+            continue
+        record = each.record
+        epoch = ""
+        if record.held_out_acc is not None:
+            epoch = f"epoch {record.epoch}, held out {100 * record.held_out_acc:.2f} %, "
+        say(
+            f"{record.path}: {epoch}clean accuracy {100 * (record.clean_acc or 0):.2f} % on {record.clean_n} test "
+            f"images; half precision changed {each.changed} of {each.compared} predictions"
+        )
+    name = trained.record.name
+    say(f"measure it: bench run --model {name} --dataset {options.dataset} --weights-from {options.out}")
 
 
 def _seeds(options: Namespace) -> tuple[int, ...]:
@@ -87,37 +105,48 @@ def _seeds(options: Namespace) -> tuple[int, ...]:
 def _finished(
     out: Path, entry: entries.Entry, recipe: recipes.Recipe, seed: int, data: Dataset, width: float | str
 ) -> registry.WeightsRecord | None:
-    """The record of a replica that is trained just so, if its weights are whole."""
-    made = {"recipe": asdict(recipe), "data_sha256": data.sha256, "width": width, "seed": seed}
-    for record in registry.records(out).values():
-        same_design = (record.architecture, entries.entry(record.name).depth) == (
-            entry.architecture,
-            entry.depth,
-        )
-        if same_design and all(getattr(record, name) == value for name, value in made.items()):
-            with contextlib.suppress(registry.WeightsError):  # lost or damaged: it is trained again
-                registry.load_record(record)
-                return record
-    return None
+    """The record of a replica that is trained just so, if its weights, the best epoch's too, are whole."""
+    made = {"recipe": recipe.row, "data_sha256": data.sha256, "width": width, "seed": seed}
+    known = registry.records(out)
+    wanted = [
+        entries.made(entry.architecture, entry.depth, recipe.name, seed, best=best).name
+        for best in ((False, True) if recipe.held_out else (False,))
+    ]
+    found = [known.get(f"{data.name}/{name}") for name in wanted]
+    for record in found:
+        if record is None or any(getattr(record, name) != value for name, value in made.items()):
+            return None
+        try:
+            registry.load_record(record)
+        except registry.WeightsError:  # lost or damaged: it is trained again
+            return None
+    return found[0]
 
 
 class _Lines:
-    """Prints a headline, one line an epoch, and on a terminal the running epoch too."""
+    """Prints a headline, a line where a stage begins, one an epoch, and on a terminal the running epoch too."""
 
-    def __init__(self, headline: str) -> None:
+    def __init__(self, headline: str, recipe: recipes.Recipe) -> None:
         self._headline = headline
+        self._recipe = recipe
+        self._stage = 0 if recipe.stages else 1
         self._live = sys.stderr.isatty()
 
     def __call__(self, now: train.Progress) -> None:
         if self._headline:  # only now is it sure that training can begin
             say(self._headline)
             self._headline = ""
+        if now.stage != self._stage:
+            self._stage = now.stage
+            stages = len(self._recipe.stages)
+            say(f"stage {now.stage} of {stages}: rotation ±{now.rotation:g}°, ε {now.eps:.4g}")
         text = (
             f"epoch {now.epoch}/{now.epochs}  loss {now.loss:.4f}  accuracy {100 * now.accuracy:.1f} %  "
             f"{_clock(now.seconds_left)} left"
         )
         if now.test_accuracy is not None:
-            say(("\r" if self._live else "") + f"{text}  test {100 * now.test_accuracy:.2f} %   ")
+            robust = "" if now.held_out is None else f"  held out {100 * now.held_out:.2f} %"
+            say(("\r" if self._live else "") + f"{text}{robust}  test {100 * now.test_accuracy:.2f} %   ")
         elif self._live:
             print(f"\r{text}  {now.batch}/{now.batches}   ", end="", file=sys.stderr, flush=True)
 

@@ -57,7 +57,7 @@ def draw_scatter(axes: Axes, lines: Sequence[Standing], styles: dict[str, Style]
     axes.set_ylabel("mean worst-case robust accuracy, %", fontsize=8)
     axes.tick_params(labelsize=7.5, pad=2)
     _limit(axes)
-    _number(axes, points, sizes)
+    number_points(axes, points, sizes, range(1, len(points) + 1))
 
 
 def _limit(axes: Axes) -> None:
@@ -67,8 +67,10 @@ def _limit(axes: Axes) -> None:
         setter(max(low - room, -1.5), min(high + room, 101.5))
 
 
-def _number(axes: Axes, points: Sequence[Point], sizes: Sequence[float]) -> None:
-    """Put each number beside its marker, where it meets the fewest markers and numbers."""
+def number_points(
+    axes: Axes, points: Sequence[Point], sizes: Sequence[float], numbers: Sequence[int]
+) -> None:
+    """Put each number beside its marker of an area in points², where it meets the fewest markers and numbers."""
     scale = 72 / axes.figure.dpi
     places = [tuple(scale * axes.transData.transform(point)) for point in points]
     radii = [math.sqrt(size) / 2 for size in sizes]
@@ -78,7 +80,7 @@ def _number(axes: Axes, points: Sequence[Point], sizes: Sequence[float]) -> None
         best = min(_spots(place, radius), key=partial(_crowding, taken=tuple(taken), others=others))
         taken.append(best)
         axes.annotate(
-            str(i + 1),
+            str(numbers[i]),
             points[i],
             (best[0] - place[0], best[1] - place[1]),
             textcoords="offset points",

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from bench.theory.intervals import Interval, median_difference
-from zoo.entries import UnknownModel, entry
+from zoo.entries import UnknownModel, made, parsed
 
 BASELINE = "baseline_cnn"
 HOLDS = "holds"
@@ -77,8 +77,7 @@ def _verdict(gap: Interval) -> str:
 def _baseline(name: str) -> str:
     """The baseline trained as the model was; empty for a model that is not of the zoo."""
     try:
-        own = entry(name)
+        own = parsed(name)
     except UnknownModel:
         return ""
-    depth = "_4" if own.depth == 4 else ""
-    return entry(f"{BASELINE}{depth}.{own.recipe}@{own.seed}").name
+    return made(BASELINE, own.depth, own.recipe, own.seed, best=own.best).name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from zoo.entries import Entry, entry
+from zoo.entries import Entry, parsed
 from zoo.models.baseline_cnn import baseline_cnn
 from zoo.models.cascaded_gcnn import cascaded_gcnn
 from zoo.models.classifier import Classifier
@@ -49,6 +49,6 @@ def build(
         UnknownModel: no such name.
         ValueError: a size, class or channel count outside the ranges above.
     """
-    wanted = entry(model) if isinstance(model, str) else model
+    wanted = parsed(model) if isinstance(model, str) else model
     sizes = layout(wanted.depth, width, channels=channels, size=size, classes=classes)
     return ARCHITECTURES[wanted.architecture](sizes)

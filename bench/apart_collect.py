@@ -1,0 +1,83 @@
+"""Measurements that stand apart from the attacks (CLEVER, removal, rotations), as a store holds them.
+
+Each has a setting, cells that wait for no other, results of its own and a page of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+
+from bench.cell import Cell
+from bench.measure import CellResult
+from bench.results import ModelInfo
+from bench.store import Store
+
+SettingT = TypeVar("SettingT")
+TakenT = TypeVar("TakenT", contravariant=True)
+ResultsT = TypeVar("ResultsT", covariant=True)
+
+
+@runtime_checkable
+class Collect(Protocol[TakenT, ResultsT]):
+    """What the store holds of an evaluation; a model with a cell missing is left out."""
+
+    def __call__(
+        self,
+        store: Store,
+        setting: TakenT,
+        models: Sequence[ModelInfo],
+        *,
+        versions: Mapping[str, str],
+        command: str,
+        failed: Sequence[str] = (),
+    ) -> ResultsT: ...
+
+
+def history(
+    store: Store,
+    kind: str,
+    dataset: str | None,
+    setting_of: Callable[[Mapping[str, Any]], SettingT],
+    collect: Collect[SettingT, ResultsT],
+) -> list[ResultsT]:
+    """All settings a store has runs of, the one asked for last first, each with all its models.
+
+    Args:
+        store: where runs and cells are.
+        kind: of the runs.
+        dataset: only settings on this data set.
+        setting_of: the setting, which must be hashable, of the fields that a run keeps.
+        collect: the results of a setting; versions and command are those of its newest run.
+    """
+    found: dict[SettingT, tuple[dict[ModelInfo, None], Mapping[str, Any]]] = {}
+    for run in store.runs():
+        if run.get("kind") != kind or dataset not in (None, run["setting"]["dataset"]):
+            continue
+        setting = setting_of(run["setting"])
+        models, _ = found.pop(setting, ({}, {}))
+        models.update(dict.fromkeys(ModelInfo(**each) for each in run["models"]))
+        found[setting] = (models, run)
+    return [
+        collect(store, setting, list(models), versions=run["versions"], command=run["command"])
+        for setting, (models, run) in reversed(found.items())
+    ]
+
+
+def whole(store: Store, cells: Iterable[Cell]) -> list[CellResult]:
+    """The results of all the cells, or none if one is missing."""
+    found = [store.get(cell.key) for cell in cells]
+    return [each.result for each in found if each is not None] if all(found) else []
+
+
+def joined(shards: Sequence[CellResult], name: str) -> np.ndarray:
+    """An array of all the shards' images."""
+    return np.concatenate([shard.arrays[name] for shard in shards])
+
+
+def digest(shards: Iterable[CellResult]) -> str:
+    """sha256 over the shards' results."""
+    return hashlib.sha256("".join(shard.digest for shard in shards).encode()).hexdigest()

@@ -1,0 +1,159 @@
+"""Measurements that stand apart from the attacks, from what was asked to what came out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+
+from bench.apart_collect import Collect
+from bench.cell import Cell
+from bench.evaluation import Ask, check_device, checked_n, open_models
+from bench.executors import Bench, Executor, one_thread
+from bench.judge import look
+from bench.plan import Lane
+from bench.results import ModelInfo
+from bench.run import Failure, driver, versions
+from bench.sources import DataSource, Images, ModelSource
+from bench.store import Store
+
+
+@runtime_checkable
+class ApartSetting(Protocol):
+    """What every setting has: it is a dataclass, and the first n images are looked at."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def n(self) -> int: ...
+
+
+SettingT = TypeVar("SettingT", bound=ApartSetting)
+ResultsT = TypeVar("ResultsT")
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Apart(Generic[SettingT]):
+    """An evaluation that can be run: everything that can be refused has been.
+
+    Attributes:
+        setting: what all models share.
+        cells: the cells of a model in a setting; none waits for another.
+        models, data, source, device, command, bench: as in ``bench.evaluation.Evaluation``.
+    """
+
+    setting: SettingT
+    cells: Callable[[SettingT, ModelInfo], Iterable[Cell]]
+    models: tuple[tuple[ModelSource, ModelInfo], ...]
+    data: Images
+    source: DataSource
+    device: str
+    command: str
+    bench: Bench
+
+    @property
+    def infos(self) -> tuple[ModelInfo, ...]:
+        """The models without their sources."""
+        return tuple(info for _, info in self.models)
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """A lane for each cell."""
+        return tuple(
+            Lane(clean=cell, request=None, library="", eps=(), chained=False, seed=0)
+            for model in self.infos
+            for cell in self.cells(self.setting, model)
+        )
+
+
+def images_of(ask: Ask, default: int) -> tuple[Images, int]:
+    """The data set asked for, and how many of its images: where none was given at most ``default``.
+
+    Raises:
+        UsageError: the device is not there, or there are not so many images.
+        zoo.data.DataError: the data are missing or damaged.
+    """
+    check_device(ask.device)
+    data = ask.data.load(download=ask.download)
+    return data, checked_n(ask.n, data, default)
+
+
+def opened(
+    ask: Ask,
+    data: Images,
+    setting: SettingT,
+    cells: Callable[[SettingT, ModelInfo], Iterable[Cell]],
+) -> Apart[SettingT]:
+    """The evaluation of the models asked for, each looked at once; errors as ``bench.evaluation.prepare``."""
+    models, bench = open_models(ask, data, setting.n)
+    return Apart(
+        setting=setting,
+        cells=cells,
+        models=models,
+        data=data,
+        source=ask.data,
+        device=ask.device,
+        command=ask.command,
+        bench=bench,
+    )
+
+
+def run_apart(
+    evaluation: Apart[SettingT],
+    kind: str,
+    collect: Collect[SettingT, ResultsT],
+    store: Store,
+    executor: Executor,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[ResultsT, tuple[Failure, ...]]:
+    """Runs what the store lacks, collects what it then holds, and keeps what was asked as a run of ``kind``."""
+    failures = driver((evaluation,), store, executor, progress).run(evaluation.lanes)
+    results = collect(
+        store,
+        evaluation.setting,
+        evaluation.infos,
+        versions=versions(),
+        command=evaluation.command,
+        failed=[str(failure) for failure in failures],
+    )
+    run = {
+        "schema": 1,
+        "kind": kind,
+        "setting": asdict(evaluation.setting),
+        "models": [asdict(info) for info in evaluation.infos],
+        "versions": versions(),
+        "command": evaluation.command,
+    }
+    store.put_run(run)
+    return results, failures
+
+
+def looking_seconds(
+    evaluation: Apart[Any], store: Store, looks: Callable[[Cell], int], *, together: int
+) -> float:
+    """Seconds of one worker that the missing cells take at most, from one look of each model now.
+
+    Args:
+        evaluation: whose cells look at images and do nothing else.
+        store: what it holds is not counted.
+        looks: how many times a cell looks at each image, at most.
+        together: images that are looked at together.
+    """
+    total = 0.0
+    for info in evaluation.infos:
+        cells = evaluation.cells(evaluation.setting, info)
+        missing = sum(cell.count * looks(cell) for cell in cells if store.get(cell.key) is None)
+        if missing:
+            total += missing * _look_seconds(evaluation, info, together)
+    return total
+
+
+def _look_seconds(evaluation: Apart[Any], info: ModelInfo, together: int) -> float:
+    model = evaluation.bench.model(info.weights, evaluation.device)
+    x = evaluation.data.images(0, min(together, evaluation.setting.n)).to(evaluation.device)
+    with one_thread():
+        y = model(x).argmax(dim=1)
+        start = time.perf_counter()
+        look(model, x, y)
+        return (time.perf_counter() - start) / len(x)

@@ -1,0 +1,264 @@
+"""``bench tradeoff``: what robustness to rotations costs in adversarial robustness, and the other way round."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bench.commands.options import (
+    check_directory,
+    check_numbers,
+    data_source,
+    names,
+    shown_command,
+    shown_data,
+)
+from bench.commands.running import rows_only, running
+from bench.commands.screen import percent, say
+from bench.estimate import cells
+from bench.evaluation import Ask
+from bench.spatial.setting import parse_levels
+from bench.store import DirectoryStore, MemoryStore, Store
+from bench.tradeoff.results import CLEAN, FRONT, NEARBY, SPATIAL, Axis, Group, Tradeoff
+from bench.tradeoff.tested import Tested
+from bench.tradeoff.verdicts import Judged, judge
+from bench.tradeoff_collect import collect_tradeoff, tradeoffs
+from bench.tradeoff_evaluation import (
+    DEFAULT_MODELS,
+    Sizes,
+    TradeoffPlan,
+    plan_tradeoff,
+    run_tradeoff,
+    tradeoff_seconds,
+)
+
+CAPTION = (
+    "95 % intervals over images. Random rotations are no worst case, and attacks give upper bounds on robust accuracy. "
+    "* on the Pareto front of ±180° and the last column."
+)
+LONG = 120.0  # seconds after which a user would have liked to know
+
+
+def execute(options: Namespace) -> int:
+    """Measures, then prints numbers and claims and draws the page; 1 if cells failed."""
+    check_numbers(options)
+    sizes = _sizes(options)
+    pages = Path(options.reports)
+    if not options.dry_run:
+        check_directory(pages)
+    workers = options.workers or os.cpu_count() or 1
+    with rows_only():
+        planned = plan_tradeoff(_ask(options), sizes, options=shown_data(options))
+    for name, command in planned.page["missing"].items():
+        say(f"{name} has no weights for these images and is left out; {command}")
+    if options.dry_run:
+        known = DirectoryStore(Path(options.store)) if Path(options.store).is_dir() else MemoryStore()
+        return _show_plan(planned, known, workers, as_json=options.json)
+    store = DirectoryStore(Path(options.store))
+    _say_how_long(planned, store, workers)
+    with running(planned.bench, options.device, workers) as (executor, progress):
+        found, failures = run_tradeoff(planned, store, executor, progress)
+    page = _draw(found, pages)
+    if options.json:
+        print(json.dumps(as_json(found), allow_nan=False))
+    else:
+        _print_numbers(found)
+        _print_claims(judge(found))
+    say(f"page: {page}")
+    for failure in failures:
+        say(f"bench: failed: {failure}")
+    return 1 if failures else 0
+
+
+def write_page(store: Store, dataset: str, directory: Path) -> Path | None:
+    """Draws the page of the newest run on a data set; ``None`` if there is none."""
+    run = tradeoffs(store, dataset).get(dataset)
+    return _draw(collect_tradeoff(store, run), directory) if run else None
+
+
+def as_json(found: Tradeoff) -> list[dict[str, Any]]:
+    """Every model with all its accuracies, then the claims; what was not measured is null."""
+    numbers = [_numbers(found, group) for group in found.groups]
+    return [*numbers, *(_claim(judged) for judged in judge(found))]
+
+
+def _draw(found: Tradeoff, directory: Path) -> Path:
+    from bench.report.tradeoff_page import write_tradeoff_page
+
+    return write_tradeoff_page(found, directory)
+
+
+def _sizes(options: Namespace) -> Sizes:
+    return Sizes(
+        rotations=parse_levels(options.rotate, "--rotate"),
+        draws=options.draws,
+        interpolation=options.interpolation,
+        fill=options.fill,
+        attack=options.front,
+        front_n=options.front_n,
+        steps=options.steps,
+        seeds=options.seeds,
+    )
+
+
+def _ask(options: Namespace) -> Ask:
+    asked = [name for value in options.models or ["default"] for name in names(value)]
+    models = [each for name in asked for each in (DEFAULT_MODELS if name == "default" else [name])]
+    return Ask(
+        models=tuple(dict.fromkeys(models)),
+        requests=(),
+        data=data_source(options),
+        weights=options.weights,
+        weights_from=options.weights_from,
+        eps=None if options.eps is None else names(options.eps),
+        n=options.n,
+        seed=options.seed,
+        device=options.device,
+        command=shown_command(options.argv),
+        download=options.download,
+    )
+
+
+def _axes(found: Tradeoff) -> list[tuple[str, Axis]]:
+    """Every accuracy by its key in ``--json``."""
+    return [
+        ("clean", CLEAN),
+        *((f"rotation_{at:g}", Axis("rotation", at)) for at in found.rotations),
+        *((f"pgd_{eps:.6g}", Axis("pgd", eps)) for eps in found.setting.eps),
+        ("front", FRONT),
+    ]
+
+
+def _numbers(found: Tradeoff, group: Group) -> dict[str, Any]:
+    accuracies = {}
+    for key, axis in _axes(found):
+        share, spread = found.share(group, axis), found.spread(group, axis)
+        accuracies[key] = share and {
+            "value": share.value,
+            "lo": share.lo,
+            "hi": share.hi,
+            "n": share.n,
+            "sd_over_seeds": spread and spread.sd,
+            "by_seed": [found.one(replica, axis) for replica in group.replicas],
+        }
+    first = group.replicas[0]
+    return {
+        "kind": "model",
+        "model": group.name,
+        "recipe": group.recipe or None,
+        "seeds": list(group.seeds),
+        "weights": [replica.info.weights for replica in group.replicas],
+        "training_images": first.images,
+        "epochs": first.epochs,
+        "front_attack": found.attack,
+        "front_eps": found.setting.eps[-1],
+        "on_front": group in found.front(),
+        "on_front_nearby": group in found.front(NEARBY),
+        "accuracy": accuracies,
+    }
+
+
+def _claim(judged: Judged) -> dict[str, Any]:
+    claim = judged.claim
+    return {
+        "kind": "claim",
+        "id": claim.id,
+        "claim": claim.title,
+        "tested": claim.tests,
+        "verdict": judged.verdict,
+        "architectures": {
+            outcome.architecture: {
+                "verdict": outcome.verdict,
+                "sentence": outcome.sentence,
+                "why": outcome.why,
+                "tests": [_test(test) for test in outcome.tested],
+            }
+            for outcome in judged.outcomes
+        },
+    }
+
+
+def _test(test: Tested) -> dict[str, Any]:
+    part = test.part
+    return {
+        "a": test.a,
+        "b": test.b,
+        "of": test.axis.of,
+        "at": test.axis.at,
+        "given_clean": test.given_clean,
+        "difference": part and part.difference.value,
+        "lo": part and part.difference.lo,
+        "hi": part and part.difference.hi,
+        "n": part and part.n,
+        "p": part and test.p,
+        "seeds": list(test.seeds),
+        "by_seed": list(test.by_seed),
+        "verdict": test.verdict,
+    }
+
+
+def _print_numbers(found: Tradeoff) -> None:
+    axes = (CLEAN, NEARBY, SPATIAL, found.largest, FRONT)
+    table = Table(
+        title=f"{escape(found.setting.dataset)}: accuracy in %, n = {found.setting.n}", caption=CAPTION
+    )
+    table.add_column("model", overflow="fold")
+    table.add_column("seeds", justify="right")
+    for axis in axes:
+        table.add_column(found.words(axis).removeprefix("accuracy under "), justify="right", overflow="fold")
+    front = {group.name for group in found.front()}
+    for group in found.groups:
+        shares = [found.share(group, axis) for axis in axes]
+        table.add_row(
+            escape(group.name) + (" *" if group.name in front else ""),
+            str(len(group.replicas)),
+            *("–" if share is None else percent(share) for share in shares),
+        )
+    _print(table)
+
+
+def _print_claims(judged: tuple[Judged, ...]) -> None:
+    table = Table(title="Claims", caption="The page has the tests, and what each verdict takes.")
+    architectures = [outcome.architecture for outcome in judged[0].outcomes]
+    for column in ("claim", *architectures, "all in all"):
+        table.add_column(escape(column), overflow="fold")
+    for each in judged:
+        verdicts = [outcome.verdict for outcome in each.outcomes]
+        table.add_row(escape(each.claim.title), *verdicts, each.verdict)
+    _print(table)
+
+
+def _print(table: Table) -> None:
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def _say_how_long(planned: TradeoffPlan, store: Store, workers: int) -> None:
+    with rows_only():
+        seconds = tradeoff_seconds(planned, store) / workers
+    if seconds > LONG:
+        say(
+            f"this will take at most about {seconds / 60:.0f} minutes; stop it at any time, it goes on from there"
+        )
+
+
+def _show_plan(planned: TradeoffPlan, store: Store, workers: int, *, as_json: bool) -> int:
+    total, stored = cells(planned.lanes, store)
+    with rows_only():
+        seconds = tradeoff_seconds(planned, store) / workers
+    if as_json:
+        print(
+            json.dumps(
+                {"cells": total, "stored": stored, "to_run": total - stored, "seconds_at_most": seconds}
+            )
+        )
+    else:
+        print(f"{total} cells, {stored} stored, {total - stored} to run, at most about {seconds:.0f} s")
+    return 0

@@ -1,0 +1,1 @@
+"""Spatial against adversarial robustness: what one costs in the other."""

@@ -1,0 +1,38 @@
+"""What one step of training learns from a batch: the loss, and the logits that the running accuracy is taken of."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from zoo.adversarial import adversarial, away
+from zoo.recipes import Recipe
+
+
+def learned(
+    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], recipe: Recipe, eps: float
+) -> tuple[Float[Tensor, ""], Float[Tensor, "n k"]]:
+    """The loss of a batch (n, c, h, w) in [0, 1] under attack at radius `eps`, and the logits (n, k) there.
+
+    Examples are made in eval mode, then learned from in the model's own mode. `ce` is the cross-entropy of
+    the attacked batch alone (Madry et al. 2018).
+    """
+    if recipe.loss == "ce":
+        logits = model(adversarial(model, x, y, recipe, eps))
+        return F.cross_entropy(logits, y), logits
+    attacked = away(model, x, recipe, eps)
+    clean, logits = model(x), model(attacked)
+    return trades(clean, logits, y, recipe.beta), logits
+
+
+def trades(
+    clean: Float[Tensor, "n k"], attacked: Float[Tensor, "n k"], y: Int64[Tensor, " n"], beta: float
+) -> Float[Tensor, ""]:
+    """Cross-entropy of the clean logits + β · KL(p(clean) ‖ p(attacked)), means over the batch.
+
+    Gradients flow into both terms and both logits (Zhang et al. 2019, equation 5 and their code).
+    """
+    told, attacked = F.log_softmax(clean, dim=1), F.log_softmax(attacked, dim=1)
+    divergence = F.kl_div(attacked, told, reduction="batchmean", log_target=True)
+    return F.cross_entropy(clean, y) + beta * divergence

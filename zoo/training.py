@@ -1,0 +1,96 @@
+"""One training run in progress: what it is made of, and its checkpoint after every epoch."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo import checkpoints
+from zoo.checkpoints import TrainError
+from zoo.data import Dataset
+from zoo.entries import Entry
+from zoo.models import build
+from zoo.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class Best:
+    """The epoch, from 1, that did best on the held-out images, and the model's state after it."""
+
+    epoch: int
+    state: dict[str, Tensor]
+
+
+@dataclass
+class Run:
+    """`epoch` is the number of epochs that are done; `history` the held-out accuracy after each of them."""
+
+    entry: Entry
+    recipe: Recipe
+    data: Dataset
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    device: str
+    width: float | str
+    checkpoint: Path
+    fingerprint: str
+    epoch: int = 0
+    seconds: float = 0.0
+    history: list[float] = field(default_factory=list)
+    best: Best | None = None
+
+    def learn_of(self, held_out: float) -> None:
+        """Takes the held-out accuracy after the epoch just done; the first of equal epochs is the best."""
+        if not self.history or held_out > max(self.history):
+            state = {key: value.clone() for key, value in self.model.state_dict().items()}
+            self.best = Best(self.epoch, state)
+        self.history.append(held_out)
+
+    def keep(self) -> None:
+        """Writes the checkpoint."""
+        kept: dict[str, Any] = {"epoch": self.epoch, "seconds": self.seconds}
+        kept |= {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        if self.best is not None:
+            kept |= {"history": self.history, "best": {"epoch": self.best.epoch, "state": self.best.state}}
+        checkpoints.write(self.checkpoint, self.fingerprint, **kept)
+
+
+def start(wanted: Entry, data: Dataset, recipe: Recipe, device: str, width: float | str, out: Path) -> Run:
+    """A fresh run, or the one whose checkpoint is there. Raises TrainError: another's, or `out` unwritable."""
+    torch.manual_seed(wanted.seed)
+    model = build(wanted, channels=data.channels, classes=len(data.classes), size=data.size, width=width)
+    optimizer = _optimizer(model.to(device), recipe)
+    parts = (wanted.name, recipe.fingerprint, data.sha256, width)
+    fingerprint = hashlib.sha256(repr(parts).encode()).hexdigest()
+    checkpoint = out / data.name / f"{wanted.name}.ckpt"
+    try:
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainError(
+            f"{checkpoint.parent} cannot be written ({error.strerror}): use another --out"
+        ) from error
+    run = Run(wanted, recipe, data, model, optimizer, device, width, checkpoint, fingerprint)
+    kept = checkpoints.read(checkpoint, fingerprint, device)
+    if kept:
+        model.load_state_dict(kept["model"])
+        optimizer.load_state_dict(kept["optimizer"])
+        run.epoch, run.seconds = kept["epoch"], kept["seconds"]
+        if "best" in kept:
+            run.history, run.best = kept["history"], Best(**kept["best"])
+    return run
+
+
+def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """AdamW; biases and normalisation are not decayed."""
+    filters = [value for value in model.parameters() if value.ndim > 1]
+    others = [value for value in model.parameters() if value.ndim <= 1]
+    groups = [
+        {"params": filters, "weight_decay": recipe.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=recipe.peak_lr)

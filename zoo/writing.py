@@ -1,0 +1,119 @@
+"""Writes what was trained: rounded to half precision, loaded again as anyone would, and compared."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from jaxtyping import Int64
+from torch import Tensor, nn
+
+from zoo import entries, registry
+from zoo.checkpoints import TrainError
+from zoo.data import Dataset
+from zoo.entries import Entry
+from zoo.training import Run
+
+SAME = 0.99  # of the predictions must survive rounding to half precision
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The weights' record, and how many of `compared` predictions rounding to half precision changed.
+
+    With held-out images `history` has the accuracy on them after each epoch, a fraction, and `best` is what
+    was written of the epoch in which it was highest; `record` is of the last epoch.
+    """
+
+    record: registry.WeightsRecord
+    changed: int
+    compared: int
+    history: tuple[float, ...] = ()
+    best: Trained | None = None
+
+
+def finish(run: Run, test: Dataset | None, threads: int, out: Path) -> Trained:
+    """Writes the last epoch's weights and, with held-out images, the best one's; drops the checkpoint."""
+    last, history = _written(run, run.entry, run.epoch, test, threads, out), tuple(run.history)
+    if run.best is not None:
+        own = run.entry
+        named = entries.made(own.architecture, own.depth, own.recipe, own.seed, best=True)
+        run.model.load_state_dict(run.best.state)
+        best = _written(run, named, run.best.epoch, test, threads, out)
+        last = dataclasses.replace(last, history=history, best=best)
+    with contextlib.suppress(FileNotFoundError):
+        run.checkpoint.unlink()
+    return last
+
+
+def predict(model: nn.Module, data: Dataset, device: str) -> Int64[Tensor, " n"]:
+    """Predicted classes in eval mode, int64 (n,); the model's mode is put back."""
+    mode = model.training
+    model.eval()
+    with torch.no_grad():
+        parts = [
+            model(data.images(first, min(500, len(data) - first)).to(device)).argmax(1).cpu()
+            for first in range(0, len(data), 500)
+        ]
+    model.train(mode)
+    return torch.cat(parts)
+
+
+def share_right(predicted: Int64[Tensor, " n"], data: Dataset) -> float:
+    return (predicted == data.targets()).double().mean().item()
+
+
+def _written(run: Run, named: Entry, epoch: int, test: Dataset | None, threads: int, out: Path) -> Trained:
+    """Writes the model's present state, which is that after `epoch`, under a name, with its record."""
+    content = safetensors.torch.save({key: _half(value) for key, value in run.model.state_dict().items()})
+    path = run.checkpoint.with_name(f"{named.name}.safetensors")
+    record = _record(run, named, epoch, content, test, threads, path)
+    registry.write_whole(path, content)
+    judged = test or run.data
+    loaded = predict(registry.load_record(record).to(run.device), judged, run.device)
+    changed = int((loaded != predict(run.model, judged, run.device)).sum())
+    if changed > (1 - SAME) * len(judged):
+        raise TrainError(f"{named.name}: half precision changes {changed} of {len(judged)} predictions")
+    record = dataclasses.replace(record, clean_acc=share_right(loaded, test) if test else None)
+    registry.add(out, record)
+    return Trained(record, changed, len(judged))
+
+
+def _half(value: Tensor) -> Tensor:
+    return (value.half() if value.is_floating_point() else value).contiguous().cpu()
+
+
+def _record(
+    run: Run, named: Entry, epoch: int, content: bytes, test: Dataset | None, threads: int, path: Path
+) -> registry.WeightsRecord:
+    return registry.WeightsRecord(
+        name=named.name,
+        architecture=named.architecture,
+        dataset=run.data.name,
+        file=f"{run.data.name}/{path.name}",
+        sha256=hashlib.sha256(content).hexdigest(),
+        recipe=run.recipe.row,
+        seed=named.seed,
+        epochs=run.recipe.epochs,
+        data_sha256=run.data.sha256,
+        test_sha256=None if test is None else test.sha256,
+        clean_acc=None,
+        clean_n=len(test) if test else 0,
+        torch=torch.__version__,
+        threads=threads,
+        device=run.device,
+        seconds=round(run.seconds, 1),
+        classes=len(run.data.classes),
+        channels=run.data.channels,
+        size=run.data.size,
+        width=run.width,
+        parameters=sum(value.numel() for value in run.model.parameters()),
+        epoch=epoch if run.history else None,
+        held_out_acc=run.history[epoch - 1] if run.history else None,
+        path=path,
+    )
