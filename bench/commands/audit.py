@@ -15,7 +15,7 @@ from bench.audit_evaluation import AuditEvaluation, prepare_audit, run_audit
 from bench.audit_plan import first_lanes, strength_lanes
 from bench.commands.audit_screen import audit_table
 from bench.commands.options import check_directory, check_numbers, model_ask, names
-from bench.commands.running import rows_only, running
+from bench.commands.running import exit_code, rows_only, running
 from bench.commands.screen import say
 from bench.commands.writing import write_page
 from bench.estimate import cells
@@ -53,9 +53,7 @@ def execute(options: Namespace) -> int:
     else:
         audit_table(results)
     say(f"leaderboard: {table}, page: {page}")
-    for failure in failures:
-        say(f"bench: failed: {failure}")
-    return 1 if failures else 0
+    return exit_code(failures)
 
 
 def audited(audit: AuditEvaluation, store: Store, workers: int) -> tuple[AuditResults, tuple[Failure, ...]]:

@@ -7,15 +7,15 @@ import os
 import platform
 from argparse import Namespace
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from bench import leaderboard
 from bench.audit_collect import audit_history, verdicts
 from bench.commands.options import check_directory, check_numbers, data_source, shown_command, shown_data
 from bench.commands.reproduce_screen import as_json, claims_table, numbers_table, sections_table
-from bench.commands.running import rows_only, running
+from bench.commands.running import exit_code, rows_only, running, show_plan
 from bench.commands.screen import say
-from bench.estimate import cells
 from bench.evaluation import Ask
 from bench.paper import SECTIONS, Reproduction
 from bench.paper.sections import DATASETS, needed, remedy
@@ -23,7 +23,7 @@ from bench.reproduction import SIZES, Plan, Sizes, measured, plan, seconds_at_mo
 from bench.reproduction_collect import collect_reproduction, reproductions
 from bench.rows import rows
 from bench.run import Failure, backend
-from bench.store import DirectoryStore, MemoryStore, Store
+from bench.store import DirectoryStore, Store
 
 LONG = 120.0  # seconds after which a user would have liked to know
 
@@ -51,8 +51,7 @@ def carried_out(options: Namespace, sizes: Sizes) -> int:
         )
     _say_left_out(planned)
     if options.dry_run:
-        known = DirectoryStore(Path(options.store)) if Path(options.store).is_dir() else MemoryStore()
-        return _show_plan(planned, known, workers, json_wanted=options.json)
+        return show_plan(options, planned.lanes, partial(seconds_at_most, planned), workers)
     store = DirectoryStore(Path(options.store))
     with rows_only():
         seconds = seconds_at_most(planned, store) / workers
@@ -65,9 +64,7 @@ def carried_out(options: Namespace, sizes: Sizes) -> int:
         sections_table(found)
         claims_table(found)
     say(f"leaderboard: {table}, page: {page}")
-    for failure in failures:
-        say(f"bench: failed: {failure}")
-    return 1 if failures else 0
+    return exit_code(failures)
 
 
 def write_page(store: Store, dataset: str, directory: Path) -> Path | None:
@@ -153,15 +150,3 @@ def _duration(seconds: float) -> str:
 
 def _processes(workers: int) -> str:
     return "1 process" if workers == 1 else f"{workers} processes"
-
-
-def _show_plan(planned: Plan, store: Store, workers: int, *, json_wanted: bool) -> int:
-    total, stored = cells(planned.lanes, store)
-    with rows_only():
-        seconds = seconds_at_most(planned, store) / workers
-    if json_wanted:
-        shown = {"cells": total, "stored": stored, "to_run": total - stored, "seconds_at_most": seconds}
-        print(json.dumps(shown))
-    else:
-        print(f"{total} cells, {stored} stored, {total - stored} to run, at most about {seconds:.0f} s")
-    return 0

@@ -7,6 +7,7 @@ import os
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from bench import leaderboard
@@ -24,15 +25,15 @@ from bench.commands.options import (
     names,
     shown_command,
 )
-from bench.commands.running import rows_only, running
+from bench.commands.running import exit_code, rows_only, running, show_plan
 from bench.commands.screen import ranked_table, say
 from bench.commands.writing import write_page
 from bench.errors import UsageError
-from bench.estimate import cells, seconds_left
+from bench.estimate import seconds_left
 from bench.evaluation import Ask, Evaluation, Outcome, prepare_each, run_each
 from bench.protocols import OWN_SCRIPT
 from bench.rows import rows
-from bench.store import DirectoryStore, MemoryStore, Store
+from bench.store import DirectoryStore, Store
 
 PARAMETERS = ("steps", "alpha", "restarts", "targets", "queries", "eot", "rotation", "translation")
 
@@ -48,8 +49,8 @@ def execute(options: Namespace) -> int:
     with rows_only():
         evaluations = prepare_each(ask)
     if options.dry_run:
-        known = DirectoryStore(Path(options.store)) if Path(options.store).is_dir() else MemoryStore()
-        return _show_plan(evaluations, known, workers, as_json=options.json)
+        lanes = [lane for evaluation in evaluations for lane in evaluation.lanes]
+        return show_plan(options, lanes, partial(_seconds, evaluations), workers)
     store = DirectoryStore(Path(options.store))
     found = _measured(evaluations, options.seeds, store, workers)
     failures = [failure for outcome in found for failure in outcome.failures]
@@ -70,9 +71,7 @@ def execute(options: Namespace) -> int:
     else:
         _print(found[: len(evaluations)], marks, audits)
     say(f"leaderboard: {table} ({len(fresh)} rows)" + (f", page: {page}" if page else ""))
-    for failure in failures:
-        say(f"bench: failed: {failure}")
-    return 1 if failures else 0
+    return exit_code(failures)
 
 
 def _measured(
@@ -146,14 +145,5 @@ def _requests(options: Namespace, params: dict[str, Scalar]) -> tuple[Request, .
     return parse_requests(names(options.attacks), library=options.library, norm=options.norm, params=params)
 
 
-def _show_plan(evaluations: Sequence[Evaluation], store: Store, workers: int, *, as_json: bool) -> int:
-    lanes = [lane for evaluation in evaluations for lane in evaluation.lanes]
-    total, stored = cells(lanes, store)
-    with rows_only():
-        seconds = sum(seconds_left(evaluation, store) for evaluation in evaluations) / workers
-    if as_json:
-        plan = {"cells": total, "stored": stored, "to_run": total - stored, "seconds_at_most": seconds}
-        print(json.dumps(plan))
-    else:
-        print(f"{total} cells, {stored} stored, {total - stored} to run, at most about {seconds:.0f} s")
-    return 0
+def _seconds(evaluations: Sequence[Evaluation], store: Store) -> float:
+    return sum(seconds_left(evaluation, store) for evaluation in evaluations)

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from argparse import Namespace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,11 @@ from bench.commands.options import (
     shown_command,
     shown_data,
 )
-from bench.commands.running import rows_only, running
+from bench.commands.running import exit_code, rows_only, running, show_plan
 from bench.commands.screen import percent, say
-from bench.estimate import cells
 from bench.evaluation import Ask
 from bench.spatial.setting import parse_levels
-from bench.store import DirectoryStore, MemoryStore, Store
+from bench.store import DirectoryStore, Store
 from bench.tradeoff.results import CLEAN, FRONT, NEARBY, SPATIAL, Axis, Group, Tradeoff
 from bench.tradeoff.tested import Tested
 from bench.tradeoff.verdicts import Judged, judge
@@ -60,8 +60,7 @@ def execute(options: Namespace) -> int:
     for name, command in planned.page["missing"].items():
         say(f"{name} has no weights for these images and is left out; {command}")
     if options.dry_run:
-        known = DirectoryStore(Path(options.store)) if Path(options.store).is_dir() else MemoryStore()
-        return _show_plan(planned, known, workers, as_json=options.json)
+        return show_plan(options, planned.lanes, partial(tradeoff_seconds, planned), workers)
     store = DirectoryStore(Path(options.store))
     _say_how_long(planned, store, workers)
     with running(planned.bench, options.device, workers) as (executor, progress):
@@ -73,9 +72,7 @@ def execute(options: Namespace) -> int:
         _print_numbers(found)
         _print_claims(judge(found))
     say(f"page: {page}")
-    for failure in failures:
-        say(f"bench: failed: {failure}")
-    return 1 if failures else 0
+    return exit_code(failures)
 
 
 def write_page(store: Store, dataset: str, directory: Path) -> Path | None:
@@ -247,18 +244,3 @@ def _say_how_long(planned: TradeoffPlan, store: Store, workers: int) -> None:
         say(
             f"this will take at most about {seconds / 60:.0f} minutes; stop it at any time, it goes on from there"
         )
-
-
-def _show_plan(planned: TradeoffPlan, store: Store, workers: int, *, as_json: bool) -> int:
-    total, stored = cells(planned.lanes, store)
-    with rows_only():
-        seconds = tradeoff_seconds(planned, store) / workers
-    if as_json:
-        print(
-            json.dumps(
-                {"cells": total, "stored": stored, "to_run": total - stored, "seconds_at_most": seconds}
-            )
-        )
-    else:
-        print(f"{total} cells, {stored} stored, {total - stored} to run, at most about {seconds:.0f} s")
-    return 0

@@ -112,7 +112,7 @@ def draw_panel(axes: Axes, panel: Panel, styles: dict[str, Style]) -> None:
         lo, hi = ([100 * getattr(share, end) for share in line.shares] for end in ("lo", "hi"))
         axes.fill_between(panel.eps, lo, hi, color=styles[line.name].colour, alpha=0.13, linewidth=0)
     _dress(axes, panel)
-    _name_lines(axes, names, styles)
+    name_lines(axes, names, styles, below=0.225)
 
 
 def _dress(axes: Axes, panel: Panel) -> None:
@@ -144,7 +144,8 @@ def _tick_texts(eps: Sequence[float]) -> list[str]:
     return texts
 
 
-def _name_lines(axes: Axes, names: Sequence[str], styles: dict[str, Style]) -> None:
+def name_lines(axes: Axes, names: Sequence[str], styles: dict[str, Style], *, below: float) -> None:
+    """Puts the names of lines, as short as figures have them, that share of the panel's height below it."""
     handles = [
         Line2D(
             [],
@@ -161,7 +162,7 @@ def _name_lines(axes: Axes, names: Sequence[str], styles: dict[str, Style]) -> N
         handles,
         [figure_label(name) for name in names],
         loc="upper left",
-        bbox_to_anchor=(-0.03, -0.225),
+        bbox_to_anchor=(-0.03, -below),
         frameon=False,
         fontsize=7.5,
         labelspacing=0.25,

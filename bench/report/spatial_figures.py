@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
+from bench.report.curves import name_lines
 from bench.report.figures import as_files, inline, look
 from bench.report.format import figure_label
 from bench.report.style import CARD, FEW, MUTED, Style, family, styles
@@ -98,7 +98,7 @@ def _sheet(
         axes = figure.add_axes((box[0] / width, box[1] / height, box[2] / width, box[3] / height))
         _draw(axes, names, curves, chosen)
         _dress(axes, curves[names[0]], across)
-        _name_lines(axes, names, chosen)
+        name_lines(axes, names, chosen, below=0.2)
         if len(curves) > FEW:
             axes.set_title(figure_label(group), loc="left", fontsize=9, weight="bold", pad=6)
     if title:
@@ -145,30 +145,3 @@ def _dress(axes: Axes, curve: _Curve, across: str) -> None:
     axes.set_ylim(-2, 103)
     if len(at) <= _TICKS:
         axes.grid(visible=False, axis="x")
-
-
-def _name_lines(axes: Axes, names: Sequence[str], chosen: dict[str, Style]) -> None:
-    handles = [
-        Line2D(
-            [],
-            [],
-            color=chosen[name].colour,
-            linestyle=(0, chosen[name].dash),
-            marker=chosen[name].marker,
-            markersize=3.5,
-            linewidth=1.5,
-        )
-        for name in names
-    ]
-    axes.legend(
-        handles,
-        [figure_label(name) for name in names],
-        loc="upper left",
-        bbox_to_anchor=(-0.03, -0.2),
-        frameon=False,
-        fontsize=7.5,
-        labelspacing=0.25,
-        handlelength=2.6,
-        borderaxespad=0,
-        borderpad=0,
-    )
