@@ -2,116 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import io
 import json
-import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from bench import leaderboard
-from bench.cli import main, parser
-from bench.commands import reproduce
-from bench.errors import CellError, UsageError
-from bench.evaluation import Ask, Evaluation
+from bench.cli import main
+from bench.errors import CellError
 from bench.executors import Bench
-from bench.paper import COLUMNS, RELATIONS, SECTIONS, needed, numbers
+from bench.paper import COLUMNS, SECTIONS, numbers
 from bench.paper.across import across_protocols
 from bench.paper.claims import CLAIMS
-from bench.protocols import RELEASED, SOUND, own_script
-from bench.reproduction import SHARED, SIZES, Plan, Sizes, plan, relation_to
+from bench.protocols import RELEASED
+from bench.reproduction import SHARED
 from bench.reproduction_collect import collect_reproduction, reproductions
-from bench.sources import DataSource
 from bench.store import DirectoryStore, Stored
-from zoo import registry
-
-TINY = Sizes(sound=3, released=3, few=True, across=2, bases=1, removal=2, seeds=1)
-DIGITS = "--dataset digits"
-PAPER = tuple(i / 100 for i in range(1, 16))
-
-
-def weights(place: Path, *names: str, of: str = "digits") -> str:
-    """A directory of weights with a few of a data set's models; ``NAME@1`` is given those of ``NAME``."""
-    place.mkdir()
-    shipped = registry.shipped()
-    for name in names:
-        record = shipped[f"{of}/{name.partition('@')[0]}"]
-        file = f"{name}.safetensors"
-        shutil.copy(record.path, place / file)
-        registry.add(place, dataclasses.replace(record, name=name, file=file))
-    return str(place)
-
-
-def planned(
-    *sections: str, sizes: Sizes = SIZES["small"], name: str | None = None, weights_from: str | None = None
-) -> Plan:
-    ask = Ask(
-        models=(), requests=(), data=DataSource(spec="digits", name=name), weights_from=weights_from, seed=3
-    )
-    return plan(ask, sections, budget="small", options=DIGITS, sizes=sizes)
-
-
-def models(evaluations: Sequence[Evaluation]) -> set[str]:
-    return {info.name for evaluation in evaluations for _, info in evaluation.models}
-
-
-@dataclass
-class Home:
-    """Where one test's files go, and the command with tiny sizes."""
-
-    path: Path
-    weights: str
-
-    def run(self, *words: str, sizes: Sizes = TINY) -> tuple[int, str, str]:
-        """Exit code, stdout and stderr."""
-        out, err = io.StringIO(), io.StringIO()
-        argv = ["reproduce", *words, "--workers", "1", *self.places, "--leaderboard", str(self.table)]
-        if self.weights:
-            argv += ["--weights-from", self.weights]
-        options = parser().parse_args(argv)
-        options.argv = argv
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = reproduce.carried_out(options, sizes)
-        return code, out.getvalue(), err.getvalue()
-
-    @property
-    def places(self) -> list[str]:
-        return ["--store", str(self.path / "store"), "--reports", str(self.path / "reports")]
-
-    @property
-    def table(self) -> Path:
-        return self.path / "leaderboard.csv"
-
-    @property
-    def store(self) -> DirectoryStore:
-        return DirectoryStore(self.path / "store")
-
-    def page(self, name: str = "digits") -> str:
-        return (self.path / "reports" / f"paper-{name}.html").read_text("utf-8")
-
-
-@dataclass
-class Ran:
-    """What a run with ``--json`` left: where it lies, its numbers, its claims, its stderr and its words."""
-
-    home: Home
-    numbers: list[dict[str, Any]]
-    claims: list[dict[str, Any]]
-    err: str
-    words: tuple[str, ...]
-
-
-def ran(home: Home, *words: str) -> Ran:
-    code, out, err = home.run(*words, "--json")
-    assert code == 0, err
-    parts = {kind: [each for each in json.loads(out) if each["kind"] == kind] for kind in ("number", "claim")}
-    return Ran(home, parts["number"], parts["claim"], err, words)
+from tests.reproduction_home import TINY, Home, Ran, ran, weights
 
 
 @pytest.fixture(scope="module")
@@ -129,107 +38,6 @@ def table2(tmp_path_factory: pytest.TempPathFactory, two: str) -> Ran:
 def whole(tmp_path_factory: pytest.TempPathFactory, two: str) -> Ran:
     """The whole paper with the two models that have weights."""
     return ran(Home(tmp_path_factory.mktemp("whole"), two), "--all")
-
-
-# plans
-
-
-@pytest.mark.parametrize("section", ["table2", "table3", "table4", "figure1", "figure2", "figure6"])
-def test_a_section_takes_its_models_at_its_eps(section: str) -> None:
-    found, of = planned(section), needed(section)
-    assert models(found.sound) == models(found.released) == set(of.models)
-    assert (found.corrupted, found.removal, found.elsewhere) == ((), None, ())
-    (sound,) = found.sound
-    assert (sound.setting.eps, sound.setting.n) == (of.eps, 360)
-    assert (sound.setting.curve, sound.setting.protocol, sound.setting.seed) == (
-        "independent",
-        SOUND.label,
-        3,
-    )
-    assert [request.attack for request in sound.requests] == ["fgsm", "pgd"]
-    for evaluation in found.released:
-        assert evaluation.setting.n == 256
-        assert len(evaluation.setting.eps) == 1 + 4  # with ε = 0, the clamp alone
-        for _, info in evaluation.models:
-            assert evaluation.setting.protocol == own_script(info.name).label
-    assert set(found.released[0].setting.eps[1:]) & set(of.eps)
-    assert found.page["relation"] == "other"
-    assert found.page["beside"] == of.datasets[0]
-
-
-def test_table_1_takes_whole_base_images_under_both_evaluations() -> None:
-    found = planned("table1")
-    assert (found.sound, found.released, found.removal, found.official) == ((), (), None, False)
-    names = {e.setting.protocol: models([e]) for e in found.corrupted}
-    gcnns = set(needed("table1").models) - {"baseline_cnn"}
-    assert names == {
-        "sound/1": gcnns | {"baseline_cnn"},
-        "released:baseline_cnn/1": {"baseline_cnn"},
-        "released:cifar10c_gcnn/1": gcnns,
-    }
-    for evaluation in found.corrupted:
-        assert evaluation.setting.dataset == "corrupted-digits"
-        assert evaluation.setting.n == 4 * evaluation.data.groups.block  # type: ignore[attr-defined]
-        assert set(evaluation.setting.eps) - {0.0} == {0.01, 0.02, 0.03, 0.04}
-
-
-def test_figure_5_takes_200_images_and_ten_draws() -> None:
-    found = planned("figure5")
-    assert found.evaluations == ()
-    assert found.removal is not None
-    assert (found.removal.setting.n, found.removal.setting.draws) == (200, 10)
-    assert {info.name for info in found.removal.infos} == {"baseline_cnn", "parallel_gcnn"}
-
-
-def test_the_whole_paper_takes_every_model_under_every_script(two: str) -> None:
-    found = planned(weights_from=two)
-    (sound,) = found.sound
-    assert sound.setting.eps == PAPER
-    protocols = {(info.name, e.setting.protocol) for e in found.released for _, info in e.models}
-    both = {"baseline_cnn", "equivariant_gcnn_4"}
-    assert protocols == {(name, rules.label) for name in both for rules in RELEASED.values()}
-    for evaluation in found.released:
-        assert set(SHARED) <= set(evaluation.setting.eps)
-    assert models(found.corrupted) == {"baseline_cnn"}
-    assert found.elsewhere == ("table3", "figure6")
-
-
-def test_full_takes_all_images_and_replicas_beside_the_models(tmp_path: Path) -> None:
-    place = weights(tmp_path / "weights", "baseline_cnn", "baseline_cnn@1")
-    found = planned(sizes=dataclasses.replace(SIZES["full"], bases=1), weights_from=place)
-    replicas = {"baseline_cnn", "baseline_cnn@1"}
-    assert models(found.sound) == replicas
-    own = [e for e in found.released if e.setting.protocol == "released:baseline_cnn/1"]
-    assert [(models([e]), e.setting.n, e.setting.eps) for e in own] == [(replicas, 360, (0.0, *PAPER))]
-    others = [e for e in found.released if e not in own]
-    assert models([*others, *found.corrupted]) == {"baseline_cnn"}
-    assert found.removal is not None
-    assert (found.removal.setting.n, len(found.removal.infos)) == (360, 1)
-
-
-@pytest.mark.parametrize(
-    ("spec", "name", "sections", "expected"),
-    [
-        ("cifar10", "cifar10", (), ("cifar10", "same")),
-        ("cifar10", "photos", (), ("cifar10", "same")),
-        ("cifar100", "cifar100", (), ("cifar100", "same")),
-        ("folder:x", "cifar10-jpeg", (), ("cifar10", "copy")),
-        ("folder:x", "cifar100-jpeg", ("table3",), ("cifar100", "copy")),
-        ("folder:x", "cifar10", (), ("cifar10", "copy")),
-        ("folder:x", "cifar10x", (), ("cifar10", "other")),
-        ("digits", "digits", (), ("cifar10", "other")),
-        ("digits", "digits", ("figure1",), ("cifar10", "other")),
-        ("digits", "digits", ("figure6",), ("cifar100", "other")),
-        ("cifar10c", "cifar10c", ("table1",), ("cifar10c", "same")),
-        ("cifar10c:fog", "cifar10c-fog", (), ("cifar10c", "same")),
-        ("corrupted:cifar10", "corrupted-cifar10", (), ("cifar10c", "other")),
-    ],
-)
-def test_how_images_are_related_to_the_papers(
-    spec: str, name: str, sections: tuple[str, ...], expected: tuple[str, str]
-) -> None:
-    assert relation_to(spec, name, sections) == expected
-    assert expected[1] in RELATIONS
 
 
 # runs
@@ -424,13 +232,6 @@ def test_table_1_on_the_files_of_cifar10c(tmp_path: Path, monkeypatch: pytest.Mo
     assert home.run("--table", "2", *words)[2].count("Table 2 is about CIFAR-10: not measured here") == 1
 
 
-def test_without_any_weights_it_says_how_to_train_them(tmp_path: Path) -> None:
-    with pytest.raises(registry.WeightsError, match="no weights of equivariant_gcnn_4 for cifar10-digits"):
-        planned("table2", name="cifar10-digits")
-    with pytest.raises(registry.WeightsError, match=r"holds no weights\.json"):
-        planned("table2", weights_from=str(tmp_path / "none") + "/")
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -454,9 +255,3 @@ def test_refusals(
     err = capsys.readouterr().err
     assert message in err
     assert err.count("\n") == 1
-
-
-def test_a_device_that_is_not_there_is_refused() -> None:
-    ask = Ask(models=(), requests=(), data=DataSource(spec="digits"), device="tpu")
-    with pytest.raises(UsageError, match="unknown device 'tpu'"):
-        plan(ask, ("table2",), budget="small", options=DIGITS, sizes=TINY)
