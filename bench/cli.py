@@ -273,6 +273,9 @@ def _train_options(sub: argparse.ArgumentParser) -> None:
         help="training images kept apart to find the best epoch (default: the recipe's; 0 for none)",
     )  # fmt: skip
     group.add_argument("--epochs", type=int, metavar="N", help="passes over the data (default: the recipe's)")
+    group.add_argument(
+        "--precision", choices=("float32", "bfloat16"), help="arithmetic of training (default: the recipe's)"
+    )
     group.add_argument("--width", default="1", metavar="W", help="scale of all widths, or 'released'")
     group.add_argument("--seed", type=int, metavar="S", help="seed (default: the name's own, else 0)")
     group.add_argument("--seeds", metavar="LIST", help="train NAME@SEED for each: e.g. 0..4 or 0,2,5")

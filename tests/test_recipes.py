@@ -112,6 +112,7 @@ def test_every_number_is_in_the_fingerprint() -> None:
         "warmup": {"warmup": 0.1},
         "loss": {"loss": "trades", "beta": 6.0},
         "held_out": {"held_out": 0.1},
+        "precision": {"precision": "bfloat16"},
     }
     assert len({dataclasses.replace(base, **change).fingerprint for change in later.values()}) == len(later)
     for each in dataclasses.fields(base):

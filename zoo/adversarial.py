@@ -63,7 +63,7 @@ def away(
     """
     eps = recipe.eps if eps is None else eps
     with _in_use(model), torch.no_grad():
-        clean = F.log_softmax(model(x), dim=1)
+        clean = F.log_softmax(model(x).to(x.dtype), dim=1)
 
     def divergence(logits: Tensor) -> Tensor:
         return F.kl_div(F.log_softmax(logits, dim=1), clean, reduction="sum", log_target=True)
@@ -85,7 +85,7 @@ def _ascend(
     with _in_use(model):
         for _ in range(recipe.steps):
             attacked.requires_grad_(True)
-            (slope,) = torch.autograd.grad(objective(model(attacked)), attacked)
+            (slope,) = torch.autograd.grad(objective(model(attacked).to(x.dtype)), attacked)
             attacked = attacked.detach().add_(slope.sign(), alpha=recipe.alpha)
             attacked = torch.minimum(torch.maximum(attacked, low), high)
     return attacked

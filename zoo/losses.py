@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
@@ -18,12 +19,13 @@ def learned(
     Examples are made in eval mode, then learned from in the model's own mode. `ce` is the cross-entropy of
     the attacked batch alone (Madry et al. 2018).
     """
-    if recipe.loss == "ce":
-        logits = model(adversarial(model, x, y, recipe, eps))
-        return F.cross_entropy(logits, y), logits
-    attacked = away(model, x, recipe, eps)
-    clean, logits = model(x), model(attacked)
-    return trades(clean, logits, y, recipe.beta), logits
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+        if recipe.loss == "ce":
+            logits = model(adversarial(model, x, y, recipe, eps)).to(x.dtype)
+            return F.cross_entropy(logits, y), logits
+        attacked = away(model, x, recipe, eps)
+        clean, logits = model(x).to(x.dtype), model(attacked).to(x.dtype)
+        return trades(clean, logits, y, recipe.beta), logits
 
 
 def trades(

@@ -2,12 +2,10 @@
 
 AdamW for all. Unless a recipe says otherwise the learning rate rises linearly over the first fifth of the
 steps and falls to zero as a cosine, and images are taken as they are. docs/recipes.md gives every recipe's
-numbers with their reasons. A schedule is data, so another one takes four lines::
+numbers with their reasons. A schedule is data, so another one takes a few lines::
 
-    gentle = replace(recipe("cusp"), name="gentle", drops=(0.5, 0.9), stages=(
-        Stage(until=0.5, rotation=60, eps=2 / 255),
-        Stage(until=1, rotation=180, eps=8 / 255),
-    ))
+    stages = (Stage(until=0.5, rotation=60, eps=2 / 255), Stage(until=1, rotation=180, eps=8 / 255))
+    gentle = replace(recipe("cusp"), name="gentle", drops=(0.5, 0.9), stages=stages)
 
 ``zoo.train.train("baseline_cnn", …, recipe=gentle)`` writes ``baseline_cnn.gentle``.
 """
@@ -29,8 +27,9 @@ from zoo.schedule import Point, Stage
 __all__ = ["RECIPES", "Point", "Recipe", "Stage", "UnknownRecipe", "recipe"]
 
 LOSSES = ("ce", "trades")
+PRECISIONS = ("float32", "bfloat16")
 # Fields that came later enter row and fingerprint only where they say something, so old ones stay as they were.
-_LATER = ("stages", "drops", "warmup", "loss", "beta", "held_out")
+_LATER = ("stages", "drops", "warmup", "loss", "beta", "held_out", "precision")
 
 
 class UnknownRecipe(UserError, ValueError):
@@ -48,7 +47,8 @@ class Recipe:
     With `stages` their radii stand in for `eps`, and images are first turned. With `drops` the learning rate
     falls by ten after these shares of the epochs, and rises linearly over the first `warmup` of all steps.
     `loss` is cross-entropy (`ce`) or that of TRADES with weight `beta` (see `zoo.losses`). `held_out` is the
-    share of the training images that is kept apart to find the best epoch.
+    share of the training images that is kept apart to find the best epoch. With `precision` bfloat16 the
+    network's own arithmetic in training is of that type (autocast); weights, loss and optimiser stay float32.
 
     Raises:
         ValueError: numbers that contradict one another.
@@ -70,6 +70,7 @@ class Recipe:
     loss: str = "ce"
     beta: float = 0.0
     held_out: float = 0.0
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         for wrong, reason in _contradictions(self):
@@ -116,6 +117,7 @@ def _contradictions(recipe: Recipe) -> list[tuple[bool, str]]:
         (not 0 <= recipe.warmup < 1, "warmup is a share from 0 to below 1"),
         (not 0 <= recipe.held_out < 1, "held_out is a share from 0 to below 1"),
         (recipe.loss not in LOSSES, f"loss is one of {', '.join(LOSSES)}"),
+        (recipe.precision not in PRECISIONS, f"precision is one of {', '.join(PRECISIONS)}"),
         (
             (recipe.loss == "trades") != (recipe.beta > 0),
             "beta above 0 goes with loss trades, and only with it",

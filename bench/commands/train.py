@@ -65,7 +65,7 @@ def _recipe(options: Namespace, entry: entries.Entry, levels: int) -> recipes.Re
         raise UsageError(f"--held-out is {share:g}; give a share from 0 to below 1, e.g. 0.1")
     if entry.best and not share:
         raise UsageError(f"{entry.name} is the best epoch on held-out images; add --held-out 0.1")
-    return replace(recipe, held_out=share)
+    return replace(recipe, held_out=share, precision=options.precision or recipe.precision)
 
 
 def _tell(trained: train.Trained, options: Namespace) -> None:
