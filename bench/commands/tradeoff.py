@@ -203,7 +203,8 @@ def _test(test: Tested) -> dict[str, Any]:
 
 
 def _print_numbers(found: Tradeoff) -> None:
-    axes = (CLEAN, NEARBY, SPATIAL, found.largest, FRONT)
+    adversarial = (FRONT,) if found.attack == "pgd" else (found.largest, FRONT)
+    axes = (CLEAN, NEARBY, SPATIAL, *adversarial)
     table = Table(
         title=f"{escape(found.setting.dataset)}: accuracy in %, n = {found.setting.n}", caption=CAPTION
     )
