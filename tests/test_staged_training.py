@@ -1,5 +1,6 @@
 """Training by stages with held-out images: what is turned and attacked, what is kept apart, what is kept."""
 
+import csv
 import dataclasses
 import json
 from pathlib import Path
@@ -255,7 +256,7 @@ def test_both_are_compared_with_their_rounding(
         run(tmp_path, recipe=dataclasses.replace(STAGED, epochs=3))
 
 
-def test_without_held_out_images_checkpoint_and_files_are_as_ever(tmp_path: Path) -> None:
+def test_without_held_out_images_nothing_is_kept_of_a_best_epoch(tmp_path: Path) -> None:
     keys: list[set] = []
 
     def watch(now: Progress) -> None:
@@ -264,9 +265,11 @@ def test_without_held_out_images_checkpoint_and_files_are_as_ever(tmp_path: Path
             keys.append(set(kept))
 
     done = run(tmp_path, recipe=recipe("standard", 16, epochs=1), progress=watch)
-    assert keys == [{"fingerprint", "epoch", "seconds", "model", "optimizer"}]
+    assert keys == [{"fingerprint", "epoch", "seconds", "curve", "model", "optimizer"}]
     assert (done.best, done.history, done.record.epoch, done.record.held_out_acc) == (None, (), None, None)
-    assert [path.name for path in (tmp_path / "digits").iterdir()] == ["baseline_cnn_4.safetensors"]
+    assert {path.name for path in (tmp_path / "digits").iterdir()} == {
+        "baseline_cnn_4.safetensors", "baseline_cnn_4.csv",
+    }  # fmt: skip
 
 
 def test_rows_that_are_there_stay_byte_for_byte(whole: Trained, tmp_path: Path) -> None:
@@ -398,6 +401,26 @@ def test_bfloat16_is_the_same_step_but_for_rounding(name: str) -> None:
     (loss, slopes), (rounded, rounded_slopes) = found
     assert 0 < abs(rounded - loss) < 0.02 * loss
     assert torch.nn.functional.cosine_similarity(slopes, rounded_slopes, dim=0) > 0.95
+
+
+def test_learning_curve_is_the_same_after_a_stop(whole: Trained, tmp_path: Path) -> None:
+    def kill(now: Progress) -> None:
+        if now.epoch == 4:
+            raise Killed
+
+    seen: list[Progress] = []
+    with pytest.raises(Killed):
+        run(tmp_path, progress=kill)
+    path = tmp_path / "digits" / whole.record.path.with_suffix(".csv").name
+    assert len(path.read_text().splitlines()) == 1 + 3
+    run(tmp_path, progress=seen.append)
+    table = path.read_text()
+    assert table == whole.record.path.with_suffix(".csv").read_text()
+    rows = list(csv.DictReader(table.splitlines()))
+    assert [int(row["stage"]) for row in rows] == [1, 1, 2, 3, 3, 3]
+    assert tuple(float(row["held_out"]) for row in rows) == whole.history
+    assert float(rows[-1]["loss"]) == seen[-1].loss
+    assert float(rows[-1]["test_accuracy"]) == seen[-1].test_accuracy
 
 
 def test_bfloat16_is_stored_with_the_weights_and_repeats_bit_for_bit(whole: Trained, tmp_path: Path) -> None:

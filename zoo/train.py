@@ -26,7 +26,7 @@ from zoo.entries import Entry
 from zoo.losses import learned
 from zoo.recipes import Recipe
 from zoo.spatial import drawn, moved
-from zoo.training import Run, start
+from zoo.training import CURVE, Run, start
 from zoo.writing import Trained, finish, predict, share_right
 
 __all__ = ["Progress", "TrainError", "Trained", "train"]
@@ -70,7 +70,8 @@ def train(
     width: float | str = 1.0,
     progress: Callable[[Progress], None] | None = None,
 ) -> Trained:
-    """Trains `name` on `dataset`, writes `OUT/<data set>/<name>.safetensors` and `OUT/weights.json`.
+    """Trains `name` on `dataset`, writes `OUT/<data set>/<name>.safetensors` and `OUT/weights.json`, and the
+    learning curve, a row an epoch (columns as the fields of `Progress`), to `OUT/<data set>/<name>.csv`.
 
     The name written is the architecture's with the tags of `recipe`, which may be one's own, and `seed`
     (`baseline_cnn.pgd_at@1`); the default seed is that of `name`. If the recipe holds images out, the weights
@@ -132,11 +133,13 @@ def _epochs(run: Run, test: Dataset | None, progress: Callable[[Progress], None]
         if len(held):
             run.learn_of(_held_out_accuracy(run, pixels[held], labels[held]))
         run.seconds += time.monotonic() - began
+        accuracy = share_right(predict(run.model, test, run.device), test) if test else None
+        robust = run.history[-1] if run.history else None
+        standing = dataclasses.replace(standing, test_accuracy=accuracy, held_out=robust)
+        run.curve.append({key: getattr(standing, key) for key in CURVE})
         run.keep()
         if progress:
-            accuracy = share_right(predict(run.model, test, run.device), test) if test else None
-            robust = run.history[-1] if run.history else None
-            progress(dataclasses.replace(standing, test_accuracy=accuracy, held_out=robust))
+            progress(standing)
 
 
 def _epoch(

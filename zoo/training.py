@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,9 @@ from zoo.data import Dataset
 from zoo.entries import Entry
 from zoo.models import build
 from zoo.recipes import Recipe
+from zoo.registry import write_whole
+
+CURVE: tuple[str, ...] = ("epoch", "stage", "loss", "accuracy", "test_accuracy", "held_out")
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,8 @@ class Best:
 
 @dataclass
 class Run:
-    """`epoch` is the number of epochs that are done; `history` the held-out accuracy after each of them."""
+    """`epoch` is the number of epochs that are done; `history` the held-out accuracy after each of them, and
+    `curve` a row of numbers each, as in `CURVE`."""
 
     entry: Entry
     recipe: Recipe
@@ -43,6 +49,7 @@ class Run:
     seconds: float = 0.0
     history: list[float] = field(default_factory=list)
     best: Best | None = None
+    curve: list[dict[str, float | None]] = field(default_factory=list)
 
     def learn_of(self, held_out: float) -> None:
         """Takes the held-out accuracy after the epoch just done; the first of equal epochs is the best."""
@@ -52,8 +59,13 @@ class Run:
         self.history.append(held_out)
 
     def keep(self) -> None:
-        """Writes the checkpoint."""
-        kept: dict[str, Any] = {"epoch": self.epoch, "seconds": self.seconds}
+        """Writes the learning curve, a CSV beside the weights, and the checkpoint."""
+        text = io.StringIO()
+        table = csv.DictWriter(text, CURVE, lineterminator="\n")
+        table.writeheader()
+        table.writerows(self.curve)
+        write_whole(self.checkpoint.with_suffix(".csv"), text.getvalue().encode())
+        kept: dict[str, Any] = {"epoch": self.epoch, "seconds": self.seconds, "curve": self.curve}
         kept |= {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
         if self.best is not None:
             kept |= {"history": self.history, "best": {"epoch": self.best.epoch, "state": self.best.state}}
@@ -79,7 +91,7 @@ def start(wanted: Entry, data: Dataset, recipe: Recipe, device: str, width: floa
     if kept:
         model.load_state_dict(kept["model"])
         optimizer.load_state_dict(kept["optimizer"])
-        run.epoch, run.seconds = kept["epoch"], kept["seconds"]
+        run.epoch, run.seconds, run.curve = kept["epoch"], kept["seconds"], kept.get("curve", [])
         if "best" in kept:
             run.history, run.best = kept["history"], Best(**kept["best"])
     return run
