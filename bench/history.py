@@ -76,15 +76,9 @@ def chapter_of(run: Mapping[str, Any]) -> Chapter:
     return chapter
 
 
-def page_results(
-    store: Store, chapter: Chapter, failed: Sequence[str] = ()
-) -> tuple[Results, tuple[Results, ...]]:
-    """A chapter's results for a page: those over its common attacks, and the ones that stand apart.
-
-    The models are compared under the attacks that most of them share; where a model met others besides,
-    its full results come apart, so that an extra attack on one model never takes it out of the ranking.
-    """
-    whole, *partial = collect(
+def chapter_results(store: Store, chapter: Chapter, failed: Sequence[str] = ()) -> tuple[Results, ...]:
+    """What the store holds of a chapter: the models whose whole ε grid is there, then the others."""
+    return collect(
         store,
         chapter.setting,
         [(info, tuple(requests)) for info, requests in chapter.asked.items()],
@@ -93,6 +87,17 @@ def page_results(
         command=chapter.command,
         failed=failed,
     )
+
+
+def page_results(
+    store: Store, chapter: Chapter, failed: Sequence[str] = ()
+) -> tuple[Results, tuple[Results, ...]]:
+    """A chapter's results for a page: those over its common attacks, and the ones that stand apart.
+
+    The models are compared under the attacks that most of them share; where a model met others besides,
+    its full results come apart, so that an extra attack on one model never takes it out of the ranking.
+    """
+    whole, *partial = chapter_results(store, chapter, failed)
     common = _common_attacks(whole.models)
     main = tuple(_restricted(model, common) for model in whole.models)
     apart = tuple(

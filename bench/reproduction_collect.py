@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from bench.collect import collect
-from bench.history import chapter_of
+from bench.history import chapter_of, chapter_results
 from bench.mip.cells import MipSetting
 from bench.mip.results import MipResults
 from bench.mip_evaluation import collect_mip
@@ -58,15 +58,8 @@ def reproductions(store: Store, dataset: str | None = None) -> dict[str, dict[st
 def _results(store: Store, part: Mapping[str, Any]) -> Results:
     """The models whose whole ε grid is there."""
     chapter = chapter_of(part)
-    asked = [(info, tuple(requests)) for info, requests in chapter.asked.items() if "@" not in info.name]
-    return collect(
-        store,
-        chapter.setting,
-        asked,
-        classes=chapter.classes,
-        versions=chapter.versions,
-        command=chapter.command,
-    )[0]
+    alone = {info: requests for info, requests in chapter.asked.items() if "@" not in info.name}
+    return chapter_results(store, replace(chapter, asked=alone))[0]
 
 
 def _removal(store: Store, run: Mapping[str, Any]) -> MipResults | None:

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.collect import collect
-from bench.history import chapter_of
+from bench.history import chapter_of, chapter_results
 from bench.results import ModelInfo, ModelResult, Results
 from bench.spatial.results import SpatialResults
 from bench.spatial.setting import SpatialSetting
@@ -73,16 +72,7 @@ def tradeoffs(store: Store, dataset: str | None = None) -> dict[str, dict[str, A
 
 def _results(store: Store, part: Mapping[str, Any]) -> Results:
     """The models whose whole ε grid is there."""
-    chapter = chapter_of(part)
-    asked = [(info, tuple(requests)) for info, requests in chapter.asked.items()]
-    return collect(
-        store,
-        chapter.setting,
-        asked,
-        classes=chapter.classes,
-        versions=chapter.versions,
-        command=chapter.command,
-    )[0]
+    return chapter_results(store, chapter_of(part))[0]
 
 
 def _turned(store: Store, run: Mapping[str, Any]) -> SpatialResults:

@@ -14,7 +14,7 @@ from bench.audit_collect import AuditResults, audit_history, verdicts
 from bench.audit_evaluation import AuditEvaluation, prepare_audit, run_audit
 from bench.audit_plan import first_lanes, strength_lanes
 from bench.commands.audit_screen import audit_table
-from bench.commands.options import check_directory, check_numbers, model_ask, names
+from bench.commands.options import check_numbers, model_ask, names, writable_places
 from bench.commands.running import exit_code, rows_only, running
 from bench.commands.screen import say
 from bench.commands.writing import write_page
@@ -28,10 +28,7 @@ from bench.store import DirectoryStore, MemoryStore, Store
 def execute(options: Namespace) -> int:
     """Audits every model, marks its rows, and draws the page; 1 if cells failed."""
     check_numbers(options)
-    table, pages = Path(options.leaderboard), Path(options.reports)
-    if not options.dry_run:
-        leaderboard.check_writable(table)
-        check_directory(pages)
+    table, pages = writable_places(options)
     ask = replace(
         model_ask(options),
         eps=names(options.eps) if options.eps is not None else None,

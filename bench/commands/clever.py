@@ -13,22 +13,17 @@ from bench.clever.results import CleverResults
 from bench.clever_collect import clever_history
 from bench.clever_evaluation import expected_seconds, prepare_clever, run_clever
 from bench.clever_rows import clever_rows, image_rows
-from bench.commands.options import check_directory, check_numbers, model_ask
-from bench.commands.running import exit_code, rows_only, running, show_plan
+from bench.commands.options import check_numbers, model_ask, writable_places
+from bench.commands.running import LONG, exit_code, rows_only, running, show_plan
 from bench.commands.screen import clever_table, say
 from bench.commands.writing import draw_newest
 from bench.store import DirectoryStore, Store
-
-LONG = 120.0  # seconds after which a user would have liked to know
 
 
 def execute(options: Namespace) -> int:
     """Scores, then writes leaderboard, figures and page; 1 if cells failed."""
     check_numbers(options)
-    table, pages = Path(options.leaderboard), Path(options.reports)
-    if not options.dry_run:
-        leaderboard.check_writable(table)
-        check_directory(pages)
+    table, pages = writable_places(options)
     workers = options.workers or os.cpu_count() or 1
     with rows_only():
         evaluation = prepare_clever(model_ask(options), _clever_options(options))

@@ -6,8 +6,10 @@ import os
 import shlex
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from bench import leaderboard
 from bench.errors import UsageError
 from bench.evaluation import Ask
 from bench.sources import DataSource
@@ -27,20 +29,23 @@ def data_source(options: Namespace) -> DataSource:
     )
 
 
-def model_ask(options: Namespace) -> Ask:
-    """Models and data of a command that takes no attacks."""
+def data_ask(options: Namespace) -> Ask:
+    """What every measuring command takes: data, seed, device and where weights come from."""
     return Ask(
-        models=model_names(options),
+        models=(),
         requests=(),
         data=data_source(options),
-        weights=options.weights,
         weights_from=options.weights_from,
-        n=options.n,
         seed=options.seed,
         device=options.device,
         command=shown_command(options.argv),
         download=options.download,
     )
+
+
+def model_ask(options: Namespace) -> Ask:
+    """Models and data of a command that takes no attacks."""
+    return replace(data_ask(options), models=model_names(options), weights=options.weights, n=options.n)
 
 
 def model_names(options: Namespace) -> tuple[str, ...]:
@@ -103,6 +108,15 @@ def check_numbers(options: Namespace) -> None:
         raise UsageError(f"--seeds is {options.seeds}; it is a number of seeds, at least 1")
     if options.seed < 0:
         raise UsageError(f"--seed is {options.seed}; it must be 0 or more")
+
+
+def writable_places(options: Namespace) -> tuple[Path, Path]:
+    """Leaderboard and directory of pages; raises ``UsageError`` unless they can be written or need not be."""
+    table, pages = Path(options.leaderboard), Path(options.reports)
+    if not options.dry_run:
+        leaderboard.check_writable(table)
+        check_directory(pages)
+    return table, pages
 
 
 def check_directory(path: Path) -> None:

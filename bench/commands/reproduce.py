@@ -12,11 +12,10 @@ from pathlib import Path
 
 from bench import leaderboard
 from bench.audit_collect import audit_history, verdicts
-from bench.commands.options import check_directory, check_numbers, data_source, shown_command, shown_data
+from bench.commands.options import check_numbers, data_ask, shown_data, writable_places
 from bench.commands.reproduce_screen import as_json, claims_table, numbers_table, sections_table
-from bench.commands.running import exit_code, rows_only, running, show_plan
+from bench.commands.running import LONG, exit_code, rows_only, running, show_plan
 from bench.commands.screen import say
-from bench.evaluation import Ask
 from bench.paper import SECTIONS, Reproduction
 from bench.paper.sections import DATASETS, needed, remedy
 from bench.reproduction import SIZES, Plan, Sizes, measured, plan, seconds_at_most
@@ -24,8 +23,6 @@ from bench.reproduction_collect import collect_reproduction, reproductions
 from bench.rows import rows
 from bench.run import Failure, backend
 from bench.store import DirectoryStore, Store
-
-LONG = 120.0  # seconds after which a user would have liked to know
 
 
 def execute(options: Namespace) -> int:
@@ -36,14 +33,11 @@ def execute(options: Namespace) -> int:
 def carried_out(options: Namespace, sizes: Sizes) -> int:
     """As ``execute``, with the sizes of a budget."""
     check_numbers(options)
-    table, pages = Path(options.leaderboard), Path(options.reports)
-    if not options.dry_run:
-        leaderboard.check_writable(table)
-        check_directory(pages)
+    table, _ = writable_places(options)
     workers = options.workers or os.cpu_count() or 1
     with rows_only():
         planned = plan(
-            _ask(options),
+            data_ask(options),
             _sections(options),
             budget=options.budget,
             options=shown_data(options),
@@ -102,19 +96,6 @@ def _draw(reproduction: Reproduction, directory: Path) -> Path:
     from bench.report.reproduce_page import write_reproduction
 
     return write_reproduction(reproduction, directory)
-
-
-def _ask(options: Namespace) -> Ask:
-    return Ask(
-        models=(),
-        requests=(),
-        data=data_source(options),
-        weights_from=options.weights_from,
-        seed=options.seed,
-        device=options.device,
-        command=shown_command(options.argv),
-        download=options.download,
-    )
 
 
 def _sections(options: Namespace) -> tuple[str, ...]:

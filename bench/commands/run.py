@@ -17,14 +17,7 @@ from bench.audit_evaluation import audit_of
 from bench.cell import Scalar
 from bench.commands.audit import audited
 from bench.commands.audit_screen import audit_table
-from bench.commands.options import (
-    check_directory,
-    check_numbers,
-    data_source,
-    model_names,
-    names,
-    shown_command,
-)
+from bench.commands.options import check_numbers, model_ask, names, writable_places
 from bench.commands.running import exit_code, rows_only, running, show_plan
 from bench.commands.screen import ranked_table, say
 from bench.commands.writing import write_page
@@ -41,10 +34,7 @@ PARAMETERS = ("steps", "alpha", "restarts", "targets", "queries", "eot", "rotati
 def execute(options: Namespace) -> int:
     """Measures, then writes leaderboard, figures and pages; 1 if cells failed."""
     ask = asked(options)
-    table, pages = Path(options.leaderboard), Path(options.reports)
-    if not options.dry_run:
-        leaderboard.check_writable(table)
-        check_directory(pages)
+    table, pages = writable_places(options)
     workers = options.workers or os.cpu_count() or 1
     with rows_only():
         evaluations = prepare_each(ask)
@@ -119,21 +109,13 @@ def asked(options: Namespace) -> Ask:
             f"--audit is {options.audit}, but protocol {options.protocol} cannot be audited, only sound; "
             "leave --audit or --protocol out"
         )
-    return Ask(
-        models=model_names(options),
+    return replace(
+        model_ask(options),
         requests=_requests(options, given),
-        data=data_source(options),
-        weights=options.weights,
-        weights_from=options.weights_from,
         eps=names(options.eps) if options.eps is not None else None,
-        n=options.n,
         norm=options.norm,
-        seed=options.seed,
         independent=options.independent,
         protocol=options.protocol,
-        device=options.device,
-        command=shown_command(options.argv),
-        download=options.download,
     )
 
 

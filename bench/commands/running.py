@@ -16,6 +16,8 @@ from bench.plan import Lane
 from bench.run import Failure
 from bench.store import DirectoryStore, MemoryStore, Store
 
+LONG = 120.0  # seconds after which a user would have liked to know
+
 
 def rows_only() -> contextlib.redirect_stdout:
     """What a user's own model prints goes to stderr: it must not get between the rows of ``--json``."""

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench import leaderboard
-from bench.commands.options import check_directory, check_numbers, model_ask
+from bench.commands.options import check_numbers, model_ask, writable_places
 from bench.commands.running import exit_code, rows_only, running, show_plan
 from bench.commands.screen import say
 from bench.commands.writing import draw_newest
@@ -35,10 +35,7 @@ def execute(options: Namespace) -> int:
     """Turns and shifts, then writes leaderboard, figures and page; 1 if cells failed."""
     check_numbers(options)
     chosen = _chosen(options)
-    table, pages = Path(options.leaderboard), Path(options.reports)
-    if not options.dry_run:
-        leaderboard.check_writable(table)
-        check_directory(pages)
+    table, pages = writable_places(options)
     workers = options.workers or os.cpu_count() or 1
     with rows_only():
         evaluation = prepare_spatial(model_ask(options), chosen)

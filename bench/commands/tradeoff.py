@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from argparse import Namespace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.commands.options import (
-    check_directory,
-    check_numbers,
-    data_source,
-    names,
-    shown_command,
-    shown_data,
-)
-from bench.commands.running import exit_code, rows_only, running, show_plan
+from bench.commands.options import check_directory, check_numbers, data_ask, names, shown_data
+from bench.commands.running import LONG, exit_code, rows_only, running, show_plan
 from bench.commands.screen import percent, say
 from bench.evaluation import Ask
 from bench.spatial.setting import parse_levels
@@ -44,7 +38,6 @@ CAPTION = (
     "95 % intervals over images. Random rotations are no worst case, and attacks give upper bounds on robust accuracy. "
     "* on the Pareto front of ±180° and the last column."
 )
-LONG = 120.0  # seconds after which a user would have liked to know
 
 
 def execute(options: Namespace) -> int:
@@ -109,18 +102,12 @@ def _sizes(options: Namespace) -> Sizes:
 def _ask(options: Namespace) -> Ask:
     asked = [name for value in options.models or ["default"] for name in names(value)]
     models = [each for name in asked for each in (DEFAULT_MODELS if name == "default" else [name])]
-    return Ask(
+    return replace(
+        data_ask(options),
         models=tuple(dict.fromkeys(models)),
-        requests=(),
-        data=data_source(options),
         weights=options.weights,
-        weights_from=options.weights_from,
         eps=None if options.eps is None else names(options.eps),
         n=options.n,
-        seed=options.seed,
-        device=options.device,
-        command=shown_command(options.argv),
-        download=options.download,
     )
 
 
