@@ -13,57 +13,19 @@ import torch
 from bench.commands.train import _finished as finished
 from bench.sources import find_model
 from tests.own import call
+from tests.staged import ENDS, STAGED, TEST, TRAIN, Killed, files, run
 from zoo import data, entries, held_out, registry, train, writing
-from zoo.data import Dataset
 from zoo.entries import UnknownModel
-from zoo.losses import learned
 from zoo.models import build
-from zoo.recipes import Recipe, Stage, recipe
+from zoo.recipes import Stage, recipe
 from zoo.registry import WeightsError
 from zoo.spatial import drawn, moved
 from zoo.train import Progress, Trained, TrainError
 
 
-def part(split: str, count: int) -> Dataset:
-    whole = data.load("digits", split)
-    return dataclasses.replace(whole, pixels=whole.pixels[:count], labels=whole.labels[:count])
-
-
-TRAIN, TEST = part("train", 200), part("test", 200)
-STAGED = Recipe(
-    name="mine",
-    epochs=6,
-    share=1.0,
-    alpha=0.02,
-    steps=2,
-    random_start=True,
-    stages=(
-        Stage(until=1 / 3, rotation=30, eps=0.01),
-        Stage(until=0.5, rotation=90, eps=0.02),
-        Stage(until=1, rotation=180, eps=0.04),
-    ),
-    held_out=0.2,
-)
-ENDS = (2, 3, 6)  # the stages' last epochs
-
-
-class Killed(Exception):
-    pass
-
-
-def run(out: Path, dataset: Dataset = TRAIN, **changes: Any) -> Trained:
-    arguments: dict[str, Any] = {"test": TEST, "recipe": STAGED, "out": out, **changes}
-    return train.train("baseline_cnn_4", dataset, **arguments)
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return run(tmp_path_factory.mktemp("whole"))
-
-
-def files(trained: Trained) -> list[bytes]:
-    assert trained.best is not None
-    return [trained.record.path.read_bytes(), trained.best.record.path.read_bytes()]
 
 
 @pytest.mark.parametrize(("epoch", "batch"), [(2, 1), (2, 2), (3, 2), (4, 1), (6, 2)])
@@ -381,28 +343,6 @@ def test_what_the_command_refuses(
     assert answer.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("name", ["standard", "fgsm_mix", "trades"])
-def test_bfloat16_is_the_same_step_but_for_rounding(name: str) -> None:
-    torch.manual_seed(0)
-    model = build("equivariant_gcnn_4", channels=1, size=16)
-    x, y = TRAIN.images(0, 64), TRAIN.targets(0, 64)
-    found = []
-    for precision in ("float32", "bfloat16"):
-        ours = recipe(name, 16)
-        # one step of the attack: signs of slopes near zero drive longer ones apart
-        ours = dataclasses.replace(ours, precision=precision, random_start=False, steps=min(ours.steps, 1))
-        torch.manual_seed(1)
-        loss, logits = learned(model, x, y, ours, ours.eps)
-        model.zero_grad()
-        loss.backward()
-        slopes = torch.cat([value.grad.flatten() for value in model.parameters()])
-        assert loss.dtype == logits.dtype == slopes.dtype == torch.float32
-        found.append((loss.item(), slopes))
-    (loss, slopes), (rounded, rounded_slopes) = found
-    assert 0 < abs(rounded - loss) < 0.02 * loss
-    assert torch.nn.functional.cosine_similarity(slopes, rounded_slopes, dim=0) > 0.95
-
-
 def test_learning_curve_is_the_same_after_a_stop(whole: Trained, tmp_path: Path) -> None:
     def kill(now: Progress) -> None:
         if now.epoch == 4:
@@ -421,12 +361,3 @@ def test_learning_curve_is_the_same_after_a_stop(whole: Trained, tmp_path: Path)
     assert tuple(float(row["held_out"]) for row in rows) == whole.history
     assert float(rows[-1]["loss"]) == seen[-1].loss
     assert float(rows[-1]["test_accuracy"]) == seen[-1].test_accuracy
-
-
-def test_bfloat16_is_stored_with_the_weights_and_repeats_bit_for_bit(whole: Trained, tmp_path: Path) -> None:
-    quick = dataclasses.replace(STAGED, precision="bfloat16")
-    first, second = (run(tmp_path / place, recipe=quick) for place in ("first", "second"))
-    assert files(first) == files(second)
-    assert files(first) != files(whole)
-    assert first.record.recipe["precision"] == "bfloat16"
-    assert "precision" not in whole.record.recipe
