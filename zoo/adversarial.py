@@ -1,15 +1,15 @@
-"""Adversarial examples for training, made by the model in eval mode with frozen parameters."""
+"""Adversarial examples for training, made on the model's deployed equal: same logits in eval mode, less time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from zoo.deployment import deploy
 from zoo.recipes import Recipe
 
 START = 0.001  # standard deviation of the noise TRADES starts from: at the image itself its slope is zero
@@ -50,7 +50,9 @@ def attack(
     if recipe.random_start:
         start += torch.empty_like(x).uniform_(-eps, eps)
         start = start.clamp_(0, 1)
-    return _ascend(model, x, start, recipe, eps, lambda logits: F.cross_entropy(logits, y, reduction="sum"))
+    return _ascend(
+        deploy(model), x, start, recipe, eps, lambda logits: F.cross_entropy(logits, y, reduction="sum")
+    )
 
 
 def away(
@@ -62,17 +64,18 @@ def away(
     labels.
     """
     eps = recipe.eps if eps is None else eps
-    with _in_use(model), torch.no_grad():
-        clean = F.log_softmax(model(x).to(x.dtype), dim=1)
+    target = deploy(model)
+    with torch.no_grad():
+        clean = F.log_softmax(target(x).to(x.dtype), dim=1)
 
     def divergence(logits: Tensor) -> Tensor:
         return F.kl_div(F.log_softmax(logits, dim=1), clean, reduction="sum", log_target=True)
 
-    return _ascend(model, x, x + START * torch.randn_like(x), recipe, eps, divergence)
+    return _ascend(target, x, x + START * torch.randn_like(x), recipe, eps, divergence)
 
 
 def _ascend(
-    model: nn.Module,
+    target: nn.Module,
     x: Float[Tensor, "n c h w"],
     start: Float[Tensor, "n c h w"],
     recipe: Recipe,
@@ -82,24 +85,9 @@ def _ascend(
     """From `start`, `steps` signed steps of `alpha` up the objective of the logits, in ball and box after each."""
     low, high = (x - eps).clamp_(min=0), (x + eps).clamp_(max=1)
     attacked = start
-    with _in_use(model):
-        for _ in range(recipe.steps):
-            attacked.requires_grad_(True)
-            (slope,) = torch.autograd.grad(objective(model(attacked).to(x.dtype)), attacked)
-            attacked = attacked.detach().add_(slope.sign(), alpha=recipe.alpha)
-            attacked = torch.minimum(torch.maximum(attacked, low), high)
+    for _ in range(recipe.steps):
+        attacked.requires_grad_(True)
+        (slope,) = torch.autograd.grad(objective(target(attacked).to(x.dtype)), attacked)
+        attacked = attacked.detach().add_(slope.sign(), alpha=recipe.alpha)
+        attacked = torch.minimum(torch.maximum(attacked, low), high)
     return attacked
-
-
-@contextmanager
-def _in_use(model: nn.Module) -> Iterator[None]:
-    """Eval mode and frozen parameters, both put back afterwards."""
-    mode = model.training
-    free = [value for value in model.parameters() if value.requires_grad]
-    try:
-        model.requires_grad_(False).eval()
-        yield
-    finally:
-        for value in free:
-            value.requires_grad_(True)
-        model.train(mode)
