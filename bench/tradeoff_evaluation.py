@@ -210,16 +210,21 @@ def _shortest(name: str) -> str:
 
 
 def _best(ask: Ask, dataset: str, names: Sequence[str]) -> tuple[str, ...]:
-    """The weights of the best epoch that stand beside these; one that was asked for by name is a model itself."""
+    """The best epochs' weights of the very trainings that made these; one asked for by name is a model itself."""
+
+    def training(name: str) -> tuple[Any, ...]:
+        record = find_source(name, dataset=dataset, weights=None, weights_from=ask.weights_from).record()
+        return record.recipe, record.epochs, record.data_sha256
+
     found: dict[str, None] = {}
     for name in names:
         try:
             known = entries.parsed(name)
             best = entries.made(known.architecture, known.depth, known.recipe, known.seed, best=True).name
-            find_source(best, dataset=dataset, weights=None, weights_from=ask.weights_from).record()
+            if training(best) == training(name):
+                found[best] = None
         except (entries.UnknownModel, registry.WeightsError):  # one's own model, or there are none
             continue
-        found[best] = None
     return tuple(name for name in found if name not in names)
 
 

@@ -7,7 +7,12 @@ import dataclasses
 import functools
 import io
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,12 +40,13 @@ SMALL = ("--n", "20", "--front-n", "8", "--steps", "3", "--draws", "2", "--rotat
 
 
 def weights(place: Path, names: dict[str, str]) -> str:
-    """A directory of weights: each name is given those shipped under another."""
+    """A directory of weights: each name is given those shipped under another, as if its own recipe had made them."""
     place.mkdir()
     for name, of in names.items():
-        record = registry.shipped()[f"digits/{of}"]
-        shutil.copy(record.path, place / f"{name}.safetensors")
-        registry.add(place, dataclasses.replace(record, name=name, file=f"{name}.safetensors"))
+        record, file = registry.shipped()[f"digits/{of}"], f"{name}.safetensors"
+        recipe = registry.shipped()[f"digits/{name.split('@')[0].removesuffix('-best')}"].recipe
+        shutil.copy(record.path, place / file)
+        registry.add(place, dataclasses.replace(record, name=name, file=file, recipe=recipe))
     return str(place)
 
 
@@ -153,6 +159,17 @@ def test_replicas_and_the_best_epoch_are_found(ran: Ran) -> None:
     assert "Best epoch beside the last" in page
 
 
+def test_the_best_epoch_of_a_former_training_is_not_set_beside_the_last_of_another(tmp_path: Path) -> None:
+    """As when a model is trained again without held-out images, which writes no best epoch."""
+    names = ("baseline_cnn.pgd_at", "baseline_cnn.pgd_at-best")
+    place = weights(tmp_path / "few", dict.fromkeys(names, "baseline_cnn"))
+    ask = Ask(models=names[:1], requests=(), data=DataSource(spec="digits"), n=2, weights_from=place)
+    assert plan_tradeoff(ask, Sizes(seeds=1), options="").page["best"] == [names[1]]
+    former = registry.records(Path(place))[f"digits/{names[1]}"]
+    registry.add(Path(place), dataclasses.replace(former, recipe=former.recipe | {"held_out": 0.1}))
+    assert plan_tradeoff(ask, Sizes(seeds=1), options="").page["best"] == []
+
+
 def test_a_best_epoch_asked_for_by_name_is_a_model_of_its_own(place: str) -> None:
     ask = Ask(
         models=("baseline_cnn.pgd_at-best", "baseline_cnn.pgd_at"),
@@ -253,6 +270,32 @@ def test_a_run_goes_on_from_what_another_measured(
     later = home.cells()
     assert {name: later[name] for name in first} == first
     assert len(later) == len(first) + 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
+def test_killed_and_started_again_it_ends_as_if_never_stopped(ran: Ran, place: str, tmp_path: Path) -> None:
+    home = Home(tmp_path, place)
+    argv = ["tradeoff", *SMALL, "--weights-from", place, "--workers", "2"]
+    argv += ["--store", str(tmp_path / "store"), "--reports", str(tmp_path / "reports")]
+    whole = set(ran.home.cells())
+    for wanted in (1, len(whole) // 2, len(whole) - 1):
+        started = subprocess.Popen(
+            [sys.executable, "-m", "bench.cli", *argv], stdout=subprocess.DEVNULL, start_new_session=True
+        )
+        while len(home.cells()) < wanted and started.poll() is None:
+            time.sleep(0.01)
+        with contextlib.suppress(ProcessLookupError):  # it was quicker
+            os.killpg(started.pid, signal.SIGKILL)
+        started.wait()
+        assert set(home.cells()) <= whole
+    assert home.run(*SMALL)[0] == 0
+    assert set(home.cells()) == whole
+    again, once = home.pages(), ran.home.pages()
+    assert set(again) == set(once)
+    figures = {name for name in once if name.endswith(".svg")}
+    assert figures
+    assert {name: again[name] for name in figures} == {name: once[name] for name in figures}
 
 
 # pages
