@@ -119,7 +119,7 @@ def tradeoff_options(sub: argparse.ArgumentParser) -> None:
     group.add_argument("--steps", type=int, metavar="N", help="of PGD and AutoAttack (default 20 and 10)")
     group.add_argument(
         "--front", default="autoattack", metavar="A",
-        help="attack of the Pareto front at the largest ε: autoattack (default), or pgd for none besides",
+        help="attack that the Pareto front is of besides PGD, at the largest ε: autoattack (default), or pgd for none",
     )  # fmt: skip
     group.add_argument(
         "--front-n", type=int, metavar="N", help="images of AutoAttack (default: all, but at most 100)"

@@ -46,24 +46,37 @@ def weights_of(ask: Ask, dataset: str, wanted: Sequence[str], *, seeds: int, opt
     Raises:
         zoo.registry.WeightsError: there are none of any model, or the place is damaged.
     """
-    found: dict[str, registry.WeightsRecord] = {}
-    faults: dict[str, registry.WeightsError] = {}
-    for name in wanted:
-        for seed in range(seeds):
-            replica = f"{name}@{seed}" if seed else name
-            source = find_source(replica, dataset=dataset, weights=None, weights_from=ask.weights_from)
-            try:
-                found[replica] = source.record()
-            except registry.WeightsError as fault:
-                faults[replica] = fault
+    found, faults = records_of(ask, dataset, [each for name in wanted for each in replicas(name, seeds)])
     if wanted and not found:
         raise faults[wanted[0]]
     # by name, as a store gives them back
-    missing = {name: _command(name, ask.weights_from, options) for name in sorted(wanted) if name in faults}
+    missing = {
+        name: train_command(name, ask.weights_from, options) for name in sorted(wanted) if name in faults
+    }
     return Weights(tuple(found), missing, _training(found))
 
 
-def _command(name: str, weights_from: str | None, options: str) -> str:
+def replicas(name: str, seeds: int) -> list[str]:
+    """The names of so many training runs of a model: ``NAME``, ``NAME@1`` and on."""
+    return [f"{name}@{seed}" if seed else name for seed in range(seeds)]
+
+
+def records_of(
+    ask: Ask, dataset: str, names: Iterable[str]
+) -> tuple[dict[str, registry.WeightsRecord], dict[str, registry.WeightsError]]:
+    """The weights of models of the zoo, and why there are none of the others, by name."""
+    found: dict[str, registry.WeightsRecord] = {}
+    faults: dict[str, registry.WeightsError] = {}
+    for name in names:
+        source = find_source(name, dataset=dataset, weights=None, weights_from=ask.weights_from)
+        try:
+            found[name] = source.record()
+        except registry.WeightsError as fault:
+            faults[name] = fault
+    return found, faults
+
+
+def train_command(name: str, weights_from: str | None, options: str) -> str:
     """How a model would be trained so that its weights are found in the same place."""
     if weights_from is None:
         return f"bench train {name} {options}"

@@ -13,7 +13,7 @@ from bench.spatial.results import SpatialResults
 from bench.spatial.setting import SpatialSetting
 from bench.spatial_evaluation import collect_spatial
 from bench.store import Store
-from bench.tradeoff.results import FRONT_NAMES, Replica, Tradeoff
+from bench.tradeoff.results import ATTACK_NAMES, Replica, Tradeoff
 
 
 def collect_tradeoff(store: Store, run: Mapping[str, Any], failed: Sequence[str] = ()) -> Tradeoff:
@@ -98,5 +98,5 @@ def _attacks(*sets: Results) -> dict[str, str]:
         for curve in (curve for model in results.models for curve in model.curves):
             params = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in curve.request.params)
             params = params.replace("alpha None", "alpha 2.5·ε/steps")
-            found[FRONT_NAMES[curve.request.attack]] = f"{curve.library}, {params}".removesuffix(", ")
+            found[ATTACK_NAMES[curve.request.attack]] = f"{curve.library}, {params}".removesuffix(", ")
     return found

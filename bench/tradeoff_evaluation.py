@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -15,7 +16,7 @@ from bench.evaluation import Ask, Evaluation, check_device, checked_n, prepare_o
 from bench.executors import Bench, Executor
 from bench.images import base_of
 from bench.plan import Lane
-from bench.reproduction_weights import weights_of
+from bench.reproduction_weights import records_of, replicas, train_command
 from bench.run import Failure, driver, versions
 from bench.sources import Images, find_source
 from bench.spatial.setting import DRAWS, ROTATIONS, Options
@@ -40,7 +41,7 @@ class Sizes:
     Attributes:
         rotations: largest angles in degrees; ±30° and ±180° are always among them.
         draws, interpolation, fill: as in ``bench.spatial.setting.Options``.
-        attack: of the front, at the largest ε: ``autoattack``, or ``pgd`` for no attack besides.
+        attack: of the front besides PGD, at the largest ε: ``autoattack``, or ``pgd`` for none.
         front_n: images of that attack, at most all; ``None`` for the default.
         steps: of PGD and AutoAttack; ``None`` for their own.
         seeds: training runs of each model, as far as their weights are there.
@@ -171,6 +172,10 @@ def _front_n(sizes: Sizes, data: Images, n: int) -> int:
     if sizes.attack not in FRONT_NAMES:
         raise UsageError(f"unknown --front {sizes.attack!r}; use {' or '.join(FRONT_NAMES)}")
     if sizes.attack == "pgd":
+        if sizes.front_n is not None:
+            raise UsageError(
+                f"--front-n is {sizes.front_n}, images of AutoAttack, which --front pgd does not run; leave it out"
+            )
         return n
     if len(data.classes) < FRONT_CLASSES:
         raise UsageError(
@@ -186,19 +191,23 @@ def _request(attack: str, sizes: Sizes) -> tuple[Request, ...]:
 
 
 def _found(ask: Ask, dataset: str, seeds: int, options: str) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Models with weights, replicas among them, and those without, each with the command that trains it."""
+    """Models with weights, replicas among them, and those without any, each with the command that trains it."""
     asked = [_shortest(name) for name in ask.models]
     own = [
         name
         for name in asked
         if find_source(name, dataset=dataset, weights=None, weights_from=None).kind != "zoo"
     ]
-    designs = [name for name in asked if name not in own and "@" not in name]
-    single = [name for name in asked if "@" in name and name not in own]
-    replicas = weights_of(ask, dataset, list(dict.fromkeys(designs)), seeds=seeds, options=options)
-    others = weights_of(ask, dataset, list(dict.fromkeys(single)), seeds=1, options=options)
-    names = tuple(dict.fromkeys([*replicas.names, *others.names, *own]))
-    return names, replicas.missing | others.missing
+    wanted = {name: [name] if "@" in name else replicas(name, seeds) for name in asked if name not in own}
+    found, faults = records_of(ask, dataset, dict.fromkeys(itertools.chain(*wanted.values())))
+    if not found and not own:
+        raise next(iter(faults.values()))
+    missing = {
+        name: train_command(name, ask.weights_from, options)
+        for name in sorted(wanted)
+        if not any(each in found for each in wanted[name])
+    }
+    return (*found, *dict.fromkeys(own)), missing
 
 
 def _shortest(name: str) -> str:
@@ -229,23 +238,20 @@ def _best(ask: Ask, dataset: str, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _training(ask: Ask, pgd: Evaluation) -> dict[str, dict[str, int]]:
-    """Images and epochs of each model's training, as far as they are known."""
+    """Images and epochs of each model's training; no images where it was trained on other data than this."""
     records = {s.name: s.record() for s, info in pgd.models if info.origin == "zoo"}
     try:
         train = ask.data.load(split="train")
     except DataError:
         return {name: {"epochs": record.epochs} for name, record in records.items()}
     labels = torch.from_numpy(train.labels.copy())
-    counts = {
-        share: len(held_out.split(labels, share)[0])
-        for share in {record.recipe.get("held_out", 0.0) for record in records.values()}
+    shares = {
+        name: record.recipe.get("held_out", 0.0)
+        for name, record in records.items()
+        if record.data_sha256 == train.sha256
     }
+    counts = {share: len(held_out.split(labels, share)[0]) for share in set(shares.values())}
     return {
-        name: {"epochs": record.epochs}
-        | (
-            {"images": counts[record.recipe.get("held_out", 0.0)]}
-            if record.data_sha256 == train.sha256
-            else {}
-        )
+        name: {"epochs": record.epochs} | ({"images": counts[shares[name]]} if name in shares else {})
         for name, record in records.items()
     }

@@ -15,10 +15,10 @@ zoo.errors zoo.grouped zoo.spatial
 zoo.entries zoo.folders zoo.schedule zoo.layers zoo.weights
 zoo.recipes
 zoo.cifar10c zoo.corruptions
-zoo.data zoo.adversarial zoo.models
+zoo.data zoo.models
 zoo.deployment zoo.registry
 zoo
-zoo.checkpoints
+zoo.adversarial zoo.checkpoints
 zoo.held_out zoo.losses zoo.training
 zoo.writing
 zoo.train

@@ -158,11 +158,24 @@ def test_wrong_arguments() -> None:
         ({"loss": "trades", "share": 1.0}, "beta above 0"),
         ({"beta": 6.0}, "beta above 0"),
         ({"loss": "trades", "beta": 6.0, "share": 0.5}, "whole batches"),
+        ({"eps": -0.1}, "eps is a radius"),
+        ({"stages": (Stage(until=0.5, eps=-0.1), Stage(until=1, eps=0.1)), "share": 1.0}, "eps is a radius"),
+        ({"share": 0.5, "eps": 0.1, "alpha": 0.1}, "needs steps, at least 1"),
+        ({"share": 0.5, "eps": 0.1, "steps": 1}, "needs alpha"),
+        ({"share": 0.5, "eps": 0.1, "steps": 1, "alpha": -0.1}, "needs alpha"),
+        ({"share": 0.5, "steps": 1, "alpha": 0.1}, "needs an eps above 0"),
+        ({"share": 0.5, "steps": 1, "alpha": 0.1, "stages": (Stage(until=1),)}, "needs an eps above 0"),
     ],
 )
 def test_numbers_that_contradict_one_another(changes: dict, reason: str) -> None:
     with pytest.raises(ValueError, match=f"recipe '.*': .*{reason}"):
         Recipe(**{"name": "mine", "epochs": 3, **changes})
+
+
+def test_a_stage_may_be_without_attack_where_another_has_one() -> None:
+    stages = (Stage(until=0.5), Stage(until=1, eps=0.1))
+    ours = Recipe(name="mine", epochs=4, share=1.0, alpha=0.05, steps=2, stages=stages)
+    assert [ours.at(epoch).eps for epoch in (1, 2, 3, 4)] == [0, 0, 0.1, 0.1]
 
 
 @pytest.fixture(scope="module")
@@ -280,7 +293,7 @@ def test_the_attack_of_trades_raises_the_divergence_in_ball_and_box(model) -> No
 
 def test_trades_starts_from_gaussian_noise_and_leaves_the_model_alone(model) -> None:
     x = torch.full((4, 1, 16, 16), 0.5)
-    start = away(model, x, dataclasses.replace(recipe("trades", 16), steps=0)) - x
+    start = away(model, x, dataclasses.replace(recipe("trades", 16), steps=1, alpha=1e-12)) - x
     assert start.std() == pytest.approx(0.001, rel=0.1)
     model.train()
     before = {key: value.clone() for key, value in model.state_dict().items()}

@@ -8,7 +8,6 @@ import functools
 import io
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -33,21 +32,12 @@ from bench.spatial.setting import Options
 from bench.spatial_evaluation import collect_spatial, prepare_spatial
 from bench.store import DirectoryStore
 from bench.tradeoff_evaluation import DEFAULT_MODELS, Sizes, plan_tradeoff
+from tests.tradeoff_factory import weights
 from zoo import registry
 
 # at ε 0.6 AutoAttack's first part breaks everything, so the slow ones have nothing to do
-SMALL = ("--n", "20", "--front-n", "8", "--steps", "3", "--draws", "2", "--rotate", "90", "--eps", "0.05,0.6")
-
-
-def weights(place: Path, names: dict[str, str]) -> str:
-    """A directory of weights: each name is given those shipped under another, as if its own recipe had made them."""
-    place.mkdir()
-    for name, of in names.items():
-        record, file = registry.shipped()[f"digits/{of}"], f"{name}.safetensors"
-        recipe = registry.shipped()[f"digits/{name.split('@')[0].removesuffix('-best')}"].recipe
-        shutil.copy(record.path, place / file)
-        registry.add(place, dataclasses.replace(record, name=name, file=file, recipe=recipe))
-    return str(place)
+BASE = ("--n", "20", "--steps", "3", "--draws", "2", "--rotate", "90", "--eps", "0.05,0.6")
+SMALL = (*BASE, "--front-n", "8")
 
 
 @dataclass
@@ -261,7 +251,7 @@ def test_a_run_goes_on_from_what_another_measured(
     monkeypatch.setattr(command, "_draw", lambda found, pages: pages)
     home = Home(tmp_path, place)
     small = (*SMALL, "--seeds", "1")
-    assert home.run(*small, "--models", "baseline_cnn", "--front", "pgd")[0] == 0
+    assert home.run(*BASE, "--seeds", "1", "--models", "baseline_cnn", "--front", "pgd")[0] == 0
     first = home.cells()
     code, out, _ = home.run(*small, "--models", "baseline_cnn", "--dry-run", "--json")
     assert code == 0
@@ -314,7 +304,7 @@ def test_the_page_stands_alone_and_tells_no_paths(ran: Ran) -> None:
         "±180°",
         "only the direction of its statements is tested",
         "Our own setting",
-        "AutoAttack at",
+        "AutoAttack and PGD at",
     ):
         assert words in page
 
@@ -330,7 +320,7 @@ def test_ones_own_model_has_numbers_and_no_claims(
     )
     home = Home(tmp_path, place)
     code, out, err = home.run(
-        *SMALL, "--models", f"{own}:small", "--models", "baseline_cnn", "--front", "pgd", "--json"
+        *BASE, "--models", f"{own}:small", "--models", "baseline_cnn", "--front", "pgd", "--json"
     )
     assert code == 0, err
     found = json.loads(out)
@@ -352,6 +342,10 @@ def test_ones_own_model_has_numbers_and_no_claims(
         (["--models", "baseline_cnn.cusp"], "no weights of baseline_cnn.cusp"),
         (["--front", "fgsm"], "unknown --front 'fgsm'; use autoattack or pgd"),
         (["--front-n", "0"], "--front-n is 0; it is a number of images from 1 to 360"),
+        (
+            ["--front", "pgd", "--front-n", "8"],
+            "--front-n is 8, images of AutoAttack, which --front pgd does not run; leave it out",
+        ),
         (["--n", "20", "--front-n", "21"], "--front-n is 21; it is a number of images from 1 to 20"),
         (["--n", "0"], "--n is 0"),
         (["--draws", "0"], "--draws is 0"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 
 import numpy as np
 import pytest
@@ -12,12 +11,12 @@ from hypothesis import strategies as st
 
 from bench.paper.verdicts import FAILS, HOLDS, UNTOLD
 from bench.stats import holm, mcnemar
-from bench.tradeoff.claim import ARCHITECTURES, CLAIMS, CORNERS, PERTURBATIONS, RECIPES, ROTATIONS
+from bench.tradeoff.claim import ARCHITECTURES, CLAIMS, PERTURBATIONS, RECIPES, ROTATIONS
 from bench.tradeoff.front import on_front, staircase
-from bench.tradeoff.results import CLEAN, FRONT, SPATIAL, Axis, Replica, Tradeoff, eps_text, model_name
-from bench.tradeoff.tested import AGAINST, AS_CLAIMED, NEITHER
-from bench.tradeoff.verdicts import Outcome, informative, judge
-from tests.tradeoff_factory import DRAWS, EPS, N, everything, replica, tradeoff
+from bench.tradeoff.results import CLEAN, FRONT, SPATIAL, Axis, Replica, eps_text, model_name
+from bench.tradeoff.tested import NEITHER
+from bench.tradeoff.verdicts import informative, judge
+from tests.tradeoff_factory import EPS, N, everything, first, outcome, replica, tradeoff
 
 values = st.integers(0, 4).map(lambda k: k / 4)
 points = st.lists(st.tuples(values, values), max_size=12)
@@ -94,6 +93,31 @@ def test_a_model_of_ones_own_has_its_name_for_an_architecture() -> None:
     assert run.architectures == ("baseline_cnn",)
 
 
+def test_an_at_sign_in_the_name_of_ones_own_model_is_no_seed() -> None:
+    run = tradeoff(
+        *(replica(f"v@{i}:small", origin="file") for i in (1, 2)), replica("m@x", origin="entry point")
+    )
+    assert [group.name for group in run.groups] == ["v@1:small", "v@2:small", "m@x"]
+    assert {group.seeds for group in run.groups} == {(0,)}
+
+
+def test_a_missing_replica_is_of_its_architecture() -> None:
+    run = tradeoff(missing={"equivariant_gcnn@1": "", "baseline_cnn_4.cusp@2": ""})
+    assert run.architectures == ("equivariant_gcnn", "baseline_cnn_4")
+
+
+def test_an_image_that_pgd_alone_breaks_does_not_stand_on_the_front() -> None:
+    """AutoAttack was run on 100 images and leaves 60 of them, PGD on 200 and leaves 50 of the first 100."""
+    run = tradeoff(replica("baseline_cnn", pgd=(200, 200, 150, 50), front=first(60, 100)))
+    (group,) = run.groups
+    share = run.share(group, FRONT)
+    assert share is not None
+    assert (share.k, share.n) == (50, 100)
+    other = tradeoff(replica("baseline_cnn", pgd=(200, 200, 150, 150), front=first(60, 100)))
+    assert other.value(other.groups[0], FRONT) == 0.6
+    assert run.words(FRONT) == "accuracy under AutoAttack and PGD at ε 0.15"
+
+
 @pytest.mark.parametrize(
     ("eps", "text"), [(8 / 255, "8/255"), (0.15, "0.15"), (0.2, "0.2"), (1 / 3, "85/255")]
 )
@@ -104,17 +128,12 @@ def test_eps_is_written_as_people_do(eps: float, text: str) -> None:
 # chains
 
 
-def chain(recipes: tuple[str, ...], counts: tuple[int, ...], **fixed: int) -> list[Replica]:
+def chain(recipes: tuple[str, ...], counts: tuple[int, ...]) -> list[Replica]:
     """A network for each recipe that so many images withstand on all axes; all right when clean."""
     return [
-        replica(model_name("baseline_cnn", recipe), spatial=count, pgd=count, front=count, **fixed)
+        replica(model_name("baseline_cnn", recipe), spatial=count, pgd=count, front=count)
         for recipe, count in zip(recipes, counts, strict=True)
     ]
-
-
-def outcome(run: Tradeoff, claim: str) -> Outcome:
-    (judged,) = [each for each in judge(run) if each.claim.id == claim]
-    return judged.outcomes[0]
 
 
 @pytest.mark.parametrize(("claim", "recipes"), [("rotations", ROTATIONS), ("perturbations", PERTURBATIONS)])
@@ -176,16 +195,17 @@ def test_p_values_are_mcnemars_adjusted_over_both_architectures() -> None:
     assert judged.verdict == UNTOLD
 
 
-def test_what_stands_beside_the_verdict_has_no_part_in_it() -> None:
-    """The same share of clean-right images turned rightly: spatial accuracy falls only as clean accuracy does."""
+@pytest.mark.parametrize(("claim", "recipes"), [("rotations", ROTATIONS), ("perturbations", PERTURBATIONS)])
+def test_what_stands_beside_the_verdict_has_no_part_in_it(claim: str, recipes: tuple[str, ...]) -> None:
+    """All images that are right when clean withstand everything: accuracy falls only as clean accuracy does."""
     replicas = [
-        replica(model_name("baseline_cnn", recipe), clean=count, spatial=count)
-        for recipe, count in zip(PERTURBATIONS, (180, 150, 120, 90), strict=True)
+        replica(model_name("baseline_cnn", recipe), clean=count, spatial=count, pgd=count)
+        for recipe, count in zip(recipes, (180, 150, 120, 90), strict=True)
     ]
-    found = outcome(tradeoff(*replicas), "perturbations")
+    found = outcome(tradeoff(*replicas), claim)
     assert found.verdict == HOLDS
     beside = [test for test in found.tested if test.given_clean]
-    assert [test.value for test in beside] == [0.0] * 4
+    assert [test.lead for test in beside] == [0] * 4
     assert {test.verdict for test in beside} == {NEITHER}
 
 
@@ -202,106 +222,26 @@ def test_the_eps_of_the_rotations_claim_is_chosen_from_the_standard_model_alone(
     assert {test.axis for test in outcome(run, "rotations").tested} == {Axis("pgd", 0.05)}
 
 
-def test_replicas_are_tested_on_the_seeds_that_both_models_have() -> None:
-    rng = np.random.default_rng(0)
-    first, last = PERTURBATIONS[0], PERTURBATIONS[-1]
-    names = [model_name("baseline_cnn", recipe) for recipe in (first, last)]
-    many = [replica(names[0] + (f"@{seed}" if seed else "")) for seed in range(3)]
-    few = [replica(names[1] + (f"@{seed}" if seed else "")) for seed in (0, 2)]
-    drawn = [dataclasses.replace(each, turned=rng.random(each.turned.shape) < 0.5) for each in (*many, *few)]
-    ends = outcome(tradeoff(*drawn), "perturbations").tested[0]
-    assert ends.seeds == (0, 2)
-    a, b = (
-        np.stack([each.turned[-1].sum(axis=1) for each in chosen])
-        for chosen in ((drawn[0], drawn[2]), drawn[3:])
-    )
-    assert ends.by_seed == pytest.approx(((a - b).mean(axis=1) / DRAWS).tolist())
-    assert ends.value == pytest.approx((a - b).mean() / DRAWS)
-    apart = tradeoff(replica(names[0]), replica(f"{names[1]}@1"))
-    assert outcome(apart, "perturbations").tested[0].part is None
-
-
-# the curriculum
-
-
-def plane(cusp: tuple[int, int], **corners: tuple[int, int]) -> Tradeoff:
-    """The curriculum and the corners ``a`` to ``d`` with so many images right on the two axes."""
-    found = [replica("baseline_cnn.cusp", spatial=cusp[0], front=cusp[1])]
-    found += [
-        replica(f"baseline_cnn.{recipe}", spatial=corners[key][0], front=corners[key][1])
-        for key, recipe in zip("abcd", CORNERS, strict=True)
-        if key in corners
-    ]
-    return tradeoff(*found)
-
-
-@pytest.mark.parametrize(
-    ("run", "verdict", "word"),
-    [
-        (plane((150, 150), a=(50, 150), b=(150, 50), c=(100, 100), d=(100, 90)), HOLDS, "Ahead of"),
-        (plane((150, 150), a=(50, 149), b=(151, 50), c=(60, 60), d=(60, 60)), HOLDS, "Ahead of"),
-        # dominated, with a tie on the other axis, and by a hair on it
-        (plane((100, 100), a=(150, 100), b=(10, 10), c=(10, 10), d=(10, 10)), FAILS, "Dominated by pgd_at"),
-        (
-            plane((100, 100), a=(100, 101), b=(150, 101), c=(10, 10), d=(10, 10)),
-            FAILS,
-            "Dominated by rotate180",
-        ),
-        # a trade
-        (plane((100, 100), a=(50, 150), b=(150, 50), c=(60, 60), d=(60, 60)), UNTOLD, "A trade"),
-        # worse on one axis than a corner that is a hair worse on the other
-        (plane((100, 100), a=(99, 150), b=(10, 10), c=(10, 10), d=(10, 10)), UNTOLD, "On neither axis"),
-        # ties
-        (
-            plane((100, 100), a=(100, 100), b=(100, 100), c=(100, 100), d=(100, 100)),
-            UNTOLD,
-            "On neither axis",
-        ),
-        # a corner is missing
-        (
-            plane((150, 150), a=(50, 50), b=(50, 50), c=(50, 50)),
-            UNTOLD,
-            "Not measured: baseline_cnn.rotate120",
-        ),
-        (plane((50, 50), a=(150, 150)), FAILS, "Dominated by pgd_at"),
-    ],
-)
-def test_the_curriculum_is_ahead_dominated_or_neither(run: Tradeoff, verdict: str, word: str) -> None:
-    found = outcome(run, "curriculum")
-    assert found.verdict == verdict
-    assert word in found.why
-
-
-def test_a_corner_that_another_dominates_need_not_be_beaten() -> None:
-    """Against ``c`` nothing is significant, but ``a`` dominates it and the curriculum is ahead of ``a``."""
-    run = plane((150, 150), a=(100, 149), b=(10, 10), c=(100, 148), d=(10, 10))
-    by_corner = {test.b: test for test in outcome(run, "curriculum").tested if test.axis == FRONT}
-    assert by_corner["rotate180+pgd_at"].verdict == NEITHER
-    assert outcome(run, "curriculum").verdict == HOLDS
-
-
-def test_each_test_has_its_own_direction() -> None:
-    run = plane((150, 50), a=(50, 150), b=(150, 50), c=(100, 100), d=(100, 90))
-    by = {(test.b, test.axis): test.verdict for test in outcome(run, "curriculum").tested}
-    assert by["pgd_at", SPATIAL] == AS_CLAIMED
-    assert by["pgd_at", FRONT] == AGAINST
-    assert by["rotate180", SPATIAL] == NEITHER
-
-
 # all of it
 
 
 def test_all_models_have_all_claims() -> None:
+    """Accuracy under PGD falls and under rotation rises from recipe to recipe, in the order of ``RECIPES``."""
     run = everything()
     judged = judge(run)
     assert [each.claim for each in judged] == list(CLAIMS)
     assert run.architectures == ARCHITECTURES
     assert {group.recipe for group in run.groups} == set(RECIPES)
-    for each, outcome in itertools.chain.from_iterable(((j, o) for o in j.outcomes) for j in judged):
-        assert all(test.part and test.seeds == (0, 1, 2) for test in outcome.tested)
-        assert not outcome.commands
-        assert each.claim.id in ("rotations", "perturbations", "curriculum")
-        assert outcome.verdict in (HOLDS, FAILS, UNTOLD)
+    for each, verdict in zip(judged, (HOLDS, FAILS, UNTOLD), strict=True):
+        assert [found.architecture for found in each.outcomes] == list(ARCHITECTURES)
+        assert [found.verdict for found in each.outcomes] == [verdict] * 2
+        assert each.verdict == verdict
+        for found in each.outcomes:
+            assert all(test.part and test.seeds == (0, 1, 2) for test in found.tested)
+            assert found.commands == ()
+    words = ("3 of 3 steps are significant falls", "A significant rise: standard to pgd_at;", "A trade, ")
+    for each, said in zip(judged, words, strict=True):
+        assert all(found.why.startswith(said) for found in each.outcomes)
 
 
 def test_without_any_model_nothing_can_be_told() -> None:

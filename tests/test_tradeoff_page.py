@@ -6,15 +6,18 @@ import dataclasses
 import functools
 import html
 import html.parser
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from bench.report import tradeoff_linear
+from bench.report.tradeoff_figures import draw_plane
 from bench.report.tradeoff_page import pairs, rows, write_tradeoff_page
-from bench.tradeoff.results import CLEAN, FRONT, SPATIAL
+from bench.tradeoff.results import CLEAN, FRONT, SPATIAL, Tradeoff
 from bench.tradeoff.verdicts import judge
 from tests.tradeoff_factory import EPS, N, everything, replica, tradeoff
 
@@ -96,9 +99,29 @@ def test_the_page_shows_every_number_and_verdict(page: str) -> None:
 
 
 def test_it_is_said_which_number_the_front_is_of(page: str) -> None:
-    assert "The Pareto front is not of PGD but of AutoAttack, the stronger attack, at that ε" in page
+    assert "The Pareto front is of AutoAttack and PGD at that ε on the first 200 images" in page
+    assert "an image stands if neither breaks it" in page
+    assert "with 10 steps where the published attack takes 100, and PGD takes 20" in page
     assert "only the direction of its statements is tested, in our setting" in page
     assert "uniform in ±180°, and beside it ±30°" in page
+
+
+def test_a_front_of_pgd_alone_is_shown_once(page: str, tmp_path: Path) -> None:
+    both = tradeoff(replica("baseline_cnn"), replica("baseline_cnn.pgd_at"))
+    alone = dataclasses.replace(both, attack="pgd")
+    found = write_tradeoff_page(alone, tmp_path).read_text("utf-8")
+    heads = [len(re.findall(r">PGD<small>ε 0\.15</small>", each)) for each in (page, found)]
+    assert heads == [2, 2]  # among the numbers, and at every ε
+    assert "AutoAttack and PGD<small>ε 0.15" in page
+    assert "AutoAttack and PGD" not in found
+    assert "The Pareto front is of the same PGD." in found
+    heights = [picture(run).size[1] for run in (both, alone)]
+    assert heights[1] < 0.6 * heights[0]  # one row of panels for two
+
+
+def picture(run: Tradeoff) -> Image.Image:
+    """The plane as a file beside the page."""
+    return Image.open(io.BytesIO(draw_plane(run, run.groups, "d")[1]["d-plane.png"]))
 
 
 def test_names_that_are_markup_stay_text(tmp_path: Path) -> None:

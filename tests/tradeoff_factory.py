@@ -1,9 +1,12 @@
-"""Synthetic trade-offs: models whose outcomes a test sets."""
+"""Synthetic trade-offs, models whose outcomes a test sets, and weights under names that a test chooses."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import shutil
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +14,8 @@ from bench.protocols import SOUND
 from bench.results import ModelInfo, Setting
 from bench.tradeoff.claim import ARCHITECTURES, RECIPES
 from bench.tradeoff.results import Replica, Tradeoff, model_name
+from bench.tradeoff.verdicts import Outcome, judge
+from zoo import registry
 
 N, DRAWS = 200, 4
 EPS = (0.02, 0.05, 0.1, 0.15)
@@ -26,18 +31,21 @@ def replica(
     name: str,
     *,
     clean: int = N,
-    spatial: int = 100,
+    spatial: int | np.ndarray = 100,
     pgd: int | tuple[int, ...] = 100,
-    front: int | None = 100,
+    front: int | np.ndarray | None = 100,
     origin: str = "zoo",
     n: int = N,
+    images: int | None = 1437,
+    epochs: int | None = 30,
 ) -> Replica:
     """A network with so many images right: under all draws at every angle, and against the attacks.
 
-    Images are right from the first on, so that two networks with the same count are right on the same ones.
+    Images are right from the first on, so that two networks with the same count are right on the same ones. Where a
+    bool an image is given instead, it says which are.
     """
     counts = pgd if isinstance(pgd, tuple) else (pgd,) * len(EPS)
-    turned = np.tile(first(spatial, n)[None, :, None], (len(ROTATIONS), 1, DRAWS))
+    turned = np.tile(_right(spatial, n)[None, :, None], (len(ROTATIONS), 1, DRAWS))
     digest = hashlib.sha256(name.encode()).hexdigest()
     info = ModelInfo(name=name, weights=digest, trained_on="digits", parameters=200_000, origin=origin)
     return Replica(
@@ -45,10 +53,14 @@ def replica(
         clean=first(clean, n),
         turned=turned,
         standing=np.stack([first(count, n) for count in counts]),
-        front=None if front is None else first(front, n),
-        images=1437,
-        epochs=30,
+        front=None if front is None else _right(front, n),
+        images=images,
+        epochs=epochs,
     )
+
+
+def _right(of: int | np.ndarray, n: int) -> np.ndarray:
+    return of if isinstance(of, np.ndarray) else first(of, n)
 
 
 def tradeoff(
@@ -74,6 +86,23 @@ def tradeoff(
         attacks={"PGD": "torchattacks==3.5.1", "AutoAttack": "torchattacks==3.5.1"},
         versions={"torch": "2.10"},
     )
+
+
+def outcome(run: Tradeoff, claim: str, architecture: str = "baseline_cnn") -> Outcome:
+    """How a claim came out for an architecture."""
+    (judged,) = [each for each in judge(run) if each.claim.id == claim]
+    return next(each for each in judged.outcomes if each.architecture == architecture)
+
+
+def weights(place: Path, names: dict[str, str]) -> str:
+    """A directory of weights: each name is given those shipped under another, as if its own recipe had made them."""
+    place.mkdir()
+    for name, of in names.items():
+        record, file = registry.shipped()[f"digits/{of}"], f"{name}.safetensors"
+        recipe = registry.shipped()[f"digits/{name.split('@')[0].removesuffix('-best')}"].recipe
+        shutil.copy(record.path, place / file)
+        registry.add(place, dataclasses.replace(record, name=name, file=file, recipe=recipe))
+    return str(place)
 
 
 def everything() -> Tradeoff:

@@ -106,6 +106,8 @@ class Recipe:
 
 def _contradictions(recipe: Recipe) -> list[tuple[bool, str]]:
     ends = [stage.until for stage in recipe.stages]
+    radii = [recipe.eps, *(stage.eps for stage in recipe.stages)]
+    attacked = recipe.share > 0
     return [
         (not re.fullmatch(OWN_RECIPE, recipe.name), "a name is letters, digits, _ and +, a letter first"),
         (bool(ends) and ends[-1] != 1, "the last stage ends at 1"),
@@ -123,6 +125,10 @@ def _contradictions(recipe: Recipe) -> list[tuple[bool, str]]:
             "beta above 0 goes with loss trades, and only with it",
         ),
         (recipe.loss == "trades" and recipe.share != 1, "loss trades takes whole batches, share 1"),
+        (min(radii) < 0, "eps is a radius, 0 or more"),
+        (attacked and recipe.steps < 1, "a share above 0 needs steps, at least 1"),
+        (attacked and recipe.alpha <= 0, "a share above 0 needs alpha, the length of a step, above 0"),
+        (attacked and max(radii) <= 0, "a share above 0 needs an eps above 0, its own or a stage's"),
     ]
 
 

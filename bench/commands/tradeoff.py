@@ -21,7 +21,7 @@ from bench.commands.screen import percent, say
 from bench.evaluation import Ask
 from bench.spatial.setting import parse_levels
 from bench.store import DirectoryStore, Store
-from bench.tradeoff.results import CLEAN, FRONT, NEARBY, SPATIAL, Axis, Group, Tradeoff
+from bench.tradeoff.results import CLEAN, FRONT, FRONT_NAMES, NEARBY, SPATIAL, Axis, Group, Tradeoff
 from bench.tradeoff.tested import Tested
 from bench.tradeoff.verdicts import Judged, judge
 from bench.tradeoff_collect import collect_tradeoff, tradeoffs
@@ -142,7 +142,7 @@ def _numbers(found: Tradeoff, group: Group) -> dict[str, Any]:
         "weights": [replica.info.weights for replica in group.replicas],
         "training_images": first.images,
         "epochs": first.epochs,
-        "front_attack": found.attack,
+        "front_attack": FRONT_NAMES[found.attack],
         "front_eps": found.setting.eps[-1],
         "on_front": group in found.front(),
         "on_front_nearby": group in found.front(NEARBY),
@@ -186,14 +186,18 @@ def _test(test: Tested) -> dict[str, Any]:
         "seeds": list(test.seeds),
         "by_seed": list(test.by_seed),
         "verdict": test.verdict,
+        "untested": test.reason or None,
     }
 
 
 def _print_numbers(found: Tradeoff) -> None:
-    adversarial = (FRONT,) if found.attack == "pgd" else (found.largest, FRONT)
+    alone = found.attack == "pgd"
+    adversarial = (FRONT,) if alone else (found.largest, FRONT)
     axes = (CLEAN, NEARBY, SPATIAL, *adversarial)
     table = Table(
-        title=f"{escape(found.setting.dataset)}: accuracy in %, n = {found.setting.n}", caption=CAPTION
+        title=f"{escape(found.setting.dataset)}: accuracy in %, n = {found.setting.n}",
+        caption=CAPTION
+        + ("" if alone else " Under AutoAttack and PGD an image stands if neither breaks it."),
     )
     table.add_column("model", overflow="fold")
     table.add_column("seeds", justify="right")

@@ -59,7 +59,7 @@ def draw_curves(tradeoff: Tradeoff, stem: str) -> tuple[list[tuple[str, str]], d
 
 @look()
 def draw_plane(tradeoff: Tradeoff, groups: Sequence[Group], stem: str) -> tuple[str, dict[str, bytes]]:
-    """Every group as a numbered point, in four panels: the SVG element for the page, and files by name."""
+    """Every group as a numbered point, two panels an attack: the SVG element for the page, and files by name."""
     name = f"{stem}-plane"
     page = inline(_planes(tradeoff, groups), f"{name}-page")
     return page, as_files(_planes(tradeoff, groups, with_key=True), name)
@@ -151,15 +151,17 @@ def _dress(axes: Axes, grid: Sequence[float], of: str) -> None:
 
 
 def _planes(tradeoff: Tradeoff, groups: Sequence[Group], *, with_key: bool = False) -> Figure:
-    """PGD above, the attack of the front with its front below; ±180° on the left, ±30° on the right."""
+    """PGD above where it is not the front's attack, the front below; ±180° on the left, ±30° on the right."""
+    rows = (FRONT,) if tradeoff.attack == "pgd" else (tradeoff.largest, FRONT)
     key = 3.0 if with_key else 0.0
     bar = 0.55
-    width, height = 2 * _SQUARE + key, max(2 * _SQUARE + bar, 0.16 * len(groups) + 0.5 if with_key else 0)
+    height = max(len(rows) * _SQUARE + bar, 0.16 * len(groups) + 0.5 if with_key else 0)
+    width = 2 * _SQUARE + key
     figure = Figure(figsize=(width, height), facecolor=CARD)
     families = list(dict.fromkeys(group.architecture for group in groups))
     clean = [100 * tradeoff.value(group, CLEAN) for group in groups]
     norm = Normalize(min(clean, default=0) - 0.5, max(clean, default=100) + 0.5)
-    for row, y in enumerate((tradeoff.largest, FRONT)):
+    for row, y in enumerate(rows):
         for column, x in enumerate((SPATIAL, NEARBY)):
             left, top = column * _SQUARE, height - row * _SQUARE
             box = (left + 0.55, top - _SQUARE + 0.52, _SQUARE - 0.72, _SQUARE - 0.82)

@@ -34,7 +34,7 @@ class Row:
         group: the model.
         images, epochs: of training, each value once; empty where they are not known.
         numbers: accuracies, in the table's order.
-        wide, nearby: whether it is on the front of rotations ±180° (±30°) and the attack of the front.
+        wide, nearby: whether it is on the front of rotations ±180° (±30°) and the front's attacks.
     """
 
     number: int
@@ -129,15 +129,17 @@ def _columns(tradeoff: Tradeoff) -> list[tuple[str, str, Axis, bool]]:
         }
         - {tradeoff.setting.eps[-1]}
     )
-    return [
+    found = [
         ("Clean", "", CLEAN, False),
         ("Spatial", "±30°", NEARBY, False),
         ("Spatial", "±180°", SPATIAL, False),
         ("Spatial", "±180°, clean-right", SPATIAL, True),
         *(("PGD", f"ε {eps_text(eps)}", Axis("pgd", eps), False) for eps in small),
         ("PGD", f"ε {largest}", tradeoff.largest, False),
-        (FRONT_NAMES[tradeoff.attack], f"ε {largest}{few}", FRONT, False),
     ]
+    if tradeoff.attack != "pgd":
+        found.append((FRONT_NAMES[tradeoff.attack], f"ε {largest}{few}", FRONT, False))
+    return found
 
 
 def _render(tradeoff: Tradeoff, **parts: object) -> str:

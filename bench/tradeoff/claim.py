@@ -38,6 +38,10 @@ _STEPS_HOLD = (
     "significant rise."
 )
 _STEPS_FAIL = "The change from the first model to the last, or a step, is a significant rise."
+_BESIDE = (
+    "Clean accuracy differs too, so the same on the images that both models have right when clean stands beside it "
+    "and is no part of the verdict."
+)
 
 CLAIMS = (
     Claim(
@@ -47,7 +51,7 @@ CLAIMS = (
         tests="Accuracy under PGD from standard training over random rotations of ±60° and ±120° to ±180°, first "
         "against last and step by step, at the ε of the grid where the standard model alone is nearest to half of "
         "its clean accuracy: at the largest ε models without adversarial training may all be at 0 %, which tells "
-        "nothing.",
+        f"nothing. {_BESIDE}",
         holds=_STEPS_HOLD,
         fails=_STEPS_FAIL,
     ),
@@ -56,8 +60,7 @@ CLAIMS = (
         title="Adversarially trained models are less spatially robust the larger the ε they were trained for",
         recipes=PERTURBATIONS,
         tests="Accuracy under random rotation ±180° from standard training over PGD training at a quarter and a half "
-        "of ε to the full ε, first against last and step by step; since clean accuracy falls too, the same on the "
-        "images that both models have right when clean stands beside it and is no part of the verdict.",
+        f"of ε to the full ε, first against last and step by step. {_BESIDE}",
         holds=_STEPS_HOLD,
         fails=_STEPS_FAIL,
     ),
@@ -66,10 +69,11 @@ CLAIMS = (
         title="A curriculum over both (CuSP) improves both at once over fixed corners",
         recipes=(*CORNERS, CURRICULUM),
         tests="CuSP against each of four models trained with one fixed rotation and ε, (0°, ε), (±180°, 0), "
-        "(±180°, ε) and (±120°, ε/4), in accuracy under random rotation ±180° and under the attack of the front at "
-        "the largest ε.",
-        holds="Against every corner that no other corner dominates, CuSP is significantly worse on neither axis and "
-        "significantly better on at least one, and all four were measured.",
+        "(±180°, ε) and (±120°, ε/4), on the axes of the front: accuracy under random rotation ±180° and under its "
+        "attacks at the largest ε.",
+        holds="All four were measured, CuSP is significantly worse than none of them on any axis, and against every "
+        "one that no other corner dominates it is measured at least as good on both axes and significantly better on "
+        "one.",
         fails="CuSP is significantly worse on one axis than a corner that is measured at least as good on the other.",
     ),
 )

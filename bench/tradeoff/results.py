@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,7 +14,8 @@ from bench.tradeoff.front import on_front
 
 WIDE, NARROW = 180.0, 30.0  # degrees of the plane's two spatial axes
 _NEAR = 1e-9  # ε and degrees are equal up to this
-FRONT_NAMES = {"autoattack": "AutoAttack", "pgd": "PGD"}
+ATTACK_NAMES = {"autoattack": "AutoAttack", "pgd": "PGD"}
+FRONT_NAMES = {"autoattack": "AutoAttack and PGD", "pgd": "PGD"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,8 @@ class Axis:
     """One kind of accuracy.
 
     Attributes:
-        of: ``clean``, ``rotation`` (random, uniform in ±``at``), ``pgd``, or ``front``: the attack the front
-            is of, at the largest ε.
+        of: ``clean``, ``rotation`` (random, uniform in ±``at``), ``pgd``, or ``front``: what neither PGD nor the
+            attack of the front breaks at the largest ε.
         at: degrees, or ε in pixel units; 0 for the others.
     """
 
@@ -44,8 +45,8 @@ class Replica:
         clean: (n,) bool, right when clean.
         turned: which draws of each image are right, by largest angle.
         standing: right when clean and unbroken by PGD, by ε.
-        front: the same under the attack of the front at the largest ε, of the first images; ``None`` where it
-            was not measured.
+        front: the same under the attack of the front alone, at the largest ε, of the first images; ``None`` where
+            it was not measured.
         images, epochs: it was trained on and for; ``None`` where that is not known.
     """
 
@@ -59,13 +60,13 @@ class Replica:
 
     @property
     def seed(self) -> int:
-        """Of training."""
-        return int(self.info.name.partition("@")[2] or 0)
+        """Of training; 0 of a model that is not of the zoo."""
+        return int(self.info.name.partition("@")[2] or 0) if self.info.origin == "zoo" else 0
 
     @property
     def design(self) -> str:
-        """The name without the seed."""
-        return self.info.name.partition("@")[0]
+        """The name, of the zoo's models without the seed."""
+        return design_of(self.info.name) if self.info.origin == "zoo" else self.info.name
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,7 +106,7 @@ class Tradeoff:
         rotations: largest angles in degrees, ascending.
         draws: random rotations of an image at each.
         interpolation, fill: of the rotation, see ``zoo.spatial``.
-        attack: of the front, at the largest ε: ``autoattack`` or ``pgd``.
+        attack: of the front, at the largest ε: ``autoattack``, which counts together with PGD, or ``pgd`` alone.
         front_n: images of that attack, the first ones.
         replicas: the trained networks, in the order asked for.
         best: networks of the epoch that was best on held-out images, which stand beside those of the last.
@@ -145,19 +146,25 @@ class Tradeoff:
     def architectures(self) -> tuple[str, ...]:
         """Of the zoo's models, those without weights too, each once."""
         names = [group.architecture for group in self.groups if group.zoo]
-        return tuple(dict.fromkeys([*names, *(name.partition(".")[0] for name in self.missing)]))
+        return tuple(dict.fromkeys([*names, *(design_of(name).partition(".")[0] for name in self.missing)]))
 
-    def group(self, architecture: str, recipe: str) -> Group | None:
-        """The replicas of a recipe; ``None`` where none was measured."""
+    def group(self, architecture: str, recipe: str, seeds: Collection[int] | None = None) -> Group | None:
+        """The replicas of a recipe, on request of these seeds alone; ``None`` where none was measured."""
         name = model_name(architecture, recipe)
-        return next((group for group in self.groups if group.zoo and group.name == name), None)
+        found = next((group for group in self.groups if group.zoo and group.name == name), None)
+        if found is None or seeds is None:
+            return found
+        chosen = tuple(replica for replica in found.replicas if replica.seed in seeds)
+        return Group(name, chosen) if chosen else None
 
     def outcomes(self, replica: Replica, axis: Axis) -> Bool[np.ndarray, "n d"] | None:
         """What is right of each image, by draw: one draw but for rotations; ``None`` where not measured."""
         if axis.of == "clean":
             return replica.clean[:, None]
         if axis.of == "front":
-            return None if replica.front is None else replica.front[:, None]
+            if replica.front is None:
+                return None
+            return (replica.front & replica.standing[-1, : len(replica.front)])[:, None]
         if axis.of == "rotation":
             return next(
                 (
@@ -215,7 +222,7 @@ class Tradeoff:
         return np.array([[self.value(g, x), self.value(g, y)] for g in groups]).reshape(-1, 2)
 
     def front(self, x: Axis = SPATIAL) -> tuple[Group, ...]:
-        """The groups on the Pareto front of an axis and the attack of the front."""
+        """The groups on the Pareto front of an axis and the front's attacks."""
         groups = [each for each in self.groups if self.share(each, x) and self.share(each, FRONT)]
         chosen = on_front(self.plane(groups, x, FRONT))
         return tuple(group for group, on in zip(groups, chosen, strict=True) if on)
@@ -234,6 +241,11 @@ class Tradeoff:
 def model_name(architecture: str, recipe: str) -> str:
     """The zoo's name of an architecture trained by a recipe."""
     return architecture if recipe == "standard" else f"{architecture}.{recipe}"
+
+
+def design_of(name: str) -> str:
+    """A name of the zoo without the training seed."""
+    return name.partition("@")[0]
 
 
 def eps_text(eps: float) -> str:

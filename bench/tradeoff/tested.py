@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +13,8 @@ from bench.stats import holm
 from bench.tradeoff.results import Axis, Tradeoff, model_name
 
 LEVEL = 0.05
+NO_SEED = "no training seed in common"
+NO_IMAGE = "no image that both have right when clean"
 AS_CLAIMED, AGAINST, NEITHER = "as claimed", "against it", "cannot tell"
 
 
@@ -25,9 +27,11 @@ class Tested:
         axis: the accuracy that is compared; claimed is that it is larger for ``a``.
         given_clean: over the images alone that all replicas of both have right when clean.
         part: what was found, each image's scores summed over the seeds; ``None`` where nothing was measured.
-        seeds: of the training runs that both have.
+        lead: how many more draws of images ``a`` has right over all seeds, a whole number.
+        seeds: of the training runs compared.
         by_seed: the difference of each of them.
         missing: models that were not measured.
+        reason: why there is no ``part``; empty where there is one.
         p: adjusted by Holm over the claim's tests; of a test that is no part of the verdict as it is.
     """
 
@@ -36,9 +40,11 @@ class Tested:
     axis: Axis
     given_clean: bool
     part: Part | None
+    lead: int = 0
     seeds: tuple[int, ...] = ()
     by_seed: tuple[float, ...] = ()
     missing: tuple[str, ...] = ()
+    reason: str = ""
     p: float = 1.0
 
     @property
@@ -48,48 +54,49 @@ class Tested:
             return NEITHER
         return AS_CLAIMED if self.part.toward else AGAINST
 
-    @property
-    def value(self) -> float:
-        """The difference; NaN where nothing was measured."""
-        return float("nan") if self.part is None else self.part.difference.value
-
 
 def compare(
-    tradeoff: Tradeoff, architecture: str, a: str, b: str, axis: Axis, *, given_clean: bool = False
+    tradeoff: Tradeoff,
+    architecture: str,
+    a: str,
+    b: str,
+    axis: Axis,
+    seeds: Collection[int],
+    *,
+    given_clean: bool = False,
 ) -> Tested:
     """Tests whether recipe ``a`` has a higher accuracy than ``b``, by the exact paired sign flip.
 
-    An image's score is its sum over draws and over the training runs both have. So the test is over images,
-    for these networks: how far other training runs would differ is not in it.
+    An image's score is its sum over draws and training runs. So the test is over images, for these networks: how far
+    other training runs would differ is not in it.
+
+    Args:
+        tradeoff, architecture, a, b, axis: what is compared.
+        seeds: of the training runs; what was measured has them all.
+        given_clean: over the images alone that all these runs have right when clean.
     """
-    of = [tradeoff.group(architecture, recipe) for recipe in (a, b)]
-    found = [g for g in of if g is not None and tradeoff.share(g, axis) is not None]
-    if len(found) < 2:
-        here = {group.name for group in found}
-        names = (model_name(architecture, recipe) for recipe in (a, b))
-        missing = tuple(name for name in names if name not in here)
-        return Tested(a=a, b=b, axis=axis, given_clean=given_clean, part=None, missing=missing)
-    seeds = tuple(sorted(set(found[0].seeds) & set(found[1].seeds)))
-    pairs = [[r for r in group.replicas if r.seed in seeds] for group in found]
-    outcomes = [tradeoff.stacked(replicas, axis) for replicas in pairs]
-    left, right = (None if each is None else each.sum(axis=2, dtype=np.int64) for each in outcomes)
-    names = tuple(group.name for group in found)
-    none = Tested(a=a, b=b, axis=axis, given_clean=given_clean, part=None, missing=names)
-    if left is None or right is None or outcomes[0] is None:
-        return none
+    groups = [tradeoff.group(architecture, recipe, seeds or None) for recipe in (a, b)]
+    outcomes = [group and tradeoff.stacked(group.replicas, axis) for group in groups]
+    none = Tested(a=a, b=b, axis=axis, given_clean=given_clean, part=None)
+    first, second = outcomes
+    if first is None or second is None:
+        found = zip((a, b), outcomes, strict=True)
+        missing = tuple(model_name(architecture, recipe) for recipe, each in found if each is None)
+        return replace(none, missing=missing, reason=f"not measured here: {', '.join(missing)}")
+    if not seeds:
+        return replace(none, reason=NO_SEED)
+    left, right = (each.sum(axis=2, dtype=np.int64) for each in (first, second))
     if given_clean:
-        both = np.all([replica.clean for replicas in pairs for replica in replicas], axis=0)
+        both = np.all([each.clean for group in groups if group for each in group.replicas], axis=0)
         left, right = left[:, both], right[:, both]
     if not left.size:
-        return none
-    most = outcomes[0].shape[2]
-    return Tested(
-        a=a,
-        b=b,
-        axis=axis,
-        given_clean=given_clean,
+        return replace(none, reason=NO_IMAGE)
+    most = first.shape[2]
+    return replace(
+        none,
         part=paired(f"{a} − {b}", left, right, most=most),
-        seeds=seeds,
+        lead=int((left - right).sum()),
+        seeds=tuple(sorted(seeds)),
         by_seed=tuple(float(each) for each in (left - right).mean(axis=1) / most),
     )
 
