@@ -167,6 +167,18 @@ RELEASED: dict[str, Released] = {each.name: each for each in _ALL if isinstance(
 OWN_SCRIPT = "released"  # asks for the script of each model's own architecture
 _BY_SCRIPT = {script: each for each in RELEASED.values() for script in each.scripts}
 
+# the models whose scripts were published, by data set: none of four layers, none adversarially trained by PGD, no
+# Scale-only arm of Figure 6; the Parallel script evaluates what it trains, a network with FGSM examples
+_COMPARED = (
+    "baseline_cnn", "parallel_gcnn", "parallel_gcnn.fgsm_mix", "parallel_gcnn_rs", "cascaded_gcnn",
+    "weighted_gcnn_rs",
+)  # fmt: skip
+WITH_SCRIPT = {
+    "cifar10": frozenset((*_COMPARED, "equivariant_gcnn")),
+    "cifar100": frozenset(_COMPARED),
+    "cifar10c": frozenset(_COMPARED),
+}
+
 
 def released_rules(label: str) -> Released | None:
     """The rules of a protocol by its name or its label in cells; ``None`` if it is not a released one."""
@@ -193,12 +205,24 @@ def find_protocol(name: str) -> Protocol:
 def own_script(model: str, *, corrupted: bool = False) -> Released:
     """The evaluation of the script released for a model's architecture; depth and recipe do not matter.
 
-    None was released for ``parallel_gcnn_scale``, which takes that of the network it is a part of,
-    ``parallel_gcnn_rs``; nor for ``equivariant_gcnn`` on CIFAR-10-C, which keeps its only one.
+    Where ``has_script`` says that none was, it is that of ``borrowed``.
 
     Args:
         model: name of a model of the zoo.
         corrupted: whether images are corrupted: then the script for CIFAR-10-C is the one.
+
+    Raises:
+        UsageError: the model is not of the zoo.
+    """
+    script = borrowed(model)
+    on_corrupted = f"cifar10c_{script}"
+    return _BY_SCRIPT[on_corrupted if corrupted and on_corrupted in _BY_SCRIPT else script]
+
+
+def borrowed(model: str) -> str:
+    """Whose script a model is evaluated by: that of its architecture with ten layers.
+
+    ``parallel_gcnn_scale`` takes that of the network it is a part of, ``parallel_gcnn_rs``.
 
     Raises:
         UsageError: the model is not of the zoo.
@@ -209,7 +233,9 @@ def own_script(model: str, *, corrupted: bool = False) -> Released:
         raise UsageError(
             f"no script was released for model {model!r}; name a protocol: {', '.join(RELEASED)}"
         ) from None
-    if architecture == "parallel_gcnn_scale":
-        architecture = "parallel_gcnn_rs"
-    on_corrupted = f"cifar10c_{architecture}"
-    return _BY_SCRIPT[on_corrupted if corrupted and on_corrupted in _BY_SCRIPT else architecture]
+    return "parallel_gcnn_rs" if architecture == "parallel_gcnn_scale" else architecture
+
+
+def has_script(model: str, dataset: str) -> bool:
+    """Whether a script was published for a model, whatever its seed, on one of the paper's data sets."""
+    return model.partition("@")[0] in WITH_SCRIPT[dataset]

@@ -163,6 +163,7 @@ def plan(ask: Ask, sections: Sequence[str], *, budget: str, options: str, sizes:
             "budget": budget,
             "options": options + _weights_option(ask.weights_from),
             "training": weights.training,
+            "train": weights.train,
             "sections": list(sections),
             "missing": weights.missing,
         },
@@ -282,7 +283,7 @@ def _table(on: _Loaded, weights: Weights, bases: int | None) -> tuple[Evaluation
     assert groups is not None
     n = min(bases or groups.images, groups.images) * groups.block
     of = needed(CORRUPTED)
-    models = weights.of(of.models)
+    models = weights.of(of.measured)
     own = [(name, own_script(name, corrupted=True).name, of.eps) for name in models]
     return (*on.sound(models, of.eps, n), *on.released(own, n))
 
@@ -302,7 +303,7 @@ def _weights(ask: Ask, data: Images, sections: Sequence[str], seeds: int, option
 
 
 def _models(sections: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for each in sections for name in needed(each).models))
+    return tuple(dict.fromkeys(name for each in sections for name in needed(each).measured))
 
 
 def _eps(sections: Iterable[str]) -> tuple[float, ...]:

@@ -18,7 +18,7 @@ from bench.store import Store
 def collect_reproduction(store: Store, run: Mapping[str, Any], failed: Sequence[str] = ()) -> Reproduction:
     """What the store holds of a run, which may be less than was asked for.
 
-    Replicas of a model are left out: the numbers beside the paper's are of one training run each.
+    The numbers beside the paper's are of one training run each; where there are replicas, they are kept apart.
 
     Args:
         store: where the cells are.
@@ -27,6 +27,7 @@ def collect_reproduction(store: Store, run: Mapping[str, Any], failed: Sequence[
     """
     page = {**run["page"], "versions": dict(sorted(run["page"]["versions"].items()))}
     results = [_results(store, part) for part in run["plain"]]
+    replicas = [_results(store, part, replicas=True) for part in run["plain"]]
     corrupted = [(part, _results(store, part)) for part in run["corrupted"]]
     return Reproduction(
         **{**page, "sections": tuple(page["sections"])},
@@ -37,6 +38,7 @@ def collect_reproduction(store: Store, run: Mapping[str, Any], failed: Sequence[
             if each.models and (groups := chapter_of(part).groups) is not None
         ),
         mip=_removal(store, run),
+        replicas=tuple(each for each in replicas if each.models),
         failed=tuple(failed),
     )
 
@@ -55,11 +57,16 @@ def reproductions(store: Store, dataset: str | None = None) -> dict[str, dict[st
     }
 
 
-def _results(store: Store, part: Mapping[str, Any]) -> Results:
-    """The models whose whole ε grid is there."""
+def _results(store: Store, part: Mapping[str, Any], *, replicas: bool = False) -> Results:
+    """The models whose whole ε grid is there: those of seed 0, or all trainings of those with replicas."""
     chapter = chapter_of(part)
-    alone = {info: requests for info, requests in chapter.asked.items() if "@" not in info.name}
-    return chapter_results(store, replace(chapter, asked=alone))[0]
+    several = {info.name.partition("@")[0] for info in chapter.asked if "@" in info.name}
+    asked = {
+        info: requests
+        for info, requests in chapter.asked.items()
+        if (info.name.partition("@")[0] in several if replicas else "@" not in info.name)
+    }
+    return chapter_results(store, replace(chapter, asked=asked))[0]
 
 
 def _removal(store: Store, run: Mapping[str, Any]) -> MipResults | None:

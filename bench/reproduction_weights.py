@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.evaluation import Ask
 from bench.sources import find_source
 from zoo import registry
+from zoo.data import KNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +20,13 @@ class Weights:
         names: models with weights; replicas, ``NAME@1`` and on, after the one they are of.
         missing: models without, each with the command that trains it, by name.
         training: how the weights were made, in words.
+        train: options with which ``bench train`` makes weights that are found in the same place.
     """
 
     names: tuple[str, ...]
     missing: dict[str, str]
     training: str
+    train: str
 
     def of(self, wanted: Iterable[str], *, replicas: bool = False) -> tuple[str, ...]:
         """Those of the models wanted, on request with their replicas."""
@@ -53,7 +56,7 @@ def weights_of(ask: Ask, dataset: str, wanted: Sequence[str], *, seeds: int, opt
     missing = {
         name: train_command(name, ask.weights_from, options) for name in sorted(wanted) if name in faults
     }
-    return Weights(tuple(found), missing, _training(found))
+    return Weights(tuple(found), missing, _training(found), _options(ask.weights_from, options))
 
 
 def replicas(name: str, seeds: int) -> list[str]:
@@ -78,12 +81,18 @@ def records_of(
 
 def train_command(name: str, weights_from: str | None, options: str) -> str:
     """How a model would be trained so that its weights are found in the same place."""
+    return f"bench train {name} {_options(weights_from, options)}"
+
+
+def _options(weights_from: str | None, options: str) -> str:
+    """What besides the name says where these weights would be found."""
     if weights_from is None:
-        return f"bench train {name} {options}"
+        return options
     place = Path(weights_from)
     if place.is_dir():
-        return f"bench train {name} {options} --out {place.name}"
-    return f"bench train {name} --dataset {weights_from}"
+        return f"{options} --out {place.name}"
+    named = weights_from in KNOWN
+    return f"--dataset {weights_from}" if named else f"--dataset folder:$DATA --name {weights_from}"
 
 
 def _training(found: dict[str, registry.WeightsRecord]) -> str:

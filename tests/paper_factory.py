@@ -18,7 +18,7 @@ from zoo.grouped import Groups
 EPS = tuple(i / 100 for i in range(1, 16))
 FOUR = (0.01, 0.05, 0.10, 0.15)
 DATA = "cifar10-jpeg"
-MODELS = tuple(dict.fromkeys(name for section in SECTIONS for name in needed(section).models))
+MODELS = tuple(dict.fromkeys(name for section in SECTIONS for name in needed(section).measured))
 
 
 def under(results: Results, label: str) -> Results:
@@ -73,7 +73,7 @@ def corrupted(label: str, *, seed: int = 0, official: bool = False, images: int 
     """The models of Table 1 on a few corruptions of a few images."""
     of = groups(images=images)
     results = make_results(
-        needed("table1").models, n=len(of), eps=EPS[:4], attacks=["pgd"], seed=seed, samples=0,
+        needed("table1").measured, n=len(of), eps=EPS[:4], attacks=["pgd"], seed=seed, samples=0,
         dataset=f"corrupted-{DATA}",
     )  # fmt: skip
     return Corrupted(results=under(results, label), groups=of, official=official)

@@ -10,15 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.commands.reproduce_screen import sections_table
 from bench.errors import UsageError
 from bench.paper import CLAIMS, SECTIONS, Reproduction, numbers, rows, statements
 from bench.paper.across import across_protocols
+from bench.paper.compare import as_released
+from bench.paper.sections import remedy
 from bench.paper.settings import points
+from bench.paper.trainings import over_trainings
 from bench.protocols import SOUND, own_script
+from bench.report.provenance import origins
 from bench.report.reproduce_figures import across_figure, curve_figures
 from bench.report.reproduce_page import chapters, spread_rows, write_reproduction
 from bench.stats import mean_score, wilson
-from tests.paper_factory import EPS, FOUR, MODELS, full, model_of
+from tests.paper_factory import EPS, FOUR, MODELS, full, model_of, outcomes, stands
 from tests.test_report import NASTY, tables
 
 EMPTY = Reproduction(dataset="digits", beside="cifar10", relation="other", command="bench reproduce --all")
@@ -80,13 +85,102 @@ def test_numbers_are_those_of_the_arrays(run: Reproduction, page: Path):
 def test_what_is_not_measured_says_so(run: Reproduction, page: Path):
     found = {row.published.dataset: row for row in rows(run, "figure2")}
     assert found["cifar100"].sides == (None, None)
-    assert found["cifar100"].command == (
-        "bench reproduce --figure 2 --dataset cifar100 --download --budget full"
-    )
+    assert found["cifar100"].command == remedy(["figure2"], "cifar100")
     html = page.read_text("utf-8")
     section = html[html.index('<section id="table3">') : html.index('<section id="table4">')]
     assert section.count("not measured here") == 16
     assert "bench reproduce --table 3 --dataset cifar100 --download --budget full" in section
+    assert "bench train $m --dataset cifar100 --download" in section
+
+
+def section_of(html: str, id: str) -> str:
+    return html[html.index(f'<section id="{id}">') :].partition("</section>")[0]
+
+
+def test_what_is_made_here_is_never_called_cifar10c(run: Reproduction, page: Path):
+    section = section_of(page.read_text("utf-8"), "table1")
+    called = "3 of 19 corruptions made here of cifar10-jpeg"
+    assert f"<h3>Published: CIFAR-10-C. Ours: {called}</h3>" in section
+    assert "<strong>No CIFAR-10-C number was measured.</strong>" in section
+    assert "with one of ours beside" in section
+    assert "measured here</summary>" not in section
+    assert (
+        "bench reproduce --table 1 --dataset cifar10c --data-root $DATA --weights-from cifar10-jpeg"
+        in section
+    )
+    for row in rows(run, "table1"):
+        assert all(side.dataset == "corrupted-cifar10-jpeg" for side in row.sides if side)
+    (point,) = (each for each in points(run) if each.topic == "CIFAR-10-C")
+    assert f"{called}; 4 images under each. These are not CIFAR-10-C" in point.here
+
+
+def test_the_table_of_sections_counts_only_cifar10c(run: Reproduction, capsys: pytest.CaptureFixture[str]):
+    sections_table(run)
+    lines = [[cell.strip() for cell in line.split("│")] for line in capsys.readouterr().out.splitlines()]
+    table1 = [line for line in lines if line[1:2] == ["Table 1"]]
+    assert table1[0][2:7] == ["CIFAR-10-C", "400", "0", "0", "400"]
+    assert table1[1][2].startswith("3 of 19")
+    assert table1[1][3:7] == ["–", "80", "80", "–"]  # 3 corruptions and their mean, 5 models, 4 ε
+
+
+def test_parallel_as_its_script_trains_it_is_shown_beside(run: Reproduction, page: Path):
+    html = page.read_text("utf-8")
+    found = as_released(run, "figure2", "cifar10")
+    assert {(row.name, row.published.name) for row in found} == {("parallel_gcnn.fgsm_mix", "parallel_gcnn")}
+    assert len(found) == 30
+    assert section_of(html, "figure2").count('<tr class="also">') == 30
+    assert section_of(html, "figure2").count("as the script trains it") == 30
+    without = dataclasses.replace(
+        run,
+        results=tuple(
+            dataclasses.replace(each, models=tuple(m for m in each.models if "fgsm_mix" not in m.info.name))
+            for each in run.results
+        ),
+    )
+    assert not as_released(without, "figure2")
+    (point,) = (each for each in points(without) if each.topic == "Parallel GCNN")
+    assert "is not measured here" in point.here
+
+
+def test_models_without_a_script_are_labelled(run: Reproduction, page: Path):
+    section = section_of(page.read_text("utf-8"), "table4")
+    assert section.count("<small>script of baseline_cnn</small>") == sum(
+        bool(side and side.borrowed) for row in rows(run, "table4") for side in row.sides
+    )
+    assert "No script was published for baseline_cnn.pgd_at: released is under that of baseline_cnn" in (
+        section_of(page.read_text("utf-8"), "figure1") + section
+    )
+
+
+def test_provenance_has_the_digest_of_every_number(run: Reproduction, page: Path):
+    section = section_of(page.read_text("utf-8"), "provenance")
+    sides = [side for id in SECTIONS for row in rows(run, id) for side in row.sides if side]
+    assert sides
+    for side in sides:
+        assert f"<code>{side.digest[:16]}</code>" in section
+    assert run.mip is not None
+    removed = [of for of in origins(run) if of.digests[0][0] == "removed pixels"]
+    assert [of.model.name for of in removed] == [model.info.name for model in run.mip.models]
+    html = page.read_text("utf-8")
+    for id in ("protocols", "table1", "figure5"):
+        assert f"Made by <code>{run.command}</code>" in section_of(html, id)
+
+
+def test_several_trainings_have_a_standard_deviation(run: Reproduction, tmp_path: Path):
+    first = outcomes(
+        {"baseline_cnn": stands(100), "baseline_cnn@1": stands(104), "baseline_cnn@2": stands(108)}
+    )
+    several = dataclasses.replace(run, replicas=(first,))
+    (of,) = over_trainings(several)
+    assert (of.name, of.column, of.n) == ("baseline_cnn", "sound", 3)
+    assert of.largest == pytest.approx(np.std([0.50, 0.52, 0.54], ddof=1))
+    assert of.mean == pytest.approx(of.largest)
+    text = section_of(write_reproduction(several, tmp_path).read_text("utf-8"), "text")
+    assert "sound, baseline_cnn: standard deviation 2.0 points in the mean over attacks and ε" in text
+    assert "over 3 trainings" in text
+    bare = section_of(write_reproduction(run, tmp_path).read_text("utf-8"), "text")
+    train = "bench train baseline_cnn@1 --dataset folder:$DATA --name cifar10-jpeg"
+    assert f"<code>{train} &amp;&amp; bench reproduce --all " in bare
 
 
 def test_corrupted_rows_count_base_images(run: Reproduction):

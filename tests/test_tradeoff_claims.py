@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.paper.verdicts import FAILS, HOLDS, UNTOLD
+from bench.paper.outcome import FAILS, HOLDS, UNTOLD
 from bench.stats import holm, mcnemar
 from bench.tradeoff.claim import ARCHITECTURES, CLAIMS, PERTURBATIONS, RECIPES, ROTATIONS
 from bench.tradeoff.front import on_front, staircase

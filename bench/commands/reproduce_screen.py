@@ -12,9 +12,10 @@ from rich.table import Table
 
 from bench.commands.screen import percent
 from bench.paper import COLUMNS, SECTIONS, ClaimOutcome, Judged, Reproduction, Row, Side, judge, needed, rows
+from bench.paper.compare import as_released
 from bench.paper.published import MEAN
 from bench.paper.sections import DATASETS, attack_of, statements_of
-from bench.paper.verdicts import points_text
+from bench.paper.wording import points_text
 
 CAPTION = (
     "Numbers of the paper that have one of ours beside them. These are other networks, trained otherwise: a "
@@ -25,20 +26,21 @@ CAPTION = (
 def numbers_table(reproduction: Reproduction) -> None:
     """Prints the numbers of the sections asked for that were measured, beside the paper's."""
     for section in reproduction.sections:
-        measured = [row for row in rows(reproduction, section) if any(row.sides)]
+        measured = [row for row in _rows(reproduction, section) if any(row.sides)]
         chosen = [row for row in measured if row.published.corruption in ("", MEAN)]
         if not chosen:
             continue
         table = Table(
             title=f"{SECTIONS[section].title}: accuracy in %, ours on {escape(reproduction.dataset)}",
-            caption="95 % intervals in brackets, less published in parentheses. ε is nominal: see the page.",
+            caption="95 % intervals in brackets, less published in parentheses. ε is nominal: see the page. "
+            "* Under another model's script: none was published for this one.",
         )
         for column in ("model", "attack", "ε", "published", *COLUMNS):
             table.add_column(column, justify="left" if column in ("model", "attack") else "right")
         for row in chosen:
             of = row.published
             numbers = (f"{of.eps:g}", f"{100 * of.accuracy:.1f}", *map(_shown, row.sides))
-            table.add_row(of.name, attack_of(of), *numbers)
+            table.add_row(row.name, attack_of(of), *numbers)
         _print(table)
 
 
@@ -50,17 +52,37 @@ def sections_table(reproduction: Reproduction) -> None:
     for section in reproduction.sections or SECTIONS:
         for dataset, counts in _counts(reproduction, section).items():
             table.add_row(SECTIONS[section].title, DATASETS[dataset], *map(str, counts))
+        made = [row for row in rows(reproduction, section) if _made_here(reproduction, row)]
+        beside = [str(sum(row.sides[i] is not None for row in made)) for i in range(len(COLUMNS))]
+        if made:
+            table.add_row(SECTIONS[section].title, escape(reproduction.corrupted_called), "–", *beside, "–")
     _print(table)
 
 
+def _made_here(reproduction: Reproduction, row: Row) -> bool:
+    """Whether ours in a row are of corruptions made here, and not of CIFAR-10-C."""
+    return row.published.dataset == "cifar10c" and reproduction.made_here
+
+
+def _rows(reproduction: Reproduction, section: str) -> tuple[Row, ...]:
+    """Printed numbers beside ours, then beside those of models trained as the released scripts train."""
+    return (*rows(reproduction, section), *as_released(reproduction, section))
+
+
 def _counts(reproduction: Reproduction, section: str) -> dict[str, tuple[int, ...]]:
-    """By data set: numbers printed, of these measured in either column, and in none."""
+    """By data set: numbers printed, of these measured in either column, and in none.
+
+    What stands beside CIFAR-10-C but is of corruptions made here is not measured.
+    """
     if not needed(section).attacks:
         measured = {model.info.name for model in (reproduction.mip.models if reproduction.mip else ())}
         found = [(each.dataset, (False, each.model in measured)) for each in statements_of(section)]
     else:
         found = [
-            (row.published.dataset, tuple(side is not None for side in row.sides))
+            (
+                row.published.dataset,
+                tuple(side is not None and not _made_here(reproduction, row) for side in row.sides),
+            )
             for row in rows(reproduction, section)
         ]
     counts = {}
@@ -87,19 +109,19 @@ def claims_table(reproduction: Reproduction) -> None:
 def _shown(side: Side | None) -> str:
     if side is None:
         return "–"
-    text = percent(side.share)
+    text = percent(side.share) + ("*" if side.borrowed else "")
     return text if side.difference is None else f"{text} ({points_text(side.difference[0])})"
 
 
 def as_json(reproduction: Reproduction) -> list[dict[str, Any]]:
     """All numbers of the paper with ours, then its claims; what was not measured is null."""
-    numbers = [_number(row, section) for section in SECTIONS for row in rows(reproduction, section)]
+    numbers = [_number(row, section) for section in SECTIONS for row in _rows(reproduction, section)]
     return [*numbers, *(_claim(judged) for judged in judge(reproduction))]
 
 
 def _number(row: Row, section: str) -> dict[str, Any]:
     sides = {column: _side(side) for column, side in zip(COLUMNS, row.sides, strict=True)}
-    published = asdict(row.published) | {"name": row.published.name}
+    published = asdict(row.published) | {"name": row.name}
     return {"kind": "number", "section": section, **published, **sides, "command": row.command}
 
 
@@ -115,7 +137,9 @@ def _side(side: Side | None) -> dict[str, Any] | None:
         "difference": value,
         "difference_lo": lo,
         "difference_hi": hi,
+        "dataset": side.dataset,
         "protocol": side.protocol,
+        "script": side.borrowed,
         "digest": side.digest,
     }
 

@@ -6,10 +6,11 @@ Everything is a pure function of the printed numbers, kept as data, and of what 
 from bench.paper.claim import Claim
 from bench.paper.claims import CLAIMS
 from bench.paper.compare import Row, Side, rows
+from bench.paper.outcome import VERDICTS, ClaimOutcome, Judged, Tested
 from bench.paper.published import Published, Statement, numbers, printed_means, source, statements
 from bench.paper.reproduction import COLUMNS, RELATIONS, Corrupted, Measured, Reproduction
 from bench.paper.sections import SECTIONS, Needed, Section, needed
-from bench.paper.verdicts import VERDICTS, ClaimOutcome, Judged, judge
+from bench.paper.verdicts import judge
 
 __all__ = [
     "CLAIMS",
@@ -29,6 +30,7 @@ __all__ = [
     "Section",
     "Side",
     "Statement",
+    "Tested",
     "judge",
     "needed",
     "numbers",

@@ -17,12 +17,17 @@ _NEAR = 1e-9  # printed numbers that are equal give differences that are nearly 
 def agreement(claim: Claim) -> str:
     """As in ``CIFAR-10: 30 of 30 points as claimed; CIFAR-100: 28 of 30 points as claimed (2 equal)``.
 
-    A point is one pair of printed accuracies at one ε (and corruption), or one accuracy compared with a bound.
+    A point is one pair of printed accuracies at one ε (and corruption), or one accuracy compared with a bound; if
+    it is compared with several, it is as claimed where all comparisons are.
     """
-    counts: dict[str, Counter[str]] = {}
+    sides: dict[tuple[object, ...], set[str]] = {}
     for test in claim.tests:
-        for dataset, side in _points(claim, test):
-            counts.setdefault(dataset, Counter())[side] += 1
+        for dataset, at, side in _points(claim, test):
+            sides.setdefault((dataset, test.a, test.b, test.of, *at), set()).add(side)
+    counts: dict[str, Counter[str]] = {}
+    for (dataset, *_), found in sides.items():
+        worst = next(side for side in ("against", "equal", "as claimed") if side in found)
+        counts.setdefault(str(dataset), Counter())[worst] += 1
     texts = []
     for dataset, count in counts.items():
         equal = f" ({count['equal']} equal)" if count["equal"] else ""
@@ -32,21 +37,21 @@ def agreement(claim: Claim) -> str:
     return "; ".join(texts) or "no numbers printed"
 
 
-def _points(claim: Claim, test: Test) -> Iterator[tuple[str, str]]:
-    """The data set of each point and which side it is on."""
+def _points(claim: Claim, test: Test) -> Iterator[tuple[str, tuple[object, ...], str]]:
+    """The data set of each point, which one of it it is, and the side it is on."""
     if test.of == "mip":
         values = {(s.model, s.setting): float(s.value) for s in statements() if s.section == "figure5"}
         for (model, setting), value in values.items():
             if model == test.a:
-                yield "cifar10", _side(value - values[test.b, setting], test)
+                yield "cifar10", (setting,), _side(value - values[test.b, setting], test)
         return
     printed = {_key(row): row.accuracy for row in numbers() if _rests_on(claim, test, row)}
     for (dataset, name, corruption, eps), value in printed.items():
         other = (dataset, test.b, corruption, eps)
         if name == test.a and not test.b:
-            yield dataset, _side(value, test)
+            yield dataset, (corruption, eps), _side(value, test)
         elif name == test.a and other in printed:
-            yield dataset, _side(value - printed[other], test)
+            yield dataset, (corruption, eps), _side(value - printed[other], test)
 
 
 def _key(row: Published) -> tuple[str, str, str, float]:

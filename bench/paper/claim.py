@@ -19,6 +19,7 @@ class Test:
         bound, sign: claimed is that sign·(a − b − bound) > 0 in the mean over ε or, without ``b``, that the
             accuracy is below the bound at each ε.
         every: the claim speaks of each ε or corruption alone, too.
+        most: it speaks of most corruptions: claimed is that a is ahead under more than half of them.
     """
 
     a: str
@@ -28,6 +29,25 @@ class Test:
     bound: float = 0.0
     sign: int = 1
     every: bool = False
+    most: bool = False
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The one or two models it is about."""
+        return (self.a, self.b) if self.b else (self.a,)
+
+    @property
+    def at_each(self) -> bool:
+        """Whether it is about each ε, so that some of them cannot confirm it."""
+        return bool(self.eps) and (self.every or not self.b)
+
+    @property
+    def comparison(self) -> tuple[object, ...]:
+        """What tests with the same two-sided p have in common, whichever model is named first."""
+        a, b, bound = self.a, self.b, self.bound
+        if b and b < a and not self.most:  # whose p is of one side
+            a, b, bound = b, a, -bound
+        return a, b, self.of, self.eps, bound, self.most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +60,11 @@ class Claim:
         quote: a fragment of its sentence, word for word.
         reading: what is compared, and how words without a number are read.
         sections: the sections of the page with its numbers.
-        data: the paper's data sets it is about; empty where it names none.
+        data: the paper's data sets it is about; empty for a general sentence, which any images may tell.
         tables: the printed numbers it rests on.
         tests: all must come out as claimed.
         everywhere: it is about all of ``data`` together, so that one cannot confirm it.
+        often: it says what often is so: more than half of the tests decide, and one alone refutes nothing.
     """
 
     id: str
@@ -55,3 +76,4 @@ class Claim:
     tables: tuple[str, ...]
     tests: tuple[Test, ...]
     everywhere: bool = False
+    often: bool = False

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from bench.paper.evidence import by_base
+from bench.paper.evidence import borrowed_script, by_base
 from bench.paper.published import MEAN, Published
 from bench.paper.reproduction import COLUMNS, Corrupted, Measured, Reproduction
-from bench.paper.sections import attack_of, numbers_of, remedy
+from bench.paper.sections import AS_RELEASED, attack_of, numbers_of, remedy
+from bench.protocols import SOUND
 from bench.stats import Share, mean_score, wilson
 from zoo.cifar10c import NAMES
 
@@ -24,37 +26,55 @@ class Side:
             are of different images, or ours is a mean over fewer corruptions.
         protocol: it was measured under.
         digest: sha256 over the results of the cells it comes from.
+        dataset: what rows call the images.
+        borrowed: under released, whose script the model is under if none was published for it; else empty.
     """
 
     share: Share
     difference: tuple[float, float, float] | None
     protocol: str
     digest: str
+    dataset: str
+    borrowed: str
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A printed number, ours by column (``None`` where it was not measured), and the command that measures it."""
+    """A printed number, ours by column (``None`` where it was not measured), and the command that measures it.
+
+    ``name`` is the model of ours.
+    """
 
     published: Published
+    name: str
     sides: tuple[Side | None, ...]
     command: str
 
 
 def rows(reproduction: Reproduction, section: str, dataset: str = "") -> tuple[Row, ...]:
     """The rows of a section, of one of the paper's data sets or of all, in the order they are printed."""
+    return _rows(reproduction, [(row, row.name) for row in numbers_of(section, dataset)])
+
+
+def as_released(reproduction: Reproduction, section: str, dataset: str = "") -> tuple[Row, ...]:
+    """Printed numbers beside ours of the model trained as its released script trains it, where measured."""
+    printed = numbers_of(section, dataset)
+    found = _rows(reproduction, [(row, AS_RELEASED[row.name]) for row in printed if row.name in AS_RELEASED])
+    return tuple(row for row in found if any(row.sides))
+
+
+def _rows(reproduction: Reproduction, printed: Sequence[tuple[Published, str]]) -> tuple[Row, ...]:
     columns = [reproduction.column(column) for column in COLUMNS]
     corrupted = [reproduction.corrupted_column(column) for column in COLUMNS]
-    printed = numbers_of(section, dataset)
     found = []
-    for row in printed:
+    for row, name in printed:
         if row.dataset == "cifar10c":
-            sides = [_corrupted_side(row, models.get(row.name)) for models in corrupted]
+            sides = [_corrupted_side(row, models.get(name)) for models in corrupted]
         elif row.dataset == reproduction.beside:
-            sides = [_side(row, models.get(row.name), reproduction.relation) for models in columns]
+            sides = [_side(row, models.get(name), reproduction.relation) for models in columns]
         else:
             sides = [None for _ in COLUMNS]
-        found.append(Row(row, tuple(sides), _command(row, reproduction)))
+        found.append(Row(row, name, tuple(sides), _command(row, reproduction)))
     return tuple(found)
 
 
@@ -88,11 +108,14 @@ def _corrupted_side(row: Published, found: tuple[Corrupted, Measured] | None) ->
 
 def _with(row: Published, measured: Measured, share: Share, *, comparable: bool) -> Side:
     difference = (share.value - row.accuracy, share.lo - row.accuracy, share.hi - row.accuracy)
+    sound = measured.setting.protocol == SOUND.label
     return Side(
         share,
         difference if comparable else None,
         measured.setting.protocol,
         measured.digest(attack_of(row), row.eps),
+        measured.setting.dataset,
+        "" if sound else borrowed_script(measured.result.info.name, row.dataset),
     )
 
 

@@ -33,11 +33,16 @@ class Part:
         conditions: ε, or corruptions, the difference is a mean over.
         difference: as measured.
         bound, sign: claimed is that sign·(difference − bound) > 0.
-        p: two-sided, that the difference is the bound.
+        p: two-sided, that the difference is the bound. Of ``majority``: that at most half of the conditions
+            have it on the claimed side.
         reversal: p, adjusted by Holm over the conditions, of the one where the difference is most
-            significantly on the other side; 1 where there is none.
+            significantly on the other side; 1 where there is none. Of ``majority``: p that at most half
+            of them have it there.
         every: the claim speaks of every condition, so that one reversal contradicts it.
         single: it is an accuracy of one model, and no difference of two.
+        majority: the claim speaks of most conditions.
+        ahead: conditions in which the estimate lies on the claimed side; 0 for a single accuracy.
+        eps: measured ε it is about; empty where it is about none.
     """
 
     label: str
@@ -50,11 +55,14 @@ class Part:
     reversal: float
     every: bool
     single: bool = False
+    majority: bool = False
+    ahead: int = 0
+    eps: tuple[float, ...] = ()
 
     @property
     def toward(self) -> bool:
-        """Whether the estimate lies on the claimed side."""
-        return self.sign * (self.difference.value - self.bound) > 0
+        """Whether a small ``p`` speaks for the claim: whether the estimate lies on the claimed side."""
+        return self.majority or self.sign * (self.difference.value - self.bound) > 0
 
 
 def paired(
@@ -66,27 +74,31 @@ def paired(
     bound: float = 0.0,
     sign: int = 1,
     every: bool = False,
+    majority: bool = False,
 ) -> Part:
     """Two models on the same n images under c conditions.
 
     Against bound 0 the test is the exact paired sign flip on each image's sum over the conditions, and
     McNemar's, or its sign flip, for each condition. Against another bound it is the normal one that belongs
-    to the interval.
+    to the interval. Whether a majority of conditions lies on a side is a partial conjunction (Benjamini and
+    Heller 2008): with u the least majority of c, (c − u + 1) times the u-th smallest of their p on that side.
 
     Args:
         label: for ``Part``.
         a, b: whole scores from 0 to ``most``: 1 where an image stands, or counts.
         most: the largest score possible.
-        bound, sign, every: as in ``Part``.
+        bound, sign, every, majority: as in ``Part``; a majority is judged against bound 0.
     """
     d = a - b
     scores = d.sum(0) / (most * len(d))
     if bound == 0:
         p = paired_sign_flip(a.sum(0), b.sum(0))
-        against = [
-            paired_sign_flip(x, y) if sign * (x - y).sum() < 0 else 1.0 for x, y in zip(a, b, strict=True)
-        ]
+        alone = [paired_sign_flip(x, y) for x, y in zip(a, b, strict=True)]
+        sides = sign * np.sign(d.sum(1))
+        against = np.where(sides < 0, alone, 1.0)
         reversal = float(holm(against).min())
+        if majority:
+            p, reversal = _in_most(np.where(sides > 0, alone, 1.0)), _in_most(against)
     else:
         centre, error = _adjusted(scores)
         p = float(2 * stats.norm.sf(abs(centre - bound) / error))
@@ -101,7 +113,15 @@ def paired(
         p=p,
         reversal=reversal,
         every=every,
+        majority=majority,
+        ahead=int((sign * (d.mean(1) / most - bound) > 0).sum()),
     )
+
+
+def _in_most(p: Float[np.ndarray, " c"]) -> float:
+    """The p of a partial conjunction: that more than half of the conditions with these p are so."""
+    most = len(p) // 2 + 1
+    return min(1.0, (len(p) - most + 1) * float(np.sort(p)[most - 1]))
 
 
 def level(label: str, standing: Int64[np.ndarray, "c n"], *, bound: float) -> Part:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Int64
@@ -11,6 +12,8 @@ from bench.paper.claim import Claim, Test
 from bench.paper.claims import CIFAR10C
 from bench.paper.contrast import Part, level, paired
 from bench.paper.reproduction import Corrupted, Measured, Reproduction, eps_index
+from bench.paper.sections import DATASETS
+from bench.protocols import borrowed, has_script
 from zoo.grouped import SEVERITIES
 
 ATTACKS = {"clean": "clean", "fgsm": "FGSM", "pgd": "PGD"}
@@ -21,7 +24,7 @@ class Evidence:
 
     def __init__(self, reproduction: Reproduction, column: str) -> None:
         self._reproduction = reproduction
-        self._column = column
+        self._own = column == "released"
         self._models = reproduction.column(column)
         self._corrupted = reproduction.corrupted_column(column)
 
@@ -34,15 +37,28 @@ class Evidence:
         return self._on_images(test)
 
     def about(self, test: Test, claim: Claim) -> bool:
-        """Whether the images a test is carried out on are those the claim is about."""
+        """Whether the images a test is carried out on are those the claim is about; of CIFAR-10-C, all 19 files."""
         if not claim.data:
             return True
         if test.of == "corrupted":
-            return CIFAR10C in claim.data and all(each.official for each, _ in self._corrupted.values())
+            found = [each.whole for each, _ in self._corrupted.values()]
+            return CIFAR10C in claim.data and (all(found) if found else self._reproduction.beside == CIFAR10C)
         return self._reproduction.relation != "other" and self._reproduction.beside in claim.data
 
+    def unscripted(self, test: Test) -> dict[str, str]:
+        """The models of a test that no script was published for, where each is to be under its own; and whose
+        they are under."""
+        dataset = CIFAR10C if test.of == "corrupted" else self._reproduction.beside
+        scripts = {name: borrowed_script(name, dataset) for name in test.models if self._own}
+        return {name: script for name, script in scripts.items() if script}
+
+    def told(self, test: Test, claim: Claim) -> bool:
+        """Whether a test can be told on these images at all, if it is measured."""
+        repeated = not self._own or test.of != "mip"  # the script's removal is not repeated
+        return repeated and self.about(test, claim) and not self.unscripted(test)
+
     def _on_images(self, test: Test) -> Part | str:
-        names = [name for name in (test.a, test.b) if name]
+        names = test.models
         found = [self._models[name] for name in names if name in self._models]
         lacking = [name for name in names if name not in self._models]
         grid = [eps for eps in test.eps if all(_measured(model, test.of, eps) for model in found)]
@@ -51,13 +67,14 @@ class Evidence:
         label = f"{' − '.join(names)}, {ATTACKS[test.of]}"
         scores = [_standing(model, test.of, grid) for model in found]
         if not test.b:
-            return level(label, scores[0], bound=test.bound)
+            return replace(level(label, scores[0], bound=test.bound), eps=tuple(grid))
         n = min(each.shape[1] for each in scores)  # the first n of one fixed order
         a, b = (each[:, :n] for each in scores)
-        return paired(label, a, b, bound=test.bound, sign=test.sign, every=test.every)
+        part = paired(label, a, b, bound=test.bound, sign=test.sign, every=test.every)
+        return part if test.of == "clean" else replace(part, eps=tuple(grid))
 
     def _on_corrupted(self, test: Test) -> Part | str:
-        names = (test.a, test.b)
+        names = test.models
         found = [self._corrupted[name] for name in names if name in self._corrupted]
         lacking = [name for name in names if name not in self._corrupted]
         grid = [eps for eps in test.eps if all(m.at("pgd", eps) is not None for _, m in found)]
@@ -68,14 +85,17 @@ class Evidence:
         if not n:
             return "a base image under every corruption and severity"
         label = f"{test.a} − {test.b}, PGD on corrupted images"
-        return paired(label, a[:, :n], b[:, :n], most=most, sign=test.sign, every=test.every)
+        part = paired(
+            label, a[:, :n], b[:, :n], most=most, sign=test.sign, every=test.every, majority=test.most
+        )
+        return replace(part, eps=tuple(grid))
 
     def _on_mip(self, test: Test) -> Part | str:
-        if self._column != "sound":
+        if self._own:
             return "the script's own removal of one random draw, which is not repeated"
         mip = self._reproduction.mip
         models = {model.info.name: model for model in mip.models} if mip else {}
-        lacking = [name for name in (test.a, test.b) if name not in models]
+        lacking = [name for name in test.models if name not in models]
         if lacking:
             return f"{' and '.join(lacking)} (maximum invariant perturbation)"
         pair = (models[test.a], models[test.b])
@@ -85,6 +105,14 @@ class Evidence:
         a, b = (model.steps[both].sum(1)[None] for model in pair)
         most = pair[0].grid * pair[0].steps.shape[1]
         return paired(f"{test.a} − {test.b}, share of pixel values", a, b, most=most, sign=test.sign)
+
+
+def borrowed_script(name: str, dataset: str) -> str:
+    """Whose script a model is under on one of the paper's data sets where none was published for it there."""
+    if has_script(name, dataset):
+        return ""
+    script = borrowed(name)
+    return script if has_script(script, dataset) else f"{script} on {DATASETS['cifar10']}"
 
 
 def by_base(

@@ -20,6 +20,7 @@ NUMBERS = (
     *("figure1", "figure2", "figure6", "text_numbers"),
 )
 STATEMENTS = ("figure5", "text_statements")
+_NEAR = 0.01 + 1e-9
 MEAN = "mean_of_19"  # the corruption of Table 1's rows Mean and Std
 
 
@@ -93,6 +94,7 @@ class PrintedMean:
         mean, std: as printed, fractions.
         recomputed, spread: mean and sample standard deviation (ddof 1) over the 19 corruptions.
         mean_matches, std_matches: equal at the two decimals of a percentage that are printed.
+        mean_near, std_near: no more than 0.01 apart, in percent, as rounding may leave them.
     """
 
     model: str
@@ -103,6 +105,8 @@ class PrintedMean:
     spread: float
     mean_matches: bool
     std_matches: bool
+    mean_near: bool
+    std_near: bool
 
 
 @cache
@@ -157,6 +161,8 @@ def printed_means() -> tuple[PrintedMean, ...]:
                 spread=spread / 100,
                 mean_matches=round(recomputed, 2) == round(100 * mean.accuracy, 2),
                 std_matches=round(spread, 2) == round(100 * std, 2),
+                mean_near=abs(recomputed - 100 * mean.accuracy) < _NEAR,
+                std_near=abs(spread - 100 * std) < _NEAR,
             )
         )
     return tuple(found)

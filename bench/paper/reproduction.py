@@ -11,6 +11,7 @@ from jaxtyping import Bool
 from bench.mip.results import MipResults
 from bench.protocols import SOUND, own_script
 from bench.results import Curve, ModelResult, Results, Setting
+from zoo.cifar10c import NAMES
 from zoo.grouped import Groups
 
 RELATIONS = ("same", "copy", "other")
@@ -31,6 +32,21 @@ class Corrupted:
     results: Results
     groups: Groups
     official: bool
+
+    @property
+    def whole(self) -> bool:
+        """Whether this is CIFAR-10-C: its files, and all 19 of them."""
+        return self.official and set(self.groups.names) == set(NAMES)
+
+    @property
+    def called(self) -> str:
+        """What the images are called: never CIFAR-10-C unless they are."""
+        if self.whole:
+            return "CIFAR-10-C"
+        count = f"{len(self.groups.names)} of {len(NAMES)}"
+        if self.official:
+            return f"{count} corruptions of CIFAR-10-C"
+        return f"{count} corruptions made here of {self.groups.base}"
 
     @property
     def bases(self) -> int:
@@ -79,7 +95,11 @@ class Reproduction:
             ``Results`` a protocol; sound ones and released ones. Curves should be independent.
         corrupted: for Table 1, one a protocol.
         mip: for Figure 5.
+        replicas: models that were trained with more than one seed, all of their trainings: ``NAME``, ``NAME@1``
+            and on, one ``Results`` a protocol.
         training: a sentence on how the weights were made, with epochs and seeds.
+        train: options with which ``bench train`` makes weights that are found here; by default those that name
+            the data.
         command: the command that made this page.
         versions: package name → version of what computed it.
         missing: models without weights, each with the command that trains it, by name.
@@ -94,10 +114,12 @@ class Reproduction:
     data_note: str = ""
     options: str = ""
     training: str = ""
+    train: str = ""
     sections: tuple[str, ...] = ()
     results: tuple[Results, ...] = ()
     corrupted: tuple[Corrupted, ...] = ()
     mip: MipResults | None = None
+    replicas: tuple[Results, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
     failed: tuple[str, ...] = ()
@@ -110,6 +132,16 @@ class Reproduction:
     def data_options(self) -> str:
         """What names the data on the command line."""
         return self.options or f"--dataset {self.dataset}"
+
+    @property
+    def corrupted_called(self) -> str:
+        """What the corrupted images are called: never CIFAR-10-C unless they are."""
+        return "; ".join(dict.fromkeys(each.called for each in self.corrupted))
+
+    @property
+    def made_here(self) -> bool:
+        """Whether there are corrupted images that were made here, and are not CIFAR-10-C."""
+        return any(not each.official for each in self.corrupted)
 
     def column(self, column: str) -> dict[str, Measured]:
         """The models of a column by name.
@@ -126,6 +158,13 @@ class Reproduction:
             for each in self.corrupted
             for name, measured in _column((each.results,), column, corrupted=True).items()
         }
+
+    def trainings(self, column: str) -> dict[str, list[Measured]]:
+        """As ``column``: all trainings of the models that have more than one, by the name of seed 0."""
+        found: dict[str, list[Measured]] = {}
+        for name, measured in _column(self.replicas, column).items():
+            found.setdefault(name.partition("@")[0], []).append(measured)
+        return {name: each for name, each in found.items() if len(each) > 1}
 
     @property
     def protocols(self) -> tuple[str, ...]:

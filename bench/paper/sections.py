@@ -45,11 +45,14 @@ SECTIONS = {
         Section("text", "Text", "numbers and bounds quoted in the text", "--all"),
     )
 }
+# the model that the released Parallel script trains: half of each batch are FGSM examples
+AS_RELEASED = {"parallel_gcnn": "parallel_gcnn.fgsm_mix"}
 DATASETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "cifar10c": "CIFAR-10-C"}
+_SHIPPED = "--weights-from cifar10-jpeg"
 _OBTAINED = {
-    "cifar10": "--dataset cifar10 --download",
+    "cifar10": f"--dataset cifar10 --download {_SHIPPED}",
     "cifar100": "--dataset cifar100 --download",
-    "cifar10c": "--dataset cifar10c --data-root PATH",
+    "cifar10c": f"--dataset cifar10c --data-root $DATA {_SHIPPED}",
 }
 
 
@@ -61,6 +64,12 @@ class Needed:
     attacks: tuple[str, ...]
     eps: tuple[float, ...]
     datasets: tuple[str, ...]
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """The models, and those that are shown beside them trained as the released script trains."""
+        beside = (AS_RELEASED[name] for name in self.models if self.attacks and name in AS_RELEASED)
+        return (*self.models, *beside)
 
 
 def numbers_of(section: str, dataset: str = "") -> tuple[Published, ...]:
@@ -94,7 +103,16 @@ def attack_of(row: Published) -> str:
 
 
 def remedy(sections: Iterable[str], dataset: str, options: str = "") -> str:
-    """The command that measures sections; ``options`` names the data where it is not the paper's own."""
+    """The command that measures sections; ``options`` names the data where it is not the paper's own.
+
+    On CIFAR-100, for which no weights are shipped, it trains the models first.
+    """
     asked = list(dict.fromkeys(sections))
     what = SECTIONS[asked[0]].option if len(asked) == 1 else "--all"
-    return f"bench reproduce {what} {options or _OBTAINED[dataset]} --budget full"
+    measure = f"bench reproduce {what} {options or _OBTAINED[dataset]} --budget full"
+    if options or dataset != "cifar100":
+        return measure
+    models = list(dict.fromkeys(row.name for each in asked for row in numbers_of(each, dataset)))
+    if len(models) == 1:
+        return f"bench train {models[0]} {_OBTAINED[dataset]} && {measure}"
+    return f"for m in {' '.join(models)}; do bench train $m {_OBTAINED[dataset]}; done && {measure}"

@@ -51,8 +51,8 @@ def curve_figures(rows: Sequence[Row], stem: str) -> list[CurveFigure]:
     """
     drawn = [row for row in rows if row.published.corruption in ("", MEAN)]
     figures = []
-    for name in dict.fromkeys(row.published.name for row in drawn if any(row.sides)):
-        inside = [row for row in drawn if row.published.name == name]
+    for name in dict.fromkeys(row.name for row in drawn if any(row.sides)):
+        inside = [row for row in drawn if row.name == name]
         attacks = list(dict.fromkeys(attack_of(row.published) for row in inside))
         svg = inline(_curves(name, inside, attacks), f"{stem}-{name}")
         figures.append(CurveFigure(name, svg, len(attacks)))

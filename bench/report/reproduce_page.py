@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.attacks import Request
 from bench.paper.across import across_protocols
-from bench.paper.compare import Row, rows, spread_over_corruptions
+from bench.paper.compare import Row, as_released, rows, spread_over_corruptions
+from bench.paper.outcome import FAILS, HOLDS
 from bench.paper.published import PrintedMean, Statement, printed_means, source
 from bench.paper.reproduction import COLUMNS, Corrupted, Measured, Reproduction
 from bench.paper.sections import DATASETS, SECTIONS, Section, remedy, statements_of
 from bench.paper.settings import points
-from bench.paper.verdicts import FAILS, HOLDS, difference_text, judge, p_text, points_text
+from bench.paper.trainings import over_trainings
+from bench.paper.verdicts import judge
+from bench.paper.wording import about_text, difference_text, eps_text, p_text, points_text
 from bench.protocols import PROTOCOLS
 from bench.report.format import params_text, slug
 from bench.report.page import environment, save
+from bench.report.provenance import origins
 from bench.results import Results
 from zoo.entries import PAPER_NAMES
 
@@ -37,11 +41,23 @@ _CLAIMS = {
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The rows of a section on one of the paper's data sets, and their figures by model."""
+    """The rows of a section on one of the paper's data sets, and their figures by model.
+
+    Attributes:
+        dataset: of the paper.
+        rows: what it prints, with ours.
+        beside: by model of ours, rows of the same numbers with a model trained as the released script trains.
+        figures: by model.
+        ours: what our images are called where they are not those of the paper's data set: corruptions that
+            were made here, or some of CIFAR-10-C's; else empty.
+        command: that measures what is missing.
+    """
 
     dataset: str
     rows: tuple[Row, ...]
+    beside: Mapping[tuple[str, int], Row]
     figures: tuple[CurveFigure, ...]
+    ours: str
     command: str
 
     @property
@@ -53,6 +69,12 @@ class Table:
     def partial(self) -> bool:
         """Whether something is measured and something is not."""
         return self.measured > 0 and not all(all(row.sides) for row in self.rows)
+
+    @property
+    def borrowed(self) -> dict[str, str]:
+        """Models no script was published for, and whose they are under."""
+        sides = ((row.name, side) for row in self.rows for side in row.sides)
+        return {name: side.borrowed for name, side in sides if side and side.borrowed}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +161,13 @@ def _tables(reproduction: Reproduction, section: Section, found: Sequence[Row], 
     tables = []
     for dataset in dict.fromkeys(row.published.dataset for row in found):
         inside = tuple(row for row in found if row.published.dataset == dataset)
-        figures = curve_figures(inside, f"{stem}-{section.id}-{dataset}") if section.id != "text" else []
-        tables.append(Table(dataset, inside, tuple(figures), inside[0].command))
+        beside = as_released(reproduction, section.id, dataset)
+        drawn = (*inside, *beside) if section.id != "text" else ()
+        figures = curve_figures(drawn, f"{stem}-{section.id}-{dataset}")
+        places = {(row.published.file, row.published.line): row for row in beside}
+        whole = dataset != "cifar10c" or all(each.whole for each in reproduction.corrupted)
+        ours = "" if whole else reproduction.corrupted_called
+        tables.append(Table(dataset, inside, places, tuple(figures), ours, inside[0].command))
     return tables
 
 
@@ -173,6 +200,8 @@ def _render(reproduction: Reproduction, stem: str) -> tuple[str, dict[str, bytes
         "difference": difference_text,
         "p": p_text,
         "points": points_text,
+        "eps": eps_text,
+        "about": about_text,
         "dataset": _dataset,
     }
     html = templates.get_template("reproduce.html.j2").render(
@@ -186,6 +215,9 @@ def _render(reproduction: Reproduction, stem: str) -> tuple[str, dict[str, bytes
         across_figure=figure,
         spreads=spread_rows(reproduction),
         mip_command=_removal_command(reproduction),
+        trainings=over_trainings(reproduction),
+        train_command=_train_command(reproduction),
+        origins=origins(reproduction),
         sets=sets,
         attacks=_attacks(sets),
         protocols=[protocol for protocol in PROTOCOLS.values() if protocol.label in labels],
@@ -196,6 +228,12 @@ def _render(reproduction: Reproduction, stem: str) -> tuple[str, dict[str, bytes
 def _removal_command(reproduction: Reproduction) -> str:
     here = reproduction.beside == "cifar10"  # Figure 5 is of its images
     return remedy(["figure5"], "cifar10", reproduction.data_options if here else "")
+
+
+def _train_command(reproduction: Reproduction) -> str:
+    """What would train and measure a second run of a model and more."""
+    measure = f"bench reproduce --all {reproduction.data_options} --budget full"
+    return f"bench train baseline_cnn@1 {reproduction.train or reproduction.data_options} && {measure}"
 
 
 def _dataset(name: str) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.paper.verdicts import FAILS, HOLDS, difference_text, p_text, points_text
+from bench.paper.outcome import FAILS, HOLDS
+from bench.paper.wording import difference_text, p_text, points_text
 from bench.report.format import slug
 from bench.report.page import environment, save
 from bench.stats import Share, Spread

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.paper.verdicts import FAILS, HOLDS, UNTOLD, difference_text, p_text
+from bench.paper.outcome import FAILS, HOLDS, UNTOLD
+from bench.paper.wording import difference_text, p_text
 from bench.tradeoff.claim import CLAIMS, CORNERS, CURRICULUM, Claim
 from bench.tradeoff.front import on_front
 from bench.tradeoff.results import CLEAN, FRONT, SPATIAL, Axis, Group, Replica, Tradeoff
