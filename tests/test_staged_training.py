@@ -139,7 +139,8 @@ def test_held_out_accuracy_by_hand() -> None:
     pixels, labels = torch.tensor(TEST.pixels), TEST.targets()
 
     def measured(**stage: float) -> float:
-        ours = dataclasses.replace(STAGED, stages=(Stage(until=1, **stage),))
+        share = 1.0 if "eps" in stage else 0.0
+        ours = dataclasses.replace(STAGED, share=share, stages=(Stage(until=1, **stage),))
         return held_out.accuracy(model, pixels, labels, ours, 16, "cpu")
 
     with torch.no_grad():
