@@ -163,18 +163,21 @@ def test_file_outside_the_directory_is_refused(tmp_path: Path) -> None:
 
 # the weights that ship
 
+CORNERS = ("rotate180", "rotate180+pgd_at", "cusp")  # of the trade-off, besides what the zoo registers
+
 
 def test_every_entry_ships_weights_for_digits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "SHIPPED", Path(registry.__file__).parent / "weights")
     kept = {key: record for key, record in zoo.shipped().items() if record.dataset == "digits"}
-    assert set(kept) == {f"digits/{name}" for name in zoo.names()}
+    corners = [f"{of}.{recipe}" for of in ("baseline_cnn", "equivariant_gcnn") for recipe in CORNERS]
+    assert set(kept) == {f"digits/{name}" for name in (*zoo.names(), *corners)}
     train, test = data.load("digits", "train"), data.load("digits", "test")
     for record in kept.values():
         assert record.data_sha256 == train.sha256
         assert (record.seed, record.clean_n) == (0, 360)
         assert record.recipe["name"] == zoo.entry(record.name).recipe
         assert record.clean_acc is not None
-        assert record.clean_acc >= 0.97
+        assert record.clean_acc >= (0.94 if record.recipe["name"] in CORNERS else 0.97)
         predicted = zoo.load_record(record)(test.images()).argmax(1)
         assert abs((predicted == test.targets()).double().mean().item() - record.clean_acc) <= 1 / 360
     assert sum(record.path.stat().st_size for record in kept.values()) < 10e6
