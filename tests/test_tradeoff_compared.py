@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bench.paper.verdicts import HOLDS, UNTOLD
+from bench.paper.outcome import HOLDS, UNTOLD
 from bench.tradeoff.claim import CORNERS, PERTURBATIONS
 from bench.tradeoff.results import SPATIAL, model_name
 from tests.tradeoff_factory import DRAWS, outcome, replica, tradeoff
@@ -99,3 +99,25 @@ def test_replicas_are_tested_on_the_seeds_that_both_models_have() -> None:
     assert ends.lead == (a - b).sum()
     assert ends.part is not None
     assert ends.part.difference.value == pytest.approx((a - b).mean() / DRAWS)
+
+
+@pytest.mark.parametrize(("third", "verdict"), [(30, HOLDS), (60, HOLDS), (70, UNTOLD)])
+def test_where_training_seeds_contradict_one_another_nothing_is_told(third: int, verdict: str) -> None:
+    """Two seeds fall from 150 to 60 images, which decides the sum; the third falls from 60, stays or rises."""
+    falls = [(150, 60), (150, 60), (60, third)]
+    recipes = dict(zip(PERTURBATIONS, (0, 1, 1, 1), strict=True))
+    found = outcome(
+        tradeoff(
+            *(
+                replica(model_name("baseline_cnn", recipe) + (f"@{seed}" if seed else ""), spatial=counts[at])
+                for recipe, at in recipes.items()
+                for seed, counts in enumerate(falls)
+            )
+        ),
+        "perturbations",
+    )
+    ends = found.tested[0]
+    assert ends.p < 0.001
+    assert ends.seeds_disagree is (verdict == UNTOLD)
+    assert found.verdict == verdict
+    assert ("Training seeds disagree on the first model and the last." in found.why) is (verdict == UNTOLD)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.paper.verdicts import FAILS, HOLDS, UNTOLD
+from bench.paper.outcome import FAILS, HOLDS, UNTOLD
 from bench.stats import mcnemar
 from bench.tradeoff.claim import CORNERS
 from bench.tradeoff.results import FRONT, SPATIAL, Tradeoff

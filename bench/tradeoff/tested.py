@@ -49,10 +49,15 @@ class Tested:
 
     @property
     def verdict(self) -> str:
-        """What the test says of the claimed direction."""
-        if self.part is None or self.p >= LEVEL:
+        """What the test says of the claimed direction; nothing where training seeds contradict one another."""
+        if self.part is None or self.p >= LEVEL or self.seeds_disagree:
             return NEITHER
         return AS_CLAIMED if self.part.toward else AGAINST
+
+    @property
+    def seeds_disagree(self) -> bool:
+        """Whether the difference is above zero for one training seed and below for another."""
+        return bool(self.by_seed) and min(self.by_seed) < 0 < max(self.by_seed)
 
 
 def compare(

@@ -184,7 +184,11 @@ def _fall(tested: Sequence[Tested]) -> tuple[str, list[str]]:
         ]
     reasons = []
     if tested[0].part is not None and tested[0].verdict == NEITHER:
-        reasons.append("These images cannot tell the first model from the last.")
+        reasons.append(
+            "Training seeds disagree on the first model and the last."
+            if tested[0].seeds_disagree
+            else "These images cannot tell the first model from the last."
+        )
     return UNTOLD, reasons
 
 
