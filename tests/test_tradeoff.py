@@ -216,6 +216,14 @@ def test_numbers_are_those_of_the_evaluations_alone(ran: Ran) -> None:
     assert found["pgd_0.05"]["n"] == 20
 
 
+def test_the_front_is_told(ran: Ran) -> None:
+    """At ε 0.6 nothing stands, so the model that is better under rotations dominates the other."""
+    front = {name for name, found in ran.models.items() if found["on_front"]}
+    accuracy = {name: found["accuracy"]["rotation_180"]["value"] for name, found in ran.models.items()}
+    assert {found["accuracy"]["front"]["value"] for found in ran.models.values()} == {0.0}
+    assert front == {name for name, value in accuracy.items() if value == max(accuracy.values())}
+
+
 def test_claims_that_need_more_models_cannot_be_told(ran: Ran) -> None:
     assert [each["id"] for each in ran.claims] == ["rotations", "perturbations", "curriculum"]
     assert {each["verdict"] for each in ran.claims} == {"cannot be told here"}

@@ -144,8 +144,8 @@ def _numbers(found: Tradeoff, group: Group) -> dict[str, Any]:
         "epochs": first.epochs,
         "front_attack": FRONT_NAMES[found.attack],
         "front_eps": found.setting.eps[-1],
-        "on_front": group in found.front(),
-        "on_front_nearby": group in found.front(NEARBY),
+        "on_front": group.name in {each.name for each in found.front()},
+        "on_front_nearby": group.name in {each.name for each in found.front(NEARBY)},
         "accuracy": accuracies,
     }
 
