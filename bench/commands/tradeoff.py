@@ -144,8 +144,8 @@ def _numbers(found: Tradeoff, group: Group) -> dict[str, Any]:
         "epochs": first.epochs,
         "front_attack": FRONT_NAMES[found.attack],
         "front_eps": found.setting.eps[-1],
-        "on_front": group.name in {each.name for each in found.front()},
-        "on_front_nearby": group.name in {each.name for each in found.front(NEARBY)},
+        "on_front": group in found.front(),
+        "on_front_nearby": group in found.front(NEARBY),
         "accuracy": accuracies,
     }
 
@@ -203,11 +203,11 @@ def _print_numbers(found: Tradeoff) -> None:
     table.add_column("seeds", justify="right")
     for axis in axes:
         table.add_column(found.words(axis).removeprefix("accuracy under "), justify="right", overflow="fold")
-    front = {group.name for group in found.front()}
+    front = found.front()
     for group in found.groups:
         shares = [found.share(group, axis) for axis in axes]
         table.add_row(
-            escape(group.name) + (" *" if group.name in front else ""),
+            escape(group.name) + (" *" if group in front else ""),
             str(len(group.replicas)),
             *("–" if share is None else percent(share) for share in shares),
         )

@@ -81,7 +81,7 @@ def write_tradeoff_page(tradeoff: Tradeoff, directory: Path) -> Path:
 
 def rows(tradeoff: Tradeoff, axes: Sequence[tuple[Axis, bool]]) -> tuple[Row, ...]:
     """The models in order, with their accuracies on axes; a true flag asks for those of clean-right images."""
-    wide, nearby = ({group.name for group in tradeoff.front(axis)} for axis in (SPATIAL, NEARBY))
+    wide, nearby = (tradeoff.front(axis) for axis in (SPATIAL, NEARBY))
     return tuple(
         Row(
             number=i + 1,
@@ -89,8 +89,8 @@ def rows(tradeoff: Tradeoff, axes: Sequence[tuple[Axis, bool]]) -> tuple[Row, ..
             images=tuple(sorted({each.images for each in group.replicas if each.images is not None})),
             epochs=tuple(sorted({each.epochs for each in group.replicas if each.epochs is not None})),
             numbers=tuple(_number(tradeoff, group, axis, given) for axis, given in axes),
-            wide=group.name in wide,
-            nearby=group.name in nearby,
+            wide=group in wide,
+            nearby=group in nearby,
         )
         for i, group in enumerate(tradeoff.groups)
     )

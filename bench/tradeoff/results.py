@@ -69,9 +69,9 @@ class Replica:
         return design_of(self.info.name) if self.info.origin == "zoo" else self.info.name
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Group:
-    """The replicas of one architecture and recipe, by seed."""
+    """The replicas of one architecture and recipe, by seed; equal to another of the same networks."""
 
     name: str
     replicas: tuple[Replica, ...]
