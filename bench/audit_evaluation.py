@@ -44,12 +44,12 @@ def prepare_audit(ask: Ask, mode: str) -> AuditEvaluation:
     names = ("fgsm", "pgd") if ask.norm == "linf" else ("foolbox:fgsm", "pgd")
     requests = parse_requests(names, norm=ask.norm, params={})
     evaluation = prepare(replace(ask, n=n, requests=requests, independent=False, suspect=True))
-    return audit_of(evaluation, mode)
+    return audit_of(evaluation, mode, n)
 
 
-def audit_of(evaluation: Evaluation, mode: str) -> AuditEvaluation:
-    """The audit of an evaluation's models, on its first 200 images at most."""
-    base = replace(evaluation.setting, n=min(DEFAULT_N, evaluation.setting.n), curve="cumulative")
+def audit_of(evaluation: Evaluation, mode: str, n: int) -> AuditEvaluation:
+    """The audit of an evaluation's models, on the first ``n`` of its images."""
+    base = replace(evaluation.setting, n=n, curve="cumulative")
     setting = AuditSetting(
         mode=mode,
         base=base,

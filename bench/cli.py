@@ -126,7 +126,10 @@ def _attack_options(sub: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--seeds", type=int, metavar="K", help="repeat with K seeds, from --seed on (default 1)"
     )
-    group.add_argument("--audit", choices=("quick", "full"), help="then audit: may the numbers be believed?")
+    group.add_argument(
+        "--audit", choices=("quick", "full"),
+        help="then audit, on the first 200 images at most: may the numbers be believed?",
+    )  # fmt: skip
 
 
 def _run_options(sub: argparse.ArgumentParser) -> None:

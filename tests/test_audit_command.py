@@ -10,7 +10,10 @@ import pytest
 
 from bench import leaderboard
 from bench.audit import CHECKS
+from bench.audit_collect import AuditResults
+from bench.audit_evaluation import AuditEvaluation
 from bench.audit_plan import chosen_eps
+from bench.run import Failure
 from tests.own import call, write_models
 
 Capture = pytest.CaptureFixture[str]
@@ -65,6 +68,28 @@ def test_a_run_with_an_audit_marks_its_rows(capsys: Capture, no_page: None) -> N
     )  # fmt: skip
     assert answer.code == 0
     assert {row["audit"] for row in json.loads(answer.out)} == {"believable"}
+
+
+def test_an_audit_takes_the_images_asked_for_and_a_run_gives_it_few(
+    capsys: Capture, no_page: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = []
+
+    def noted(audit: AuditEvaluation, *_: object) -> tuple[AuditResults, tuple[Failure, ...]]:
+        taken.append(audit.setting.base.n)
+        raise SystemExit(0)
+
+    monkeypatch.setattr("bench.commands.audit.audited", noted)
+    monkeypatch.setattr("bench.commands.run.audited", noted)
+    chosen = ("--model", "baseline_cnn_4", "--workers", 1)
+    for words in (
+        ("audit", *chosen),
+        ("audit", *chosen, "--n", 250),
+        ("run", *chosen, "--attacks", "fgsm", "--eps", "0", "--n", 250, "--audit", "quick"),
+        ("run", *chosen, "--attacks", "fgsm", "--eps", "0", "--n", 40, "--audit", "quick"),
+    ):
+        assert call(capsys, *words).code == 0
+    assert taken == [200, 250, 200, 40]
 
 
 def test_attacks_that_fail_are_named_and_the_probe_still_speaks(

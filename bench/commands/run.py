@@ -13,7 +13,7 @@ from pathlib import Path
 from bench import leaderboard
 from bench.attacks import Request, parse_requests
 from bench.audit_collect import AuditResults, audit_history, verdicts
-from bench.audit_evaluation import audit_of
+from bench.audit_evaluation import DEFAULT_N, audit_of
 from bench.cell import Scalar
 from bench.commands.audit import audited
 from bench.commands.audit_screen import audit_table
@@ -47,7 +47,8 @@ def execute(options: Namespace) -> int:
     audits: AuditResults | None = None
     if options.audit:
         (evaluation,) = evaluations
-        audits, faults = audited(audit_of(evaluation, options.audit), store, workers)
+        n = min(DEFAULT_N, evaluation.setting.n)
+        audits, faults = audited(audit_of(evaluation, options.audit, n), store, workers)
         failures += faults
     history = audit_history(store)
     marks = verdicts(history)
