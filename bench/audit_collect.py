@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
-from bench.audit import FULL, QUICK, Audit, Finding, probe_findings, skipped
+from bench.audit import FULL, QUICK, Audit, Finding, probe_findings, skipped, unmade
 from bench.audit import findings_attacks as of
 from bench.audit.checks import CHECKS
 from bench.audit_plan import (
@@ -30,6 +30,7 @@ from bench.store import Store
 
 Standing = Bool[np.ndarray, " n"]
 Measured = tuple[Clean, Curve]
+PLAIN = ("half", "one", "zero clean", "zero")  # where PGD is in both modes and fails only if the model does
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -129,11 +130,9 @@ def verdicts(audits: Iterable[AuditResults]) -> dict[tuple[str, str], str]:
 def _setting(fields: Mapping[str, Any]) -> AuditSetting:
     base = fields["base"]
     return AuditSetting(
-        **{
-            **fields,
-            "base": Setting(**{**base, "eps": tuple(base["eps"])}),
-            "surrogates": tuple(fields["surrogates"]),
-        }
+        mode=fields["mode"],
+        base=Setting(**{**base, "eps": tuple(base["eps"])}),
+        surrogates=tuple(fields["surrogates"]),
     )
 
 
@@ -174,31 +173,35 @@ def _attack_findings(
     later: Mapping[str, Measured | None],
     eps: float | None,
 ) -> list[Finding]:
-    """The findings that come from attacks; a check whose runs are not whole is skipped with the reason."""
+    """The findings that come from attacks.
+
+    A check whose runs are not whole is skipped with the reason, but flagged where plain PGD failed.
+    """
     standing = _standing(first, later, setting, eps)
 
     def check(id: str, names: Sequence[str], function: Callable[..., Finding]) -> Finding:
         missing = [name for name in names if name not in standing]
         if missing:
-            return skipped(id, f"There is no whole run {missing[0]!r} to judge by.")
+            reason = f"There is no whole run {missing[0]!r} to judge by."
+            return unmade(id, reason) if missing[0] in PLAIN else skipped(id, reason)
         return function(*(standing[name] for name in names))
 
     found = [
         check("C8", ("fgsm", "pgd"), of.c8),
-        check("C10", ("half",), lambda half: of.c10(half, setting.classes)),
+        check("C10", ("half",), lambda half: of.c10(half, _whole(first["far"])[0].label)),
         check("C11", ("one",), of.c11),
         check("C23", ("zero", "zero clean"), of.c23),
         _judged({**first, **later}),
     ]
+    grid = setting.base.eps
     if setting.mode == QUICK:
         return [*found, skipped("C7", "Black-box attacks belong to the full audit.")]
-    grid = first["independent"]
     return [
         *found,
         check("C7", ("white", "square", "noise"), lambda white, *black: of.c7(white, black[0] & black[1])),
-        check("C9", ("independent",), lambda _: of.c9(_curve(grid).standing, setting.base.eps)),
+        check("C9", ("independent",), lambda _: of.c9(_whole(first["independent"])[1].standing, grid)),
         check("C12", ("independent", "more steps"), of.c12),
-        check("C13", ("10 restarts", "20 restarts"), of.c13),
+        check("C13", ("independent", "20 restarts"), of.c13),
         check("C14", ("independent", *STEP_SIZES), lambda own, *other: of.c14(own, _by_name(other))),
         check("C16", ("independent", "best"), of.c16),
         check("C18", ("transfer", "white"), of.c18)
@@ -206,6 +209,7 @@ def _attack_findings(
         else skipped("C18", "The zoo has no weights for this data set to transfer from."),
         check("C19", ("noise", "white"), of.c19),
         check("C26", ("independent", "margin", "targeted"), lambda pgd, *aim: of.c26(pgd, aim[0] & aim[1])),
+        check("C33", ("independent", "white"), of.c33),
     ]
 
 
@@ -249,10 +253,10 @@ def _marked(mark: str, runs: Mapping[str, Measured | None]) -> Bool[np.ndarray, 
     return found
 
 
-def _curve(measured: Measured | None) -> Curve:
+def _whole(measured: Measured | None) -> Measured:
     if measured is None:
-        raise ValueError("a run that is not whole has no curve")
-    return measured[1]
+        raise ValueError("a run that is not whole has no results")
+    return measured
 
 
 def _by_name(standing: Sequence[Standing]) -> dict[str, Standing]:

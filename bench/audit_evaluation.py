@@ -53,7 +53,6 @@ def audit_of(evaluation: Evaluation, mode: str, n: int) -> AuditEvaluation:
     setting = AuditSetting(
         mode=mode,
         base=base,
-        classes=len(evaluation.data.classes),
         surrogates=_surrogates(base_of(evaluation.data)[0]),
     )
     return AuditEvaluation(setting=setting, evaluation=evaluation)

@@ -70,7 +70,7 @@ def made(results: Results, found: Flags, mode: str = "quick", **eps: float) -> A
         for info in infos
     )
     return AuditResults(
-        setting=AuditSetting(mode=mode, base=results.setting, classes=10),
+        setting=AuditSetting(mode=mode, base=results.setting),
         models=tuple(infos),
         audits=audits,
         eps=eps,

@@ -103,7 +103,19 @@ def test_attacks_that_fail_are_named_and_the_probe_still_speaks(
     status = {check["id"]: check["status"] for check in audit["checks"]}
     assert audit["verdict"] == "not_believable"
     assert status["C4"] == "fail"
-    assert status["C11"] == "skip"
+    assert (status["C8"], status["C10"], status["C11"], status["C23"]) == ("skip", "fail", "fail", "fail")
+
+
+def test_a_model_that_raises_only_far_from_its_images_is_not_believable(
+    capsys: Capture, no_page: None, tmp_path: Path
+) -> None:
+    model = f"{write_models(tmp_path)}:raises_far_off"
+    answer = call(capsys, *QUICK, "--model", model, "--json")
+    assert answer.code == 1
+    (audit,) = json.loads(answer.out)
+    status = {check["id"]: check["status"] for check in audit["checks"]}
+    assert (status["C10"], status["C11"], status["C23"]) == ("fail", "fail", "pass")
+    assert audit["verdict"] == "not_believable"
 
 
 def test_the_page_has_the_audit(capsys: Capture) -> None:

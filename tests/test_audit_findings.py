@@ -16,7 +16,7 @@ from bench.audit import findings_probe as answers
 from bench.audit.findings import found, lower_bound
 
 FATAL = {"C1", "C2", "C3", "C4", "C5", "C7", "C10", "C11", "C21", "C23", "C24", "C25", "C30"}
-STRENGTH = {"C8", "C9", "C12", "C13", "C14", "C15", "C16", "C18", "C19", "C26"}
+STRENGTH = {"C8", "C9", "C12", "C13", "C14", "C15", "C16", "C18", "C19", "C26", "C33"}
 
 
 def stand(k: int, n: int = 100) -> np.ndarray:
@@ -28,7 +28,7 @@ def test_the_classes_are_as_documented() -> None:
     kinds = {kind: {id for id, each in CHECKS.items() if each.kind == kind} for kind in ("fatal", "strength")}
     assert kinds == {"fatal": FATAL, "strength": STRENGTH}
     assert {each.kind for each in CHECKS.values()} == {"fatal", "strength", "inform"}
-    assert list(CHECKS) == [f"C{number}" for number in range(1, 33)]
+    assert list(CHECKS) == [f"C{number}" for number in range(1, 34)]
     assert {each.cost for each in CHECKS.values()} == {"stored", "probe", "run"}
     assert all(FULL in each.modes and set(each.modes) <= {QUICK, FULL} for each in CHECKS.values())
     assert all(
@@ -80,10 +80,16 @@ def test_c9_looks_at_every_step_of_the_grid() -> None:
 
 
 def test_c10_allows_two_standard_errors_above_chance() -> None:
-    # K = 10, n = 100: 0.1 + 2·0.03
-    assert attacks.c10(stand(16), 10).status == "pass"
-    flagged = attacks.c10(stand(17), 10)
+    label = np.arange(100) % 10  # 0.1 + 2·0.03
+    assert attacks.c10(stand(16), label).status == "pass"
+    flagged = attacks.c10(stand(17), label)
     assert (flagged.status, flagged.threshold) == ("fail", pytest.approx(0.16))
+
+
+def test_c10_knows_that_one_answer_is_right_on_all_of_the_commonest_class() -> None:
+    label = np.arange(100) >= 90  # 90 of one class, 10 of the other: 0.9 + 2·0.03
+    assert attacks.c10(stand(96), label.astype(np.int64)).status == "pass"
+    assert attacks.c10(stand(97), label.astype(np.int64)).status == "fail"
 
 
 def test_c11_allows_no_survivor() -> None:
@@ -92,7 +98,7 @@ def test_c11_allows_no_survivor() -> None:
     assert attacks.c11(stand(1)).images == (0,)
 
 
-@pytest.mark.parametrize("check", [attacks.c12, attacks.c13, attacks.c16, attacks.c26])
+@pytest.mark.parametrize("check", [attacks.c12, attacks.c13, attacks.c16, attacks.c26, attacks.c33])
 def test_stronger_attacks_must_gain_for_sure(check) -> None:
     assert check(stand(50), stand(50)).status == "pass"
     assert check(stand(50), stand(49)).status == "pass"

@@ -6,8 +6,9 @@ otherwise than a clean one. ``CHECKS`` lists what is looked at, ``bench.audit.pr
 verdict. Importing this package loads no torch.
 """
 
-from bench.audit.checks import CHECKS, FULL, QUICK, Check
-from bench.audit.findings import Finding, skipped
+from bench.audit.check import FULL, QUICK, Check
+from bench.audit.checks import CHECKS
+from bench.audit.findings import Finding, skipped, unmade
 from bench.audit.findings_probe import probe_findings
 from bench.audit.verdict import Audit, to_json
 
@@ -21,4 +22,5 @@ __all__ = [
     "probe_findings",
     "skipped",
     "to_json",
+    "unmade",
 ]

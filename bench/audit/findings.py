@@ -61,6 +61,11 @@ def skipped(id: str, reason: str) -> Finding:
     return Finding(id=id, status="skip", value=None, threshold=CHECKS[id].threshold, detail=reason)
 
 
+def unmade(id: str, reason: str) -> Finding:
+    """The finding of a fatal check that the model itself prevents, which flags it."""
+    return Finding(id=id, status="fail", value=None, threshold=CHECKS[id].threshold, detail=reason)
+
+
 def limit_of(id: str) -> float:
     """The threshold of a check; 0 where any occurrence is flagged."""
     return CHECKS[id].threshold or 0.0
