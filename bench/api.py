@@ -16,9 +16,11 @@ from bench.cell import Scalar
 from bench.errors import CellError, UsageError, nearest
 from bench.evaluation import Ask, Evaluation, make_setting, run_evaluation
 from bench.executors import Bench, InProcess
+from bench.own_code import code_digest
+from bench.own_models import state_digest
 from bench.plan import SHARD
 from bench.results import ModelInfo, Results
-from bench.sources import DataSource, ModelSource, deployed, probe, tensors_digest
+from bench.sources import DataSource, ModelSource, deployed, probe
 from bench.store import MemoryStore, Store
 
 
@@ -97,7 +99,7 @@ def evaluate(
     )
     info = ModelInfo(
         name=name,
-        weights=tensors_digest(model),
+        weights=hashlib.sha256(f"{state_digest(model)} {code_digest(model)}".encode()).hexdigest(),
         trained_on="unknown",
         parameters=sum(p.numel() for p in model.parameters()),
         origin="python",
@@ -120,7 +122,7 @@ def evaluate(
 
 def _bench(source: DataSource, data: ArrayData, info: ModelInfo, model: nn.Module) -> Bench:
     ready = deployed(model, "cpu")
-    probe(info.name, ready, data.images(0, min(SHARD, len(data))), len(data.classes))
+    probe(info.name, ready, data.images(0, min(SHARD, len(data))), len(data.classes), more=True)
     bench = Bench()
     bench.keep_data(source, data)
     bench.keep_model(info.weights, "cpu", ready)

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
-import importlib.util
-import inspect
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -16,13 +12,13 @@ import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 
+from bench import own_models
 from bench.errors import UsageError, nearest
+from bench.own_code import code_digest
 from bench.results import ModelInfo
 from zoo import data as zoo_data
 from zoo import entries, registry
 from zoo.deployment import deploy
-
-ENTRY_POINTS = "symbench.models"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +68,9 @@ class ModelSource:
         """The model with its weights, as its author made it; not yet frozen or deployed."""
         if self.kind == "zoo":
             return registry.load_record(self.record())
-        model = _call(self._factory(), self.name)
+        model = own_models.made(self._factory(), self.name)
         if self.weights is not None:
-            _load_weights(model, Path(self.weights), self.name)
+            own_models.load_weights(model, Path(self.weights), self.name)
         return model
 
     def record(self) -> registry.WeightsRecord:
@@ -82,28 +78,23 @@ class ModelSource:
         return registry.find(self.target, self.dataset, weights_from=self.weights)
 
     def _factory(self) -> Any:
-        return _entry_point(self.target) if self.kind == "entry point" else _from_file(self.target)
+        return (
+            own_models.entry_point(self.target)
+            if self.kind == "entry point"
+            else own_models.from_file(self.target)
+        )
 
     def digest(self, model: nn.Module) -> str:
-        """sha256 of what the model computes with: the checkpoint, or for foreign models tensors and code."""
+        """sha256 of what the model computes with: the checkpoint, or for foreign models state and code.
+
+        Code is the user's own files as ``bench.own_code`` finds them.
+        """
         if self.kind == "zoo":
             return self.record().sha256
+        factory = self._factory()
+        code = code_digest(model, own_models.module_of(self.kind, self.target), factory)
         # The name too: two factories of one file may give equal tensors that compute different things.
-        total = hashlib.sha256(f"{self.name} {tensors_digest(model)}".encode())
-        for file in self._code():
-            total.update(file.read_bytes())
-        return total.hexdigest()
-
-    def _code(self) -> list[Path]:
-        """The files that hold the factory: the one named, and the one it was imported from."""
-        named = [Path(self.target.rpartition(":")[0])] if self.kind == "file" else []
-        try:
-            found = inspect.getsourcefile(inspect.unwrap(self._factory()))
-        except TypeError:  # a partial or another callable object, whose code lies nowhere in particular
-            found = None
-        if found and not any(Path(found).samefile(file) for file in named):
-            named.append(Path(found))
-        return named
+        return hashlib.sha256(f"{self.name} {own_models.state_digest(model)} {code}".encode()).hexdigest()
 
 
 def find_model(
@@ -164,14 +155,14 @@ def find_source(target: str, *, dataset: str, weights: str | None, weights_from:
         return ModelSource(kind="file", name=name, target=target, dataset=dataset, weights=weights)
     if target.endswith(".py"):
         raise UsageError(f"{target!r} names a file but no factory; write {target}:FUNCTION")
-    if target in entry_points():
+    if target in own_models.entry_points():
         return ModelSource(kind="entry point", name=target, target=target, dataset=dataset, weights=weights)
     try:
-        entries.parsed(target)
+        name = entries.parsed(target).name
     except entries.UnknownModel:
-        known = [*entries.ENTRIES, *entry_points()]
+        known = [*entries.ENTRIES, *own_models.entry_points()]
         raise UsageError(f"unknown model {target!r}; {nearest(target, known)}") from None
-    return ModelSource(kind="zoo", name=target, target=target, dataset=dataset, weights=weights_from)
+    return ModelSource(kind="zoo", name=name, target=name, dataset=dataset, weights=weights_from)
 
 
 def deployed(model: nn.Module, device: str) -> nn.Module:
@@ -203,7 +194,13 @@ class Images(Protocol):
 
 
 def probe(
-    name: str, model: nn.Module, x: Float[Tensor, "n c h w"], classes: int, *, finite: bool = True
+    name: str,
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    classes: int,
+    *,
+    finite: bool = True,
+    more: bool = False,
 ) -> None:
     """Looks once whether a model can be measured at all.
 
@@ -213,6 +210,7 @@ def probe(
         x: the first batch (n, c, h, w) in [0, 1].
         classes: number of classes in the data.
         finite: whether logits must be.
+        more: whether there may be more logits than classes in the data.
 
     Raises:
         UsageError: it raises, gives logits of a wrong shape, or gives NaN.
@@ -228,90 +226,12 @@ def probe(
         ) from fault
     if not isinstance(logits, Tensor):
         raise UsageError(f"model {name!r} gives a {type(logits).__name__}; it must give a tensor of logits")
-    if logits.ndim != 2 or len(logits) != len(x) or logits.shape[1] < max(2, classes):
+    least = max(2, classes)
+    wide = logits.shape[1] if logits.ndim == 2 else 0
+    if len(logits) != len(x) or wide < least or (wide > least and not more):
         raise UsageError(
             f"model {name!r} gives logits of shape {tuple(logits.shape)} for {len(x)} images of {classes} "
-            f"classes; it must give ({len(x)}, {classes})"
+            f"classes; it must give ({len(x)}, {least})"
         )
     if finite and not torch.isfinite(logits).all():
         raise UsageError(f"model {name!r} gives NaN or infinite logits on its first batch of clean images")
-
-
-def tensors_digest(model: nn.Module) -> str:
-    """sha256 of all parameters and buffers with their names, types and shapes."""
-    total = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        if isinstance(value, Tensor):
-            array = value.detach().cpu().contiguous()
-            total.update(f"{name} {array.dtype} {tuple(array.shape)};".encode())
-            total.update(array.flatten().view(torch.uint8).numpy().tobytes())
-    return total.hexdigest()
-
-
-def entry_points() -> dict[str, Any]:
-    """Installed models by name, from the entry-point group ``symbench.models``."""
-    return {point.name: point for point in importlib.metadata.entry_points(group=ENTRY_POINTS)}
-
-
-def _entry_point(name: str) -> Any:
-    try:
-        return entry_points()[name].load()
-    except Exception as fault:
-        raise UsageError(f"entry point {name!r} of {ENTRY_POINTS} cannot be loaded: {fault}") from fault
-
-
-def _from_file(target: str) -> Any:
-    path, _, factory = target.rpartition(":")
-    file = Path(path)
-    if not file.is_file():
-        raise UsageError(f"no model file {path!r}; give --model path/to/file.py:factory")
-    spec = importlib.util.spec_from_file_location(f"symbench_model_{file.stem}", file)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"{path!r} cannot be imported as Python")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as fault:
-        raise UsageError(f"{path!r} raised {type(fault).__name__} when imported: {fault}") from fault
-    found = getattr(module, factory, None)
-    if not callable(found):
-        public = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
-        raise UsageError(f"{path!r} has no function {factory!r}; {nearest(factory, public)}")
-    return found
-
-
-def _call(factory: Any, name: str) -> nn.Module:
-    # A factory that initialises at random must give the same model in every worker.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        try:
-            model = factory()
-        except Exception as fault:
-            raise UsageError(f"the factory of {name!r} raised {type(fault).__name__}: {fault}") from fault
-    if not isinstance(model, nn.Module):
-        raise UsageError(f"the factory of {name!r} gives a {type(model).__name__}, not a torch.nn.Module")
-    return model
-
-
-def _load_weights(model: nn.Module, path: Path, name: str) -> None:
-    if not path.is_file():
-        raise UsageError(f"no weights file {str(path)!r}")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            state = state.get("state_dict", state)
-    except Exception as fault:
-        raise UsageError(
-            f"{str(path)!r} is no weights file that can be read safely ({type(fault).__name__}); "
-            "give a .safetensors file or a .pt file of plain tensors"
-        ) from fault
-    try:
-        model.load_state_dict(state, strict=True)
-    except (RuntimeError, AttributeError, TypeError) as fault:
-        reason = " ".join(str(fault).split())[:300]
-        raise UsageError(f"{str(path)!r} does not fit model {name!r}: {reason}") from fault

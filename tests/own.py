@@ -48,6 +48,15 @@ class NoGradients(Net):
         return super().forward(x)
 
 
+class RaisesFarOff(Net):
+    """Raises where the left edge, dark in all digits, is bright."""
+
+    def forward(self, x):
+        if x[..., 0].max() > 0.4:
+            raise RuntimeError("this is no digit")
+        return super().forward(x)
+
+
 class Raises(Net):
     def forward(self, x):
         raise RuntimeError("two\\nlines")
@@ -65,8 +74,12 @@ def doubled(): return Doubled()
 def nan(): return NaN()
 def nan_under_attack(): return NaNUnderAttack()
 def no_gradients(): return NoGradients()
+def raises_far_off(): return RaisesFarOff()
 def raises(): return Raises()
 def few_classes(): return Net(classes=3)
+def two_classes(): return Net(classes=2)
+def many_classes(): return Net(classes=11)
+def lazy(): return nn.Sequential(nn.Flatten(), nn.LazyLinear(10))
 def a_tuple(): return type("Pair", (Net,), {"forward": lambda self, x: (x, x)})()
 def no_module(): return "a model"
 def failing(): raise ValueError("cannot be built")

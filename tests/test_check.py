@@ -194,7 +194,10 @@ REFUSED = {
     "no file": (("--model", "own.py:net", "--against", "nowhere.csv"), ("nowhere.csv",)),
     "no model": ((), ("--model",)),
     "no workers": (("--model", "own.py:net", "--workers", 0), ("--workers is 0",)),
-    "other images": (("--model", "own.py:net", "--dataset", "folder:images"), ("images", "no rows on these images")),
+    "other images": (
+        ("--model", "own.py:two_classes", "--dataset", "folder:images"),
+        ("images", "no rows on these images"),
+    ),
 }  # fmt: skip
 
 

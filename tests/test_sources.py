@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
 
 import zoo
+from bench import own_models
 from bench.errors import UsageError
-from bench.sources import DataSource, ModelSource, deployed, find_model, probe, tensors_digest
+from bench.own_code import code_digest, source_files
+from bench.own_models import state_digest
+from bench.sources import DataSource, ModelSource, deployed, find_model, probe
 from tests.own import MODELS, write_models
 from tests.toys import linear_problem
 from zoo import registry
@@ -48,7 +55,7 @@ def test_an_own_model_is_its_tensors_its_name_and_its_code(tmp_path: Path) -> No
 def test_two_factories_with_equal_tensors_are_two_models(tmp_path: Path) -> None:
     file = write_models(tmp_path)
     (net, net_info), (doubled, doubled_info) = find(f"{file}:net"), find(f"{file}:doubled")
-    assert tensors_digest(net.build()) == tensors_digest(doubled.build())
+    assert state_digest(net.build()) == state_digest(doubled.build())
     assert net_info.weights != doubled_info.weights
 
 
@@ -71,6 +78,106 @@ def test_the_code_of_an_imported_factory_counts_too(tmp_path: Path, monkeypatch:
     library.write_text(MODELS + "# changed\n")
     assert source.digest(source.build()) != before.weights
     sys.modules.pop("imported_library")
+
+
+def write_project(folder: Path, scale: str) -> str:
+    """A factory in one file, its network in another, and what that computes with in a third."""
+    folder.mkdir(exist_ok=True)
+    (folder / "project_scale.py").write_text(f"SCALE = {scale}\n")
+    (folder / "project_net.py").write_text(
+        "import torch\nimport project_scale\n\n\nclass Net(torch.nn.Linear):\n"
+        "    def forward(self, x):\n        return project_scale.SCALE * super().forward(x.flatten(1))\n"
+    )
+    (folder / "project.py").write_text(
+        "from project_net import Net\n\n\ndef small():\n    return Net(256, 10)\n"
+    )
+    return f"{folder / 'project.py'}:small"
+
+
+@pytest.fixture
+def _forgotten() -> Iterator[None]:
+    """What a project's files were imported as, and where from, ends with the test."""
+    path, opened = list(sys.path), set(own_models._opened)
+    yield
+    sys.path[:] = path
+    own_models._opened.clear()
+    own_models._opened.update(opened)
+    for name in [name for name in sys.modules if name.startswith("project_")]:
+        sys.modules.pop(name)
+
+
+@pytest.mark.usefixtures("_forgotten")
+def test_a_model_file_imports_its_neighbours_and_their_code_counts(tmp_path: Path) -> None:
+    target = write_project(tmp_path, "1.0")
+    source, before = find(target)
+    assert source.digest(source.build()) == before.weights
+    write_project(tmp_path, "-1.0")
+    assert source.digest(source.build()) != before.weights
+    write_project(tmp_path, "1.0")
+    assert source.digest(source.build()) == before.weights
+
+
+@pytest.mark.usefixtures("_forgotten")
+def test_neighbours_of_one_name_are_refused_in_one_run(tmp_path: Path) -> None:
+    find(write_project(tmp_path / "a", "1.0"))
+    with pytest.raises(UsageError, match="measure them in separate runs"):
+        find(write_project(tmp_path / "b", "-1.0"))
+
+
+def test_only_files_of_the_users_own_count(tmp_path: Path) -> None:
+    source, _ = find(f"{write_models(tmp_path)}:net")
+    module = own_models.module_of("file", source.target)
+    assert source_files(source.build(), module) == [(tmp_path / "own.py").resolve()]
+
+
+@pytest.mark.usefixtures("_forgotten")
+def test_the_digest_does_not_depend_on_what_else_was_loaded(tmp_path: Path) -> None:
+    package = tmp_path / "project_net"
+    package.mkdir()
+    (package / "__init__.py").write_text("from torch.nn import Linear\nfrom . import used\n")
+    (package / "used.py").write_text("")
+    (package / "lazy.py").write_text("")
+    (tmp_path / "project.py").write_text(
+        "from project_net import Linear\n\n\ndef small():\n    return Linear(256, 10)\n"
+    )
+    source, before = find(f"{tmp_path / 'project.py'}:small")
+    importlib.import_module("project_net.lazy")
+    assert source.digest(source.build()) == before.weights
+    files = source_files(source.build(), own_models.module_of("file", source.target))
+    assert [file.name for file in files] == ["project.py", "__init__.py", "used.py"]
+
+
+def test_plain_attributes_count_and_the_mode_does_not() -> None:
+    class Rounds(nn.Linear):
+        def __init__(self, levels: object) -> None:
+            super().__init__(4, 2)
+            nn.init.zeros_(self.weight)
+            nn.init.zeros_(self.bias)
+            self.levels = levels
+
+    values = (2, 3, 2.0, "2", None, (2,), (2, 3), {"a": 2}, torch.ones(2), np.ones(2), np.ones(3))
+    assert len({state_digest(Rounds(value)) for value in values}) == len(values)
+    assert state_digest(Rounds(2)) == state_digest(Rounds(2).eval())
+    assert state_digest(nn.Conv2d(1, 1, 3, stride=1, bias=False)) != state_digest(
+        nn.Conv2d(1, 1, 3, stride=2, bias=False)
+    )
+
+
+def test_code_in_no_file_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    def noted(text: str) -> nn.Module:
+        notebook = ModuleType("notebook_of_ours")
+        monkeypatch.setitem(sys.modules, "notebook_of_ours", notebook)
+        exec(f"from torch import nn\nclass Net(nn.Identity):\n    {text}\n", notebook.__dict__)
+        return notebook.Net()
+
+    same, other = "def forward(self, x): return x", "def forward(self, x): return -x"
+    assert code_digest(noted(same)) == code_digest(noted(same)) != code_digest(noted(other))
+
+
+def test_a_zoo_model_has_one_name() -> None:
+    assert {
+        find(name)[1].name for name in ("baseline_cnn_4", "baseline_cnn_4@0", "baseline_cnn_4.standard")
+    } == {"baseline_cnn_4"}
 
 
 @pytest.mark.parametrize("factory", ["functools.partial(Net, 10)", "Net", "Maker()", "lambda: Net()"])
@@ -124,7 +231,7 @@ class Point:
     """An entry point as an installed package declares it."""
 
     def __init__(self, name: str, target: Any) -> None:
-        self.name, self._target = name, target
+        self.name, self._target, self.module = name, target, __name__
 
     def load(self) -> Any:
         if isinstance(self._target, Exception):
@@ -202,7 +309,7 @@ def test_the_digest_of_tensors_sees_names_types_shapes_and_bits() -> None:
 
     zeros = torch.zeros(2, 3)
     digests = {
-        tensors_digest(model)
+        state_digest(model)
         for model in (
             Holds(a=zeros),
             Holds(b=zeros),
@@ -214,5 +321,5 @@ def test_the_digest_of_tensors_sees_names_types_shapes_and_bits() -> None:
         )
     }
     assert len(digests) == 7
-    assert tensors_digest(Holds(a=zeros)) == tensors_digest(Holds(a=zeros.clone()))
-    assert tensors_digest(zoo.load("baseline_cnn_4")) == tensors_digest(zoo.load("baseline_cnn_4"))
+    assert state_digest(Holds(a=zeros)) == state_digest(Holds(a=zeros.clone()))
+    assert state_digest(zoo.load("baseline_cnn_4")) == state_digest(zoo.load("baseline_cnn_4"))

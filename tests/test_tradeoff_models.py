@@ -73,7 +73,7 @@ def test_models_trained_on_other_data_need_no_held_out_images_of_this(tmp_path: 
         "baseline_cnn.pgd_at": {"epochs": 30, "images": 1292}
     }
     for split in ("train", "test"):
-        for name in "abcd":
+        for name in "abcdefghij":
             (tmp_path / "images" / split / name).mkdir(parents=True)
             Image.new("L", (16, 16)).save(tmp_path / "images" / split / name / "0.png")
     found = plan(place, "baseline_cnn.pgd_at", data=f"folder:{tmp_path / 'images'}")

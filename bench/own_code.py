@@ -1,0 +1,104 @@
+"""The code that a user's own model computes with."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import marshal
+import sys
+import sysconfig
+from collections.abc import Iterator
+from importlib.util import resolve_name
+from pathlib import Path
+from types import FunctionType, ModuleType
+
+from torch import nn
+
+INSTALLED = {"site-packages", "dist-packages"}
+
+
+def code_digest(model: nn.Module, start: ModuleType | None = None, factory: object = None) -> str:
+    """sha256 of the user's files that a model computes with, found by following their imports.
+
+    Installed packages and Python's own library are left out, but for the package of ``start`` and of the factory.
+    Classes that lie in no file, as in a notebook, count with the compiled code of their methods. What a function
+    imports only when it is called is not followed, nor are files of data.
+
+    Args:
+        model: the classes of all its modules are followed.
+        start: the module that the user named.
+        factory: what made the model; it may have been imported from elsewhere.
+    """
+    total = hashlib.sha256()
+    for file in source_files(model, start, factory):
+        total.update(file.read_bytes())
+    for kind in dict.fromkeys(type(part) for part in model.modules()):
+        module = _module_of(kind)
+        if module is not None and not hasattr(module, "__file__"):
+            for name, value in sorted(vars(kind).items()):
+                if isinstance(value, FunctionType):
+                    total.update(f"{kind.__qualname__}.{name}".encode() + marshal.dumps(value.__code__))
+    return total.hexdigest()
+
+
+def source_files(model: nn.Module, start: ModuleType | None = None, factory: object = None) -> list[Path]:
+    """The files that ``code_digest`` reads, in ascending order."""
+    named = [start, _module_of(factory)]
+    own = {_outermost(module) for module in named if module is not None}
+    pending = [*named, *(_module_of(type(part)) for part in model.modules())]
+    seen, files = set[str](), set[Path]()
+    while pending:
+        module = pending.pop()
+        if module is None or module.__name__ in seen:
+            continue
+        seen.add(module.__name__)
+        file = _file(module)
+        if file and (_outermost(module) in own or not _installed(file)):
+            files.add(file)
+            pending += _imported(module, file)
+    return sorted(files)
+
+
+def _imported(module: ModuleType, file: Path) -> Iterator[ModuleType | None]:
+    """The modules that a file imports whenever it is imported itself, whatever else has been loaded since."""
+    pending: list[ast.AST] = [ast.parse(file.read_bytes())]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) or _for_types_only(node):
+            continue
+        pending += ast.iter_child_nodes(node)
+        for name in _names(node, module.__package__ or None):
+            parts = name.split(".")
+            yield from (sys.modules.get(".".join(parts[:end])) for end in range(1, len(parts) + 1))
+
+
+def _names(node: ast.AST, package: str | None) -> list[str]:
+    """What an import statement names; ``from a import b`` may mean the module a.b."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        base = resolve_name("." * node.level + (node.module or ""), package)
+        return [f"{base}.{alias.name}" for alias in node.names]
+    return []
+
+
+def _for_types_only(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+
+
+def _module_of(value: object) -> ModuleType | None:
+    name = getattr(value, "__module__", None)
+    return sys.modules.get(name) if isinstance(name, str) else None
+
+
+def _file(module: ModuleType) -> Path | None:
+    name = getattr(module, "__file__", None)
+    return Path(name).resolve() if isinstance(name, str) and name.endswith(".py") else None
+
+
+def _outermost(module: ModuleType) -> str:
+    return module.__name__.partition(".")[0]
+
+
+def _installed(file: Path) -> bool:
+    return bool(INSTALLED & set(file.parts)) or file.is_relative_to(sysconfig.get_path("stdlib"))
