@@ -1,14 +1,15 @@
 """Measures one cell and judges every image itself.
 
 An attack proposes images; whether they lie in the ball and the box, and whether they break the model, is
-decided here by looking again. So is everything the libraries leave to chance: seeds, restarts, the
-caller's random state.
+decided here by looking again. So is everything the libraries and the model leave to chance: seeds, restarts,
+the caller's random state.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -79,12 +80,13 @@ def measure(
     if len(x) != cell.count:
         raise ValueError(f"cell of {cell.count} images was given {len(x)}")
     start = time.perf_counter()
-    if cell.kind == "clean":
-        arrays, gradients = _clean(model, x, y)
-    else:
-        if standing is None:
-            raise ValueError("an attack cell needs the survivors of its parent")
-        arrays, gradients = _attacked(cell, model, x, y, torch.from_numpy(standing))
+    with seeded(x.device, "judge", cell.key):  # a model may draw numbers whenever it is asked
+        if cell.kind == "clean":
+            arrays, gradients = _clean(model, x, y)
+        else:
+            if standing is None:
+                raise ValueError("an attack cell needs the survivors of its parent")
+            arrays, gradients = _attacked(cell, model, x, y, torch.from_numpy(standing))
     return CellResult(arrays=arrays, seconds=time.perf_counter() - start, gradients=gradients)
 
 
@@ -262,13 +264,15 @@ def seed_of(*parts: object) -> int:
 
 @contextlib.contextmanager
 def seeded(device: torch.device, *parts: object) -> Iterator[None]:
-    """Seeds torch's and numpy's global random states from a hash, and puts the caller's back afterwards."""
+    """Seeds torch's, numpy's and Python's random states from a hash, and puts the caller's back afterwards."""
     devices = [device] if device.type == "cuda" else []
-    numpy_state = np.random.get_state()
+    seed, of_python, of_numpy = seed_of(*parts), random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed_of(*parts))
-        np.random.seed(seed_of(*parts) % 2**32)
+        torch.manual_seed(seed)
+        np.random.seed(seed % 2**32)
+        random.seed(seed)
         try:
             yield
         finally:
-            np.random.set_state(numpy_state)
+            random.setstate(of_python)
+            np.random.set_state(of_numpy)

@@ -117,13 +117,18 @@ class Driver:
         self._queue = deque(_Position(lane) for lane in lanes)
         running: dict[Future[CellResult], _Position] = {}
         while self._queue or running:
-            while self._queue and len(running) < self._executor.slots:
+            while self._queue and self._has_room(running):
                 self._start(self._queue.popleft(), running)
             if running:
                 finished, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in finished:
                     self._finish(running.pop(future), future)
         return tuple(self._failures.values())
+
+    def _has_room(self, running: Mapping[Future[CellResult], _Position]) -> bool:
+        """Whether the next position may start; one that is tried again shares the executor with no other."""
+        alone = any(each.cell.key in self._retried for each in (self._queue[0], *running.values()))
+        return not running if alone else len(running) < self._executor.slots
 
     def _start(self, position: _Position, running: dict[Future[CellResult], _Position]) -> None:
         if not self._skip_stored(position):
@@ -160,10 +165,11 @@ class Driver:
         waiting = self._waiting.pop(key)
         fault = future.exception()
         if isinstance(fault, BrokenExecutor) and key not in self._retried:
-            # A dying worker takes its neighbours' cells with it; each gets a second chance.
+            # A dying worker takes its neighbours' cells with it; each gets a second chance, alone.
             self._retried.add(key)
             self._queue.extendleft(reversed(waiting))
             return
+        self._retried.discard(key)
         if fault is not None:
             self._failures[key] = Failure(cell=position.cell, reason=_reason(fault))
             for each in waiting:
@@ -213,7 +219,7 @@ def driver(
 
 def _reason(fault: BaseException) -> str:
     if isinstance(fault, BrokenExecutor):
-        return "a worker process died (out of memory?); run again, perhaps with fewer --workers"
+        return "its worker process died twice, the second time with no other at work (out of memory?)"
     return " ".join(str(fault).split()) or type(fault).__name__
 
 

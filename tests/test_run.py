@@ -15,10 +15,11 @@ from bench.collect import collect
 from bench.errors import CellError
 from bench.executors import Bench, InProcess, Task
 from bench.measure import CellResult
+from bench.own_models import state_digest
 from bench.plan import Lane, lanes
 from bench.results import ModelInfo, Results, Setting
 from bench.run import Driver, Failure
-from bench.sources import DataSource, ModelSource, tensors_digest
+from bench.sources import DataSource, ModelSource
 from bench.store import MemoryStore
 from tests.toys import linear_problem
 
@@ -63,7 +64,7 @@ class World:
 
     def __init__(self, n: int = 250) -> None:
         self.data = ToyData(n)
-        weights = tensors_digest(self.data.model)
+        weights = state_digest(self.data.model)
         self.info = ModelInfo(
             name="linear", weights=weights, trained_on="toys", parameters=65, origin="python"
         )

@@ -12,7 +12,7 @@ from bench.attacks import library_version
 from bench.cell import Cell, sorted_params
 from bench.clever.options import CleverOptions
 from bench.clever.results import CleverSetting
-from bench.measure import CellResult
+from bench.measure import CellResult, seeded
 from bench.results import ModelInfo
 
 SHARD = 10  # images whose work is lost when a run is killed
@@ -59,13 +59,14 @@ def measure_cell(
     from bench.clever import clever, upper_bounds
 
     start = time.perf_counter()
-    if cell.kind == "clever":
-        options = options_of(cell)
-        arrays = clever(model, x, y, options, first=cell.first)
-        gradients = int(arrays["standing"].sum()) * options.gradients
-    else:
-        arrays = upper_bounds(model, x, y, str(cell.norm), first=cell.first, seed=cell.seed)
-        gradients = int(arrays["attacked"].sum()) * ATTACK_STEPS
+    with seeded(x.device, "judge", cell.key):  # the model may draw numbers
+        if cell.kind == "clever":
+            options = options_of(cell)
+            arrays = clever(model, x, y, options, first=cell.first)
+            gradients = int(arrays["standing"].sum()) * options.gradients
+        else:
+            arrays = upper_bounds(model, x, y, str(cell.norm), first=cell.first, seed=cell.seed)
+            gradients = int(arrays["attacked"].sum()) * ATTACK_STEPS
     return CellResult(arrays=arrays, seconds=time.perf_counter() - start, gradients=gradients)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from bench.cell import Cell, sorted_params
 from bench.errors import UsageError, nearest
-from bench.measure import CellResult
+from bench.measure import CellResult, seeded
 from bench.mip.removal import FILLS, steps_withstood
 from bench.results import ModelInfo
 
@@ -84,15 +84,16 @@ def measure_mip(
 ) -> CellResult:
     """Runs a cell: ``steps`` (n, draws) and ``standing`` (n,), see ``bench.mip.removal``."""
     start = time.perf_counter()
-    steps, right = steps_withstood(
-        model,
-        x,
-        y,
-        first=cell.first,
-        draws=int(cell.param("draws") or 0),
-        grid=int(cell.param("grid") or 0),
-        fill=str(cell.param("fill")),
-        seed=cell.seed,
-    )
+    with seeded(x.device, "judge", cell.key):  # the model may draw numbers
+        steps, right = steps_withstood(
+            model,
+            x,
+            y,
+            first=cell.first,
+            draws=int(cell.param("draws") or 0),
+            grid=int(cell.param("grid") or 0),
+            fill=str(cell.param("fill")),
+            seed=cell.seed,
+        )
     arrays = {"steps": steps, "standing": right}
     return CellResult(arrays=arrays, seconds=time.perf_counter() - start, gradients=0)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from bench.cell import Cell, Scalar, sorted_params
 from bench.judge import look
-from bench.measure import CellResult, seed_of
+from bench.measure import CellResult, seed_of, seeded
 from bench.results import ModelInfo
 from bench.spatial.setting import GRID_ROTATION, GRID_TRANSLATION, SpatialSetting, grid_points
 from zoo.spatial import drawn, moved
@@ -136,7 +136,8 @@ def measure_spatial(
         int64, looks until then.
     """
     start = time.perf_counter()
-    arrays = _grid(cell, model, x, y) if cell.attack == "grid" else _looked_at(cell, model, x, y)
+    with seeded(x.device, "judge", cell.key):  # the model may draw numbers
+        arrays = _grid(cell, model, x, y) if cell.attack == "grid" else _looked_at(cell, model, x, y)
     return CellResult(arrays=arrays, seconds=time.perf_counter() - start, gradients=0)
 
 
