@@ -76,13 +76,12 @@ def _model_results(
         if not length:
             continue
         rows = [[column[i] for column in columns] for i in range(length)]
+        curve = curve_of(setting, request, clean_shards, rows)
         if request.spec.threat == "spatial":
-            spatial.append(_curve(setting, request, clean_shards, rows))
+            spatial.append(curve)
         elif request.spec.threat == "minimum_norm":
-            curve = _whole_curve(setting, request, clean_shards, rows[0])
             found.setdefault(len(setting.eps), []).append((curve, []))
         else:
-            curve = _curve(setting, request, clean_shards, rows)
             found.setdefault(length, []).append((curve, _samples(request, clean_shards, rows)))
     if spatial:
         found.setdefault(len(setting.eps), [])
@@ -109,7 +108,7 @@ def _released_results(store: Store, setting: Setting, info: ModelInfo) -> dict[i
     result = ModelResult(
         info=info,
         clean=_clean([clean]),
-        curves=tuple(_curve(setting, request, [clean], rows[request]) for request in rows),
+        curves=tuple(curve_of(setting, request, [clean], rows[request]) for request in rows),
         samples=_spread(samples),
     )
     return {len(setting.eps): result}
@@ -142,9 +141,20 @@ def _clean(shards: Sequence[Stored]) -> Clean:
     )
 
 
-def _curve(
+def curve_of(
     setting: Setting, request: Request, clean: Sequence[Stored], rows: Sequence[Sequence[Stored]]
 ) -> Curve:
+    """What the leaderboard counts of an attack.
+
+    Args:
+        setting: says which images a curve counts as broken.
+        request: the attack.
+        clean: clean cells of some shards.
+        rows: the attack's cells of the same shards: for every ε measured, or one row without ε.
+    """
+    if request.spec.threat == "minimum_norm":
+        return _whole_curve(setting, request, clean, rows[0])
+
     def grid(name: str) -> np.ndarray:
         return np.stack([_joined(shards, name) for shards in rows])
 
@@ -189,7 +199,7 @@ def _whole_curve(
         predicted=np.where(broken, rows("predicted"), NOT_ATTACKED),
         nonfinite=rows("nonfinite") & broken,
         projected=rows("projected"),
-        silent=np.zeros((length, setting.n), dtype=bool),
+        silent=np.zeros_like(broken),
         gradients=(sum(shard.result.gradients for shard in shards),) * length,
         seconds=(sum(shard.result.seconds for shard in shards),) * length,
         digest=(_digest(shards),) * length,

@@ -11,12 +11,14 @@ import numpy as np
 import pandas as pd
 
 from bench.attacks import Request
+from bench.board import NOT_ATTACKED
+from bench.collect import curve_of
 from bench.errors import UsageError
 from bench.history import Chapter
 from bench.plan import lanes
 from bench.protocols import released_rules
 from bench.released.collect import as_cells
-from bench.results import ModelInfo, Setting
+from bench.results import Curve, ModelInfo, Setting
 from bench.run import lane_results
 from bench.store import Store, Stored, write_atomically
 
@@ -26,7 +28,12 @@ _CLEAN = ("standing", "predicted", "margin", "loss", "grad_norm", "nonfinite")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageTable:
-    """One row an image, model, attack and ε; clean results in columns ``clean_*``."""
+    """One row an image, model, attack and ε, as the leaderboard counts it; clean results in ``clean_*``.
+
+    ``curve`` and ``grid`` say which row of the leaderboard an image's row belongs to: over its images
+    ``standing`` adds up to that row's ``robust``. ``standing_alone`` is what this attack at this ε left
+    standing, whatever the smaller ε did; a minimum-norm attack has no ε and leaves what it found nothing for.
+    """
 
     frame: pd.DataFrame
     unit: str = "rows"
@@ -49,7 +56,10 @@ class ImageTable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeptImages:
-    """Attacked images that the store keeps (the first 16 of a shard), with what they are of."""
+    """Attacked images that the store keeps (the first 16 of a shard), with what they are of.
+
+    ``standing``, ``predicted`` and the like are of that very image, whatever the smaller ε did.
+    """
 
     arrays: dict[str, np.ndarray]
     unit: str = "images"
@@ -64,11 +74,30 @@ class KeptImages:
         write_atomically(path, buffer.getvalue())
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """One shard of one row of the leaderboard.
+
+    Attributes:
+        clean, stored: the cells of its images without attack and under it.
+        row: what tells rows of one cell apart: ``eps``, ``curve`` and ``grid``.
+        counted: the shard's part of the curve.
+        place: of the ε in it.
+    """
+
+    clean: Stored
+    stored: Stored
+    row: tuple[float | None, str, str]
+    counted: Curve
+    place: int
+
+
 def image_table(
     store: Store, chapters: Sequence[Chapter], *, model: str | None, attack: str | None
 ) -> ImageTable:
     """Every stored image of the chapters, of one model or attack if named."""
-    frames = [_frame(clean, cell) for clean, cell in _cells(store, chapters, model, attack)]
+    parts = {(part.stored.cell.key, *part.row): part for part in _parts(store, chapters, model, attack)}
+    frames = [_counted(part) for part in parts.values()]
     return ImageTable(pd.concat(frames, ignore_index=True) if frames else pd.DataFrame())
 
 
@@ -77,11 +106,15 @@ def kept_images(
 ) -> KeptImages:
     """The kept images of the chapters; all must be of one shape, so name one data set if there are several."""
     columns: dict[str, list[np.ndarray]] = {}
-    for clean, stored in _cells(store, chapters, model, attack):
-        place = stored.result.arrays["image_index"]
-        facts = _frame(clean, stored).iloc[place].drop(columns="attacked")  # true of every kept image
-        columns.setdefault("attacked", []).append(stored.result.arrays["image"])
-        columns.setdefault("clean", []).append(clean.result.arrays["image"][place])
+    cells = {part.stored.cell.key: part for part in _parts(store, chapters, model, attack)}
+    for part in cells.values():
+        attacked, clean = part.stored.result.arrays, part.clean.result.arrays
+        place = attacked["image_index"]
+        facts = (
+            _frame(part.clean, part.stored).iloc[place].drop(columns="attacked")
+        )  # true of every kept image
+        columns.setdefault("attacked", []).append(attacked["image"])
+        columns.setdefault("clean", []).append(clean["image"][place])
         for name in facts.columns:
             values = facts[name].to_numpy()
             text = values.dtype.kind not in "biuf"
@@ -92,31 +125,53 @@ def kept_images(
     return KeptImages({name: np.concatenate(parts) for name, parts in columns.items()})
 
 
-def _cells(
+def _parts(
     store: Store, chapters: Sequence[Chapter], model: str | None, attack: str | None
-) -> Iterator[tuple[Stored, Stored]]:
-    seen: set[str] = set()
+) -> Iterator[_Part]:
     for chapter in chapters:
         for info, requests in chapter.asked.items():
-            if model not in (None, info.name):
-                continue
-            chosen = [r for r in requests if attack in (None, r.attack, r.label)]
-            for clean, stored in _measured(store, chapter.setting, info, chosen):
-                if stored.cell.key not in seen:
-                    seen.add(stored.cell.key)
-                    yield clean, stored
+            if model in (None, info.name):
+                chosen = [r for r in requests if attack in (None, r.attack, r.label)]
+                yield from _measured(store, chapter.setting, info, chosen)
 
 
 def _measured(
     store: Store, setting: Setting, info: ModelInfo, requests: Sequence[Request]
-) -> Iterator[tuple[Stored, Stored]]:
-    """Attack cells, each with the clean one of its images."""
+) -> Iterator[_Part]:
     for lane in lanes(setting, [info], requests):
         measured = lane_results(store, lane)
         if measured and released_rules(setting.protocol) is not None:
             clean, attacked = as_cells(measured[0])
-            yield from ((clean, stored) for request in requests for stored in attacked[request])
-        yield from ((measured[0], stored) for stored in measured[1:])
+            for request in requests:
+                yield from _spread(setting, request, clean, attacked[request])
+        elif lane.request is not None and len(measured) > 1:
+            yield from _spread(setting, lane.request, measured[0], measured[1:])
+
+
+def _spread(setting: Setting, request: Request, clean: Stored, attacked: Sequence[Stored]) -> Iterator[_Part]:
+    """The cells of one shard, at every ε they count for."""
+    counted = curve_of(setting, request, [clean], [[each] for each in attacked])
+    threat = request.spec.threat
+    if threat == "spatial":
+        yield _Part(clean, attacked[0], (None, "", ""), counted, 0)
+        return
+    whole = threat == "minimum_norm"
+    for i, eps in enumerate(setting.eps[: len(counted.standing)]):
+        grid = ";".join(repr(float(each)) for each in setting.eps[: i + 1])
+        curve = "minimum_norm" if whole else setting.curve
+        row = (eps, curve, grid if curve == "cumulative" else "")
+        yield _Part(clean, attacked[0 if whole else i], row, counted, i)
+
+
+def _counted(part: _Part) -> pd.DataFrame:
+    """A part's images as its row of the leaderboard counts them."""
+    frame, curve, i = _frame(part.clean, part.stored), part.counted, part.place
+    frame["standing_alone"] = frame["standing"]
+    for name in ("standing", "predicted", "nonfinite"):
+        frame[name] = getattr(curve, name)[i]
+    frame.loc[frame["predicted"] == NOT_ATTACKED, ["margin", "loss"]] = np.nan  # found, but farther than ε
+    frame["eps"], frame["curve"], frame["grid"] = part.row
+    return frame
 
 
 def _frame(clean: Stored, stored: Stored) -> pd.DataFrame:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import math
 import os
+import secrets
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -118,8 +118,8 @@ def _value(column: str, text: str, absent: frozenset[str]) -> Any:
 def merge(path: Path, new: Iterable[Mapping[str, Any]]) -> None:
     """Puts rows into a leaderboard: a row of the same identity is replaced but for an audit's verdict.
 
-    Rows are sorted by identity. The file is replaced as a whole, under a lock among processes of one user
-    on one machine; a reader sees the old file or the new one.
+    Rows are sorted by identity. The file is replaced as a whole, under a lock that lies beside it, so that all
+    processes that see the file see its lock; a reader sees the old file or the new one.
 
     Args:
         path: the leaderboard; made if it is not there. Its directory must exist.
@@ -129,19 +129,14 @@ def merge(path: Path, new: Iterable[Mapping[str, Any]]) -> None:
         UsageError: the file there is not a leaderboard this version reads (it is left as it is), or it
             cannot be written.
     """
-    path = _target(path)
-    try:
-        with _lock(path):
-            known = {identity(row): row for row in (read(path) if path.exists() else [])}
-            for row in new:
-                # the verdict is of weights and images: measuring them again without an audit leaves it
-                before = known.get(identity(row), {}).get("audit", "")
-                known[identity(row)] = {**row, "audit": row["audit"] or before}
-            _write(path, _text(known[key] for key in sorted(known, key=_order)))
-    except Timeout:
-        raise UsageError(f"{path} has been locked by another process for a minute; try again later") from None
-    except (OSError, UnicodeEncodeError) as error:
-        raise _unwritable(path, error) from None
+
+    def put(known: dict[tuple[Any, ...], Row]) -> None:
+        for row in new:
+            # the verdict is of weights and images: measuring them again without an audit leaves it
+            before = known.get(identity(row), {}).get("audit", "")
+            known[identity(row)] = {**row, "audit": row["audit"] or before}
+
+    _change(path, put)
 
 
 def mark(path: Path, verdicts: Mapping[tuple[str, str], str]) -> None:
@@ -155,14 +150,29 @@ def mark(path: Path, verdicts: Mapping[tuple[str, str], str]) -> None:
     Raises:
         UsageError: as ``merge``.
     """
-    if not path.exists():
-        return
-    marked = [
-        {**row, "audit": verdicts[row["weights"], row["data"]]}
-        for row in read(path)
-        if (row["weights"], row["data"]) in verdicts and released_rules(row["protocol"]) is None
-    ]
-    merge(path, marked)
+
+    def put(known: dict[tuple[Any, ...], Row]) -> None:
+        for row in known.values():
+            if released_rules(row["protocol"]) is None:
+                row["audit"] = verdicts.get((row["weights"], row["data"]), row["audit"])
+
+    if path.exists():
+        _change(path, put)
+
+
+def _change(path: Path, change: Callable[[dict[tuple[Any, ...], Row]], None]) -> None:
+    """Reads the rows by their identity, has them changed and writes them, all under the lock."""
+    path = _target(path)
+    try:
+        _check_place(path)  # where nothing can be written, a lock would be waited for in vain
+        with FileLock(path.with_name(f".{path.name}.lock"), timeout=60):
+            known = {identity(row): row for row in (read(path) if path.exists() else [])}
+            change(known)
+            _write(path, _text(known[key] for key in sorted(known, key=_order)))
+    except Timeout:
+        raise UsageError(f"{path} has been locked by another process for a minute; try again later") from None
+    except (OSError, UnicodeEncodeError) as error:
+        raise _unwritable(path, error) from None
 
 
 def _order(key: tuple[Any, ...]) -> tuple[tuple[bool, Any], ...]:
@@ -181,10 +191,14 @@ def check_writable(path: Path) -> None:
             read(path)
             if not os.access(path, os.W_OK):
                 raise PermissionError(13, "Permission denied")
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
+        _check_place(path)
     except OSError as error:
         raise _unwritable(path, error) from None
+
+
+def _check_place(path: Path) -> None:
+    with tempfile.TemporaryFile(dir=path.parent):
+        pass
 
 
 def _target(path: Path) -> Path:
@@ -202,12 +216,6 @@ def _target(path: Path) -> Path:
 def _unwritable(path: Path, error: Exception) -> UsageError:
     reason = getattr(error, "strerror", None) or str(error)
     return UsageError(f"{path} cannot be written ({reason}); give a --leaderboard FILE that can be")
-
-
-def _lock(path: Path) -> FileLock:
-    user = os.getuid() if hasattr(os, "getuid") else ""
-    name = hashlib.sha256(str(path).encode("utf-8", "surrogateescape")).hexdigest()[:32]
-    return FileLock(Path(tempfile.gettempdir()) / f"symbench-{user}-{name}.lock", timeout=60)
 
 
 def _text(sorted_rows: Iterable[Mapping[str, Any]]) -> str:
@@ -232,12 +240,12 @@ def _cell(value: Any) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """Replaces the file as a whole; the temporary file has one name, so a killed run leaves at most one."""
+    """Replaces the file as a whole."""
     if path.exists() and not os.access(path, os.W_OK):
         raise PermissionError(13, "Permission denied")
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with open(temporary, "w", encoding="utf-8", newline="") as file:
+        with open(temporary, "x", encoding="utf-8", newline="") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

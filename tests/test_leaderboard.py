@@ -22,6 +22,11 @@ from tests.factory import make_results
 ROOT = Path(__file__).parent.parent
 
 
+def visible(folder: Path) -> list[str]:
+    """Names in a folder but for locks, which stay where they are."""
+    return sorted(name for name in os.listdir(folder) if not (name[0] == "." and name.endswith(".lock")))
+
+
 @pytest.fixture
 def board(tmp_path: Path) -> Path:
     path = tmp_path / "leaderboard.csv"
@@ -160,7 +165,7 @@ def test_merging_again_changes_no_byte_in_any_order(board: Path, tmp_path: Path)
     for row in reversed(new):
         merge(other, [row])
     assert other.read_bytes() == before
-    assert sorted(os.listdir(tmp_path)) == ["leaderboard.csv", "other.csv"]
+    assert visible(tmp_path) == ["leaderboard.csv", "other.csv"]
 
 
 def test_new_rows_replace_those_of_the_same_identity_and_keep_the_rest(board: Path) -> None:
@@ -199,7 +204,7 @@ def _refused(path: Path, *words: str) -> None:
         assert all(word in message for word in (path.name, *words)), message
     if before is not None:
         assert path.read_bytes() == before
-        assert os.listdir(path.parent) == [path.name]
+        assert visible(path.parent) == [path.name]
 
 
 @pytest.mark.parametrize(
@@ -327,9 +332,10 @@ def test_a_read_only_file_is_left_alone(board: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_checking_leaves_nothing_behind(tmp_path: Path, board: Path) -> None:
+    before = sorted(os.listdir(tmp_path))
     check_writable(tmp_path / "new.csv")
     check_writable(board)
-    assert os.listdir(tmp_path) == ["leaderboard.csv"]
+    assert sorted(os.listdir(tmp_path)) == before
 
 
 def test_a_link_and_the_file_mode_survive(board: Path, tmp_path: Path) -> None:
@@ -352,10 +358,33 @@ def test_a_failed_write_leaves_the_old_file(board: Path, monkeypatch: pytest.Mon
     with pytest.raises(UsageError, match="No space left"):
         merge(board, rows(make_results(models=("c",), n=50)))
     assert board.read_bytes() == before
-    assert os.listdir(board.parent) == [board.name]
+    assert visible(board.parent) == [board.name]
+
+
+def test_marking_takes_nothing_back(board: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another process writes while this one waits for the lock stays."""
+    old, lock = read(board), leaderboard.FileLock
+
+    def late(*args: object, **options: object) -> object:
+        monkeypatch.setattr(leaderboard, "FileLock", lock)
+        merge(board, [{**old[3], "robust": 7}])
+        return lock(*args, **options)
+
+    monkeypatch.setattr(leaderboard, "FileLock", late)
+    leaderboard.mark(board, {(old[3]["weights"], old[3]["data"]): "upper_bound"})
+    new = read(board)
+    assert (new[3]["robust"], new[3]["audit"]) == (7, "upper_bound")
+    assert {row["audit"] for row in new if row["weights"] != old[3]["weights"]} == {""}
+    assert [{**row, "audit": "", "robust": 0} for row in new] == [{**row, "robust": 0} for row in old]
+
+
+def test_marking_makes_no_leaderboard(tmp_path: Path) -> None:
+    leaderboard.mark(tmp_path / "l.csv", {("w", "d"): "believable"})
+    assert os.listdir(tmp_path) == []
 
 
 def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
+    """Also where each has another place for temporary files, as in containers and batch jobs."""
     path = tmp_path / "l.csv"
     code = (
         "import sys\nfrom pathlib import Path\nfrom bench.leaderboard import merge, rows\n"
@@ -364,11 +393,16 @@ def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
         "for _ in range(10):\n    for row in found: merge(Path(sys.argv[1]), [row])\n"
     )
     command = [sys.executable, "-c", code, str(path)]
-    running = [subprocess.Popen([*command, name], cwd=ROOT) for name in ("a", "b")]
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    running = [
+        subprocess.Popen([*command, name], cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path / name)})
+        for name in ("a", "b")
+    ]
     assert [process.wait(timeout=60) for process in running] == [0, 0]
     assert sorted({row["model"] for row in read(path)}) == ["a", "b"]
     assert len(read(path)) == 2 * 3 * 4
-    assert os.listdir(tmp_path) == ["l.csv"]
+    assert visible(tmp_path) == ["a", "b", "l.csv"]
 
 
 def test_the_docs_list_exactly_the_columns_with_their_types() -> None:
