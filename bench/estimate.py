@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -17,6 +17,10 @@ from bench.protocols import released_rules
 from bench.released.cells import grid_of
 from bench.run import lane_results
 from bench.store import Store
+
+LIKELIEST = 9  # wrong classes that most attacks stop at
+LOOKS = 2.0  # gradients' worth of passes besides, by library and judge, at most: for each run of an attack
+FORWARD = 1 / 3  # a forward pass alone, in gradients
 
 
 def cells(lanes: Sequence[Lane], store: Store) -> tuple[int, int]:
@@ -36,7 +40,7 @@ def seconds_left(evaluation: Evaluation, store: Store) -> float:
     total = 0.0
     for source, info in evaluation.models:
         lanes = [lane for lane in evaluation.lanes if lane.clean.weights == info.weights]
-        images = _images_left(lanes, store)
+        images = _images_left(lanes, store, len(evaluation.data.classes))
         if images:
             released = released_rules(evaluation.setting.protocol) is not None
             model = source.build() if released else evaluation.bench.model(info.weights, evaluation.device)
@@ -44,36 +48,58 @@ def seconds_left(evaluation: Evaluation, store: Store) -> float:
     return total
 
 
-def _images_left(lanes: Iterable[Lane], store: Store) -> float:
+def _images_left(lanes: Iterable[Lane], store: Store, classes: int) -> float:
     """Image gradients that the missing cells of these lanes may need."""
     left = 0.0
     for lane in lanes:
         if lane.clean.kind == "released" and store.get(lane.clean.key) is None:
-            left += lane.clean.count * len(grid_of(lane.clean)) * sum(map(passes, RELEASED_REQUESTS))
+            grid = sum(passes(request, classes) for request in RELEASED_REQUESTS)
+            left += lane.clean.count * len(grid_of(lane.clean)) * grid
         missing = len(lane) - max(1, len(lane_results(store, lane)))
-        left += missing * (passes(lane.request) if lane.request else 1) * lane.clean.count
+        left += missing * (passes(lane.request, classes) if lane.request else 1) * lane.clean.count
     return left
 
 
-def passes(request: Request) -> float:
-    """Gradients an attack may need for one image; a forward pass alone counts as a third of one."""
+def passes(request: Request, classes: int) -> float:
+    """Gradients an attack needs at most for one image among so many classes; forward passes count too."""
     params = dict(request.params)
 
     def of(name: str) -> int:
         return int(params.get(name) or 1)
 
-    steps, most = of("steps") * of("restarts") * of("targets") * of("eot"), 9
+    wrong = max(1, classes - 1)
+    return of("restarts") * min(of("targets"), wrong) * (LOOKS + _run(request.attack, of, wrong))
+
+
+def _run(attack: str, of: Callable[[str], int], wrong: int) -> float:
+    """Gradients of one run of an attack, aimed at one class if the judge aims it; ``wrong`` classes there are."""
+    steps, aims = of("steps") * of("eot"), min(wrong, LIKELIEST)
     forward = {
-        "square": of("queries") * of("restarts"),
+        "square": of("queries"),
         "noise": of("queries"),
         "spatial_grid": of("rotations") * of("translations") ** 2,
         "spatial_random": of("draws"),
     }
-    if request.attack in forward:
-        return forward[request.attack] / 3
-    if request.attack == "autoattack":  # APGD-CE, APGD-T, FAB-T with two passes a step, Square
-        return steps * (1 + most + 2 * most) + 5000 / 3
-    return steps * {"apgd_t": most, "fab_t": 2 * most, "fmn": 2, "deepfool": most}.get(request.attack, 1)
+    if attack in forward:
+        return forward[attack] * FORWARD
+    if attack == "autoattack":  # four attacks, aimed at every wrong class
+        return steps + 1 + _apgd_t(steps, wrong) + _fab_t(steps, wrong) + 5000 * FORWARD + 3 * LOOKS
+    return {
+        "apgd_ce": steps + 1,
+        "apgd_dlr": steps + 1,
+        "apgd_t": _apgd_t(steps, aims),
+        "fab_t": _fab_t(steps, aims),
+        "fmn": 2 * (steps + LOOKS),  # DDN first
+        "deepfool": steps * aims,
+    }.get(attack, steps)
+
+
+def _apgd_t(steps: int, aims: int) -> float:
+    return aims * (FORWARD + steps + 1)
+
+
+def _fab_t(steps: int, aims: int) -> float:
+    return aims * (3 * FORWARD + steps * (1 + FORWARD))
 
 
 def _gradient_seconds(model: nn.Module, x: Float[Tensor, "n c h w"]) -> float:

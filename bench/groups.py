@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from bench.stats import mean_of_draws
 from zoo.grouped import SEVERITIES, Groups
-
-RESAMPLES = 2000
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -25,7 +24,7 @@ class GroupTable:
         names: the corruptions.
         images: base images counted.
         cells: (corruptions, 5) share of the base images, by corruption and severity 1 to 5.
-        lo, hi: 95 % interval of `mean`, by bootstrap over base images (see `by_group`).
+        lo, hi: 95 % interval of `mean`, over the choice of base images (see `by_group`).
     """
 
     names: tuple[str, ...]
@@ -82,9 +81,12 @@ class SeedTable:
 def by_group(outcome: Bool[np.ndarray, " n"], groups: Groups) -> GroupTable:
     """One outcome of the first n images by corruption and severity.
 
-    Images of one base image are no independent draws, so the interval resamples base images with all that was
-    made of them (a percentile bootstrap of clusters, 2,000 resamples, seeded). It says nothing about other
-    corruptions.
+    Images of one base image are no independent draws, so the interval is over the choice of base images, with
+    all that was made of each (`bench.stats.mean_of_draws`, 95 %). It says nothing about other corruptions.
+
+    With few base images it is too narrow, most of all where few of them decide. With 70 images of each and their
+    shares from Beta(1, 1), (4, 1), (9, 1) and (0.1, 0.9) it covered the mean in 92.8, 91.2, 90.4 and 84.9 % of
+    20,000 simulated samples of 14 base images, and in 94.5, 94.1, 93.8 and 93.4 % of 50.
 
     Args:
         outcome: (n,) of the first n images; those of a base image that is not complete are left out.
@@ -99,18 +101,8 @@ def by_group(outcome: Bool[np.ndarray, " n"], groups: Groups) -> GroupTable:
             f"{len(outcome)} outcomes do not hold a whole base image: it takes {groups.block}, of {len(groups)}"
         )
     whole = outcome[: images * groups.block].reshape(images, len(groups.names), SEVERITIES)
-    rng = np.random.Generator(np.random.PCG64(0))
-    each = whole.mean(axis=(1, 2))
-    means = each[rng.integers(images, size=(RESAMPLES, images))].mean(axis=1)
-    lo, hi = np.quantile(means, [0.025, 0.975])
-    cells = whole.mean(axis=0)
-    return GroupTable(
-        names=groups.names,
-        images=images,
-        cells=cells,
-        lo=min(float(lo), float(cells.mean())),
-        hi=max(float(hi), float(cells.mean())),
-    )
+    share = mean_of_draws(whole.reshape(images, -1))
+    return GroupTable(names=groups.names, images=images, cells=whole.mean(axis=0), lo=share.lo, hi=share.hi)
 
 
 def over_seeds(tables: Sequence[GroupTable]) -> SeedTable:

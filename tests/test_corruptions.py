@@ -324,9 +324,9 @@ def test_one_corruption_and_folders_with_names(tmp_path: Path, monkeypatch: pyte
             place = tmp_path / "pets" / split / kind
             place.mkdir(parents=True)
             Image.fromarray(rng.integers(0, 256, (16, 16, 3)).astype(np.uint8)).save(place / "0.png")
-    one_name = data.load(f"corrupted:folder:{tmp_path / 'pets'}:saturate", "test", name="cifar10c")
+    one_name = data.load(f"corrupted:folder:{tmp_path / 'pets'}:saturate", "test", name="mine")
     assert (one_name.name, len(one_name), one_name.classes) == (
-        "corrupted-cifar10c-saturate",
+        "corrupted-mine-saturate",
         10,
         ("ant", "bee"),
     )

@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bench.groups import by_group
 from bench.paired import independent_difference, paired_difference
 from bench.stats import holm, mcnemar, mean_score, paired_sign_flip, wilson
 from bench.theory import median_interval
 from tests.clever_factory import make_clever
+from zoo.grouped import Groups
 
 LEVEL = 0.05
 SHARES = np.linspace(0.01, 0.99, 99)
@@ -62,6 +64,21 @@ def _trinomial(n: int, x: np.ndarray, y: np.ndarray, p: float, q: float) -> np.n
     """P(x of one kind and y of another among n); 0 where x + y > n."""
     rest = np.maximum(n - x, 0)
     return stats.binom.pmf(x, n, p) * stats.binom.pmf(y, rest, q / (1 - p))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "few", "many"),
+    [(1, 1, 0.928, 0.945), (4, 1, 0.912, 0.941), (9, 1, 0.904, 0.938), (0.1, 0.9, 0.849, 0.934)],
+)
+def test_means_by_corruption(a: float, b: float, few: float, many: float) -> None:
+    """What docs/corruptions.md says; 2,000 samples of 14 and of 50 base images, 70 images of each."""
+    rng = np.random.default_rng(0)
+    for images, told in ((14, few), (50, many)):
+        groups = Groups(tuple("abcdefghijklmn"), "base", None, images)
+        shares = rng.beta(a, b, (2_000, images))
+        tables = (by_group((rng.random((70, images)) < each).T.ravel(), groups) for each in shares)
+        coverage = np.mean([table.lo <= a / (a + b) <= table.hi for table in tables])
+        assert coverage == pytest.approx(told, abs=3 * (told * (1 - told) / 2_000) ** 0.5)
 
 
 RARE = (0.005, 0.01, 0.02, 0.05, 0.1)

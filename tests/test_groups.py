@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.groups import by_group, over_seeds
+from bench.stats import wilson
 from zoo.grouped import Groups
 
 GROUPS = Groups(("a", "b", "c"), "base", None, 4)
@@ -24,7 +25,8 @@ def test_means_and_spread_over_corruptions_are_those_of_the_formula() -> None:
     assert table.by_severity == pytest.approx([2 / 3, 2 / 3, 2 / 3, 1 / 3, 1 / 3])
     assert table.mean == pytest.approx(1.6 / 3)
     assert table.spread == pytest.approx(np.std([1.0, 0.6, 0.0], ddof=1))
-    assert (table.images, table.lo, table.hi) == (4, pytest.approx(table.mean), pytest.approx(table.mean))
+    alike = wilson(4 * table.mean, 4)  # all base images are alike: four draws
+    assert (table.images, table.lo, table.hi) == (4, pytest.approx(alike.lo), pytest.approx(alike.hi))
 
 
 @settings(max_examples=30, deadline=None)
@@ -43,7 +45,15 @@ def test_cells_are_the_plain_means_of_whole_base_images(seed: int, n: int) -> No
 def test_the_interval_is_over_base_images() -> None:
     # Two of four base images are wholly right: 60 outcomes that are only 4 draws.
     table = by_group(np.repeat([True, False, True, False], 15), GROUPS)
-    assert table.hi - table.lo > 0.7
+    assert (table.lo, table.hi) == pytest.approx((wilson(2, 4).lo, wilson(2, 4).hi))
+
+
+@pytest.mark.parametrize("right", [False, True])
+def test_the_interval_never_collapses(right: bool) -> None:
+    groups = Groups(tuple("abcdefghijklmn"), "base", None, 14)
+    table = by_group(np.full(14 * groups.block, right), groups)
+    assert (table.lo, table.hi) == ((wilson(14, 14).lo, 1.0) if right else (0.0, wilson(0, 14).hi))
+    assert table.hi - table.lo > 0.2
 
 
 def test_seeds_and_corruptions_spread_apart() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.attacks.surrogate import pinned
 from bench.attacks.table import ATTACKS, LIBRARIES, RELEASED_ATTACKS, AttackSpec, libraries_of
 from bench.cell import Params, Scalar, sorted_params
 from bench.errors import UsageError, nearest
@@ -77,7 +78,8 @@ def parse_requests(
         params: parameters the user set; each attack takes those it has.
 
     Raises:
-        UsageError: an attack, library, norm or parameter value that does not exist.
+        UsageError: an attack, library, norm or parameter value that does not exist, or a parameter that none
+            of the attacks takes.
     """
     if library is not None and library not in LIBRARIES:
         raise UsageError(f"unknown attack library {library!r}; {nearest(library, LIBRARIES)}")
@@ -87,7 +89,17 @@ def parse_requests(
             requests[_request(attack, library, norm, {**own, **params})] = None
     if not requests:
         raise UsageError("no attack was asked for; name at least one, e.g. --attacks fgsm,pgd")
+    _check_taken(params, tuple(requests))
     return tuple(requests)
+
+
+def _check_taken(params: Mapping[str, Scalar], requests: Sequence[Request]) -> None:
+    """Raises ``UsageError`` for a parameter that would change nothing."""
+    for name in params:
+        if not any(name in request.spec.params for request in requests):
+            option = {"random_start": "--no-random-start"}.get(name, f"--{name.replace('_', '-')}")
+            labels = ", ".join(request.label for request in requests)
+            raise UsageError(f"{option} was given, which no attack asked for takes ({labels}); leave it out")
 
 
 def _request(name: str, library: str | None, norm: str, params: Mapping[str, Scalar]) -> Request:
@@ -99,6 +111,8 @@ def _request(name: str, library: str | None, norm: str, params: Mapping[str, Sca
         raise UsageError(f"{spec.library} has no {attack} in norm {norm!r}; {remedy}")
     chosen = {name: params.get(name, default) for name, default in spec.params.items()}
     _check(chosen)
+    if "surrogate" in chosen:
+        chosen["surrogate"] = pinned(str(chosen["surrogate"]))
     return Request(
         attack=attack,
         library=spec.library,

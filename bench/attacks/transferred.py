@@ -7,8 +7,9 @@ import functools
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from bench.attacks.surrogate import pinned
 from bench.attacks.with_torchattacks import pgd
-from bench.errors import CellError
+from bench.errors import CellError, UsageError
 from zoo import registry
 from zoo.deployment import deploy
 
@@ -33,12 +34,15 @@ def transfer(
     Args:
         model, x, y, norm, eps, alpha, steps, random_start: as for ``with_torchattacks.pgd``.
         surrogate: a model of the zoo and what it was trained on, as ``dataset/name``; after a ``#`` the
-            first digits of its weights' sha256 may follow.
+            first digits of its weights' sha256 may follow, as requests have it (see ``surrogate.pinned``).
 
     Raises:
         CellError: there is no such model, its weights are others, or it takes other images.
     """
-    other = _loaded(surrogate).to(x.device)
+    try:
+        other = _loaded(pinned(surrogate)).to(x.device)
+    except UsageError as fault:
+        raise CellError(str(fault)) from fault
     try:
         other(x[:1])
     except RuntimeError as fault:
@@ -48,6 +52,7 @@ def transfer(
 
 @functools.lru_cache(maxsize=2)
 def _loaded(surrogate: str) -> nn.Module:
+    """The network of these very weights, which other weights of the same name do not replace."""
     place, _, digest = surrogate.partition("#")
     dataset, _, name = place.rpartition("/")
     try:

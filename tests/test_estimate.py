@@ -1,0 +1,93 @@
+"""What a plan takes at most, against what the attacks were counted to take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from bench.attacks import ATTACKS, library_version, parse_requests
+from bench.estimate import FORWARD, passes
+from bench.measure import measure
+from tests.toys import attack_cell
+from zoo import data
+
+N = 4
+SHORT = {"steps": 3, "eot": 2, "restarts": 2, "targets": 2, "queries": 20, "rotations": 3, "translations": 3}
+AIMED = ("apgd_t", "fab_t", "autoattack", "pgd_t")
+
+
+class Recording(nn.Module):
+    """A linear model that counts how many images it is asked about, with gradients and without."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(256, classes)
+        nn.init.normal_(self.layer.weight, generator=torch.Generator().manual_seed(0))
+        self.gradients = self.looks = 0
+        self.requires_grad_(False).eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.is_grad_enabled() and x.requires_grad:
+            self.gradients += len(x)
+        else:
+            self.looks += len(x)
+        return self.layer(x.flatten(1))
+
+
+def counted(name: str, library: str, norm: str, classes: int, **params: int) -> tuple[float, float]:
+    """Gradients and looks an image, where every image stands to the end, and what was foretold."""
+    spec, model = ATTACKS[name, library], Recording(classes)
+    x = data.load("digits", "test").images(0, N)
+    y = model(x).argmax(1)
+    chosen = {key: value for key, value in (SHORT | params).items() if key in spec.params}
+    (request,) = parse_requests([f"{library}:{name}"], norm=norm or "linf", params=chosen)
+    eps = 1e-6 if spec.threat == "ball" else None
+    cell = attack_cell(
+        attack=name, library=library_version(library), norm=norm or None, eps=eps, count=N
+    ).derive(params=request.params_at(eps))
+    model.gradients = model.looks = 0
+    measure(cell, model, x, y, np.ones(N, dtype=bool))
+    return (model.gradients + FORWARD * model.looks) / N, passes(request, classes)
+
+
+ALL = [
+    (name, library, norm)
+    for (name, library), spec in ATTACKS.items()
+    for norm in (spec.norms or ("",))
+    if name not in (*AIMED, "transfer") and (name, norm) != ("square", "l2")
+]
+
+
+@pytest.mark.parametrize(("name", "library", "norm"), ALL)
+def test_no_attack_takes_more_than_foretold(name: str, library: str, norm: str) -> None:
+    for steps in (3, 10):
+        taken, most = counted(name, library, norm, 10, steps=steps)
+        assert 0 < taken <= most
+
+
+@pytest.mark.parametrize("classes", [5, 10, 40])
+@pytest.mark.parametrize("name", AIMED)
+def test_attacks_aimed_at_classes_take_what_is_foretold(
+    name: str, classes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shorten_square(monkeypatch, queries=30)
+    taken, most = counted(name, "torchattacks", "linf", classes, steps=5)
+    if name == "autoattack":
+        most -= (5000 - 30) * FORWARD
+    assert taken <= most <= 1.35 * taken
+
+
+def shorten_square(monkeypatch: pytest.MonkeyPatch, queries: int) -> None:
+    """AutoAttack's own 5,000 queries would take seconds and tell nothing."""
+    import torchattacks
+
+    made: Callable[..., None] = torchattacks.Square.__init__
+
+    def short(self: object, *words: object, **params: object) -> None:
+        made(self, *words, **{**params, "n_queries": queries})
+
+    monkeypatch.setattr(torchattacks.Square, "__init__", short)
