@@ -262,7 +262,24 @@ def test_name_must_be_fit_for_files_and_pages(photos: Path, name: str) -> None:
         data.load(f"folder:{photos.parent / 'a b'}", "test", name=name)
 
 
+@pytest.mark.parametrize("name", [*data.BUILT_IN, "cifar10c"])
+def test_a_folder_takes_no_name_of_another_set(photos: Path, name: str) -> None:
+    photos.rename(photos.parent / name)
+    for called in (None, name):
+        with pytest.raises(DataError, match=f"^{name} is the name of a built-in data set.*--name"):
+            data.load(f"folder:{photos.parent / name}", "test", name=called)
+    assert data.load(f"folder:{photos.parent / name}", "test", name="cifar10-jpeg").name == "cifar10-jpeg"
+
+
+@pytest.mark.parametrize("spec", [*data.BUILT_IN, "cifar10c", "cifar10c:fog", "corrupted:digits"])
+def test_only_a_folder_is_named(spec: str) -> None:
+    with pytest.raises(DataError, match="--name is for image folders"):
+        data.load(spec, "test", name="mine")
+
+
 def test_other_wrong_arguments() -> None:
+    with pytest.raises(DataError, match="unknown data set 'digitz': did you mean digits"):
+        data.load("digitz", "test", name="mine")
     with pytest.raises(DataError, match="unknown split 'val'"):
         data.load("digits", "val")
     with pytest.raises(DataError, match="--resize is for image folders"):
@@ -272,8 +289,8 @@ def test_other_wrong_arguments() -> None:
 
 
 @pytest.mark.parametrize("spec", ["cifar10", "cifar100"])
-def test_missing_cifar_names_the_command(spec: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=rf"`bench run --dataset {spec} --download`.*--data-root PATH"):
+def test_missing_cifar_names_the_options(spec: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=rf"{spec} is not in .*: add --download .*--data-root PATH"):
         data.load(spec, "test", root=tmp_path)
 
 

@@ -103,15 +103,17 @@ def test_directory_of_weights(tmp_path: Path, as_type: type) -> None:
     assert zoo.find("baseline_cnn_4", "digits", as_type(mine)).path == digits.path
     with pytest.raises(WeightsError, match=r"no weights of baseline_cnn_4 for cifar10 in .*mine"):
         zoo.find("baseline_cnn_4", "cifar10", as_type(mine))
-    with pytest.raises(WeightsError, match=r"nowhere holds no weights.json"):
+    with pytest.raises(WeightsError, match=r"nowhere is no directory: give one that `bench"):
         zoo.find("baseline_cnn_4", "digits", as_type(tmp_path / "nowhere"))
 
 
 def test_missing_weights_name_the_command() -> None:
     with pytest.raises(WeightsError, match=r"`bench train cascaded_gcnn_4 --dataset cifar10`"):
         zoo.load("cascaded_gcnn_4", "cifar10")
-    with pytest.raises(WeightsError, match=r"`bench train cascaded_gcnn_4 --dataset photos`"):
-        zoo.find("cascaded_gcnn_4", "cifar10", "photos")
+    with pytest.raises(
+        WeightsError, match=r"`bench train cascaded_gcnn_4 --dataset folder:PATH --name photos`"
+    ):
+        zoo.find("cascaded_gcnn_4", "photos")
     with pytest.raises(zoo.UnknownModel, match="baseline_cnn"):
         zoo.load("baselin_cnn")
 

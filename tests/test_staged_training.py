@@ -196,7 +196,7 @@ def test_the_first_of_the_best_epochs_is_kept_and_both_load_under_their_names(
         WeightsError, match=r"no weights of baseline_cnn_4\.mine@1 .* zoo.train.train and your recipe"
     ):
         registry.find("baseline_cnn_4.mine@1", "digits", tmp_path)
-    with pytest.raises(WeightsError, match=r"`bench train baseline_cnn_4\.cusp-best --dataset digits`"):
+    with pytest.raises(WeightsError, match=r"`bench train baseline_cnn_4\.cusp-best --dataset digits --out "):
         registry.find("baseline_cnn_4.cusp-best", "digits", tmp_path)
     with pytest.raises(UnknownModel, match=r"unknown model 'baseline_cnn_4\.other'"):
         registry.find("baseline_cnn_4.other", "digits", tmp_path)

@@ -29,8 +29,9 @@ from zoo.grouped import Groups, LazyPixels
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["KNOWN", "DataError", "Dataset", "load"]
+__all__ = ["BUILT_IN", "KNOWN", "DataError", "Dataset", "load"]
 
+BUILT_IN = ("digits", "cifar10", "cifar100")  # sets of images to train on that are no folders
 KNOWN = ("digits", "cifar10", "cifar100", "folder:PATH", "cifar10c[:NAME]", "corrupted:BASE[:NAME]")
 SPLITS = ("train", "test")
 DIGITS_TEST = 360
@@ -100,10 +101,11 @@ def load(
     resize: int | None = None,
     seed: int = 0,
 ) -> Dataset:
-    """The `split`, "train" or "test", of the data set `spec`, one of `KNOWN`; rows show it as `name`.
+    """The `split`, "train" or "test", of the data set `spec`, one of `KNOWN`.
 
-    `root` holds the files of CIFAR and CIFAR-10-C (default: $SYMBENCH_DATA, else `data/`). `resize` is for
-    folders, `seed` for the random numbers of `corrupted:`, whose rows show the base's `name` with `corrupted-`
+    `root` holds the files of CIFAR and CIFAR-10-C (default: $SYMBENCH_DATA, else `data/`). For folders are
+    `resize` and `name`, which rows show; a folder is called as it is without it, and never as a set that is
+    built in. `seed` is for the random numbers of `corrupted:`, whose rows show the base's name with `corrupted-`
     before it. Raises DataError, one sentence with a remedy, for anything the user can put right.
     """
     if split not in SPLITS:
@@ -116,22 +118,24 @@ def load(
         return _corrupted(rest, base, seed)
     if seed != 0:
         raise DataError(f"--corruption-seed is for corrupted: data sets; the images of {spec} have no seed")
-    if resize is not None and not spec.startswith("folder:"):
-        raise DataError(f"--resize is for image folders; the images of {spec} have one fixed size")
     if spec.startswith("folder:"):
         path = Path(rest).expanduser()
         name = _name(name or path.resolve().name)
         pixels, labels, classes = folders.read(path, split, resize)
         return _dataset(name, split, pixels, labels, classes, 255)
+    if spec not in BUILT_IN and kind != "cifar10c":
+        raise DataError(f"unknown data set {spec!r}: {_nearest(spec)}")
+    if resize is not None:
+        raise DataError(f"--resize is for image folders; the images of {spec} have one fixed size")
+    if name is not None:
+        raise DataError(f"--name is for image folders; the images of {spec} have a name of their own")
     if spec == "digits":
         pixels, labels = _digits(split)
-        return _dataset(_name(name or spec), split, pixels, labels, tuple("0123456789"), 16)
-    if spec in ("cifar10", "cifar100"):
-        pixels, labels, classes = _cifar(spec, split, _root(root), download)
-        return _dataset(_name(name or spec), split, pixels, labels, classes, 255)
+        return _dataset(spec, split, pixels, labels, tuple("0123456789"), 16)
     if kind == "cifar10c":
-        return _cifar10c(rest or None, _root(root), name)
-    raise DataError(f"unknown data set {spec!r}: {_nearest(spec)}")
+        return _cifar10c(rest or None, _root(root))
+    pixels, labels, classes = _cifar(spec, split, _root(root), download)
+    return _dataset(spec, split, pixels, labels, classes, 255)
 
 
 def order(labels: Integer[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:
@@ -218,13 +222,12 @@ def _cifar(
         if download:
             raise DataError(f"{spec} could not be fetched into {root}: {_line(error)}") from error
         raise DataError(
-            f"{spec} is not in {root}: fetch it with `bench run --dataset {spec} --download`, "
-            "or say where it is with --data-root PATH"
+            f"{spec} is not in {root}: add --download to fetch it, or say where it is with --data-root PATH"
         ) from error
     return files.data.transpose(0, 3, 1, 2), np.array(files.targets, dtype=np.int64), tuple(files.classes)
 
 
-def _cifar10c(corruption: str | None, root: Path, name: str | None) -> Dataset:
+def _cifar10c(corruption: str | None, root: Path) -> Dataset:
     from zoo import cifar10c
 
     names = cifar10c.chosen_names(corruption)
@@ -234,7 +237,7 @@ def _cifar10c(corruption: str | None, root: Path, name: str | None) -> Dataset:
     files = cifar10c.open_files(place, names, len(labels))
     groups = Groups(names, "cifar10", None, len(labels))
     return Dataset(
-        name=_name(name or "-".join(["cifar10c", *([corruption] if corruption else [])])),
+        name="-".join(["cifar10c", *([corruption] if corruption else [])]),
         split="test",
         pixels=cifar10c.CifarPixels(files, places),
         labels=_repeated(labels[places], groups),
@@ -278,6 +281,8 @@ def _root(root: Path | None) -> Path:
 def _name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
         raise DataError(f"{name!r} cannot name a data set: give --name letters, digits, '.', '_' or '-'")
+    if name in (*BUILT_IN, "cifar10c"):
+        raise DataError(f"{name} is the name of a built-in data set: give the folder another one with --name")
     return name
 
 

@@ -118,7 +118,7 @@ def _cache(folder: Path, paths: list[Path], resize: int | None) -> Path:
     for path in paths:
         info = path.stat()
         listing.append((path.relative_to(folder).as_posix(), info.st_size, info.st_mtime_ns))
-    key = json.dumps([PIL.__version__, resize, listing]).encode()
+    key = json.dumps([PIL.__version__, resize, str(folder.resolve()), listing]).encode()
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return home / "symbench" / f"{hashlib.sha256(key).hexdigest()}.npz"
 

@@ -10,19 +10,31 @@ import dataclasses
 import hashlib
 import json
 import os
+import shlex
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.data import BUILT_IN
 from zoo.entries import Entry, UnknownModel, entry, parsed
 from zoo.errors import UserError
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["WeightsError", "WeightsRecord", "add", "find", "load", "load_record", "records", "shipped"]
+__all__ = [
+    "WeightsError",
+    "WeightsRecord",
+    "add",
+    "data_options",
+    "find",
+    "load",
+    "load_record",
+    "records",
+    "shipped",
+]
 
 SHIPPED = Path(__file__).parent / "weights"
 LOCAL = Path("weights")
@@ -116,21 +128,37 @@ def find(name: str, dataset: str, weights_from: str | Path | None = None) -> Wei
         known = records(Path(weights_from))
         only = {record.dataset for record in known.values()}
         trained_on = only.pop() if len(only) == 1 else dataset
-        place = str(weights_from)
+        place, out = str(weights_from), f" --out {shlex.quote(str(weights_from))}"
     else:
-        trained_on = dataset if weights_from is None else str(weights_from)
         known = {**records(LOCAL), **shipped()}
-        place = f"the package or {LOCAL}/"
+        trained_on = dataset if weights_from is None else _trained_on(str(weights_from), known.values())
+        place, out = f"the package or {LOCAL}/", ""
     if f"{trained_on}/{wanted.name}" not in known:
-        remedy = f"train them with {_command(wanted, trained_on, known.values())}"
+        remedy = f"train them with {_command(wanted, trained_on, out, known.values())}"
         raise WeightsError(f"no weights of {wanted.name} for {trained_on} in {place}: {remedy}")
     return known[f"{trained_on}/{wanted.name}"]
 
 
-def _command(wanted: Entry, dataset: str, known: Iterable[WeightsRecord]) -> str:
+def data_options(dataset: str, path: str = "PATH") -> str:
+    """What names a data set on a command line: one that is not built in lies in a folder, at `path`."""
+    return f"--dataset {dataset}" if dataset in BUILT_IN else f"--dataset folder:{path} --name {dataset}"
+
+
+def _trained_on(weights_from: str, known: Iterable[WeightsRecord]) -> str:
+    """The data set that weights are taken from, which is built in or has some; else WeightsError."""
+    datasets = sorted({record.dataset for record in known})
+    if weights_from not in (*datasets, *BUILT_IN):
+        raise WeightsError(
+            f"weights cannot come from {weights_from!r}: there is no directory {weights_from} with a {TABLE}, and "
+            f"no weights for a data set of that name; there are some for {', '.join(datasets) or 'none'}"
+        )
+    return weights_from
+
+
+def _command(wanted: Entry, dataset: str, out: str, known: Iterable[WeightsRecord]) -> str:
     """What trains a model. A recipe of one's own is known by other weights of it, else UnknownModel is raised."""
     try:
-        return f"`bench train {entry(wanted.name).name} --dataset {dataset}`"
+        return f"`bench train {entry(wanted.name).name} {data_options(dataset)}{out}`"
     except UnknownModel:
         if wanted.recipe not in {record.recipe.get("name") for record in known}:
             raise
@@ -187,7 +215,8 @@ def _is_directory(weights_from: str | Path) -> bool:
     path = Path(weights_from)
     if isinstance(weights_from, Path) or os.sep in weights_from:
         if not (path / TABLE).is_file():
-            raise WeightsError(f"{path} holds no {TABLE}: give a directory that `bench train --out` wrote")
+            fault = f"holds no {TABLE}" if path.is_dir() else "is no directory"
+            raise WeightsError(f"{path} {fault}: give one that `bench train --out` wrote")
         return True
     return (path / TABLE).is_file()
 
@@ -208,4 +237,4 @@ def _row(record: WeightsRecord) -> dict[str, Any]:
 
 
 def _again(record: WeightsRecord) -> str:
-    return f"train it again with `bench train {record.name} --dataset {record.dataset}`"
+    return f"train it again with `bench train {record.name} {data_options(record.dataset)}`"

@@ -55,8 +55,11 @@ def last_epoch(share: float, epochs: int) -> int:
 def stage_of(stages: Sequence[Stage], epoch: int, epochs: int) -> int:
     """The place in ``stages``, from 0, of the stage an epoch (from 1) lies in.
 
-    With few epochs a stage may have none; the first that ends with this epoch or later is taken.
+    With few epochs a stage may have none; the first that ends with this epoch or later is taken. The last epoch
+    is always of the last stage, which is what held-out images are judged under.
     """
+    if epoch == epochs:
+        return len(stages) - 1
     return next(place for place, each in enumerate(stages) if epoch <= last_epoch(each.until, epochs))
 
 
