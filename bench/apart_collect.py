@@ -46,6 +46,8 @@ def history(
 ) -> list[ResultsT]:
     """All settings a store has runs of, the one asked for last first, each with all its models.
 
+    The models of the newest run come first, in its order. Of weights that share a name the newest are taken.
+
     Args:
         store: where runs and cells are.
         kind: of the runs.
@@ -53,16 +55,17 @@ def history(
         setting_of: the setting, which must be hashable, of the fields that a run keeps.
         collect: the results of a setting; versions and command are those of its newest run.
     """
-    found: dict[SettingT, tuple[dict[ModelInfo, None], Mapping[str, Any]]] = {}
+    found: dict[SettingT, tuple[dict[str, ModelInfo], Mapping[str, Any]]] = {}
     for run in store.runs():
         if run.get("kind") != kind or dataset not in (None, run["setting"]["dataset"]):
             continue
         setting = setting_of(run["setting"])
-        models, _ = found.pop(setting, ({}, {}))
-        models.update(dict.fromkeys(ModelInfo(**each) for each in run["models"]))
-        found[setting] = (models, run)
+        known, _ = found.pop(setting, ({}, {}))
+        models = {each["name"]: ModelInfo(**each) for each in run["models"]}
+        earlier = {name: info for name, info in known.items() if name not in models}
+        found[setting] = (models | earlier, run)
     return [
-        collect(store, setting, list(models), versions=run["versions"], command=run["command"])
+        collect(store, setting, list(models.values()), versions=run["versions"], command=run["command"])
         for setting, (models, run) in reversed(found.items())
     ]
 

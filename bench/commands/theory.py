@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ def execute(options: Namespace) -> int:
         n = checked_n(ask.n, data, DEFAULT_N)
         models, _ = open_models(ask, data, n)
         measured, failed = _measured(models, data, n, options)
-    clever = _scores(Path(options.store), data)
+    clever = _scores(Path(options.store), data, {model.info.weights for model in measured})
     results = theory.assemble(
         measured,
         dataset=data.name,
@@ -80,12 +81,15 @@ def _measured(
     return found, failed
 
 
-def _scores(store: Path, data: Images) -> CleverResults | None:
-    """The newest CLEVER scores the store holds on these images."""
+def _scores(store: Path, data: Images, weights: set[str]) -> CleverResults | None:
+    """The newest CLEVER scores of these weights on these images that the store holds."""
     if not store.is_dir():
         return None
-    history = clever_history(DirectoryStore(store), data.name)
-    return next((each for each in history if each.setting.data == data.sha256 and each.models), None)
+    for results in clever_history(DirectoryStore(store), data.name):
+        models = tuple(model for model in results.models if model.info.weights in weights)
+        if results.setting.data == data.sha256 and models:
+            return replace(results, models=models)
+    return None
 
 
 def _described(clever: CleverResults) -> str:
