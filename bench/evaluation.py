@@ -179,10 +179,11 @@ def prepare_on(ask: Ask, data: Images) -> Evaluation:
 def open_models(ask: Ask, data: Images, n: int) -> tuple[tuple[tuple[ModelSource, ModelInfo], ...], Bench]:
     """The models asked for, each loaded and looked at once on the first of n images; errors as ``prepare``."""
     base, digest = base_of(data)
-    sources = [
+    asked = (
         find_source(name, dataset=base, weights=ask.weights, weights_from=ask.weights_from)
-        for name in dict.fromkeys(ask.models)
-    ]
+        for name in ask.models
+    )
+    sources = list(dict.fromkeys(asked))  # baseline_cnn@0 is baseline_cnn
     _check_weights(ask.weights, sources)
     found = tuple((source, describe(source, digest)) for source in sources)
     bench = Bench()
@@ -226,6 +227,9 @@ def make_setting(ask: Ask, data: Images) -> Setting:
     grid = parse_eps(PAPER_GRID if tuple(eps) == ("paper",) else eps)
     if isinstance(protocol, Released):
         grid = parse_eps((0.0, *grid))  # what the clamp does by itself
+    elif ask.norm == "linf" and (most := grid[-1]) > 1:
+        meant = f"; did you mean {most:g}/255?" if most <= 255 else ""
+        raise UsageError(f"--eps has {most:g}, which is larger than the whole range of a pixel, 1{meant}")
     return Setting(
         dataset=data.name,
         data=data.sha256,

@@ -21,6 +21,7 @@ from bench.results import Results
 from bench.run import Failure, versions
 from bench.sources import Images
 from bench.store import Store
+from zoo.registry import data_options
 
 CORRUPTED = "table1"
 REMOVAL = "figure5"
@@ -299,7 +300,8 @@ def _weights_option(weights: str | None) -> str:
 
 def _weights(ask: Ask, data: Images, sections: Sequence[str], seeds: int, options: str) -> Weights:
     base = base_of(data)[0]
-    return weights_of(ask, base, _models(sections), seeds=seeds, options=options or f"--dataset {base}")
+    options = options or data_options(base, "$DATA")
+    return weights_of(ask, base, _models(sections), seeds=seeds, options=options)
 
 
 def _models(sections: Iterable[str]) -> tuple[str, ...]:

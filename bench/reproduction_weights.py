@@ -9,7 +9,6 @@ from pathlib import Path
 from bench.evaluation import Ask
 from bench.sources import find_source
 from zoo import registry
-from zoo.data import KNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +90,7 @@ def _options(weights_from: str | None, options: str) -> str:
     place = Path(weights_from)
     if place.is_dir():
         return f"{options} --out {place.name}"
-    named = weights_from in KNOWN
-    return f"--dataset {weights_from}" if named else f"--dataset folder:$DATA --name {weights_from}"
+    return registry.data_options(weights_from, "$DATA")
 
 
 def _training(found: dict[str, registry.WeightsRecord]) -> str:

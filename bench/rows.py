@@ -12,7 +12,7 @@ from jaxtyping import Bool
 
 from bench.attacks import Request
 from bench.protocols import released_rules
-from bench.results import Curve, ModelResult, Results
+from bench.results import Clean, Curve, ModelResult, Results
 from bench.stats import Share, wilson
 
 SCHEMA = 3  # 2 added CLEVER's columns, 3 those of iterates and of the audit
@@ -162,6 +162,11 @@ def _worst_row(results: Results, model: ModelResult, i: int, verdict: str) -> Ro
     )
 
 
+def vanished(clean: Clean) -> int:
+    """Of how many clean-right images the gradient is exactly 0."""
+    return int((clean.correct & (clean.grad_norm == 0)).sum())
+
+
 def stated(request: Request) -> str:
     """An attack with all its parameters, as ``torchattacks:pgd(restarts=1,steps=20)``."""
     params = ",".join(f"{k}={v}" for k, v in request.params_at(None))
@@ -193,7 +198,7 @@ def _about(results: Results, model: ModelResult, standing: Bool[np.ndarray, " n"
         **_share("robust_given_clean", wilson(both, right) if right else None, "robust_given_clean"),
         "clean_right": right,
         "robust": robust,
-        "vanished": int((clean.correct & (clean.grad_norm == 0)).sum()),
+        "vanished": vanished(clean),
         "versions": _joined(f"{k}={v}" for k, v in sorted(results.versions.items()) if k != "symbench"),
         "schema": SCHEMA,
         "symbench": results.versions.get("symbench") or version(),

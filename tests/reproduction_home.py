@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bench.cli import parser
 from bench.commands import reproduce
 from bench.evaluation import Ask, Evaluation
 from bench.reproduction import SIZES, Plan, Sizes, plan
 from bench.sources import DataSource
 from bench.store import DirectoryStore
+from zoo import data as zoo_data
 from zoo import registry
 
 TINY = Sizes(sound=3, released=3, few=True, across=2, bases=1, removal=2, seeds=1)
@@ -36,13 +39,15 @@ def weights(place: Path, *names: str, of: str = "digits") -> str:
     return str(place)
 
 
-def planned(
-    *sections: str, sizes: Sizes = SIZES["small"], name: str | None = None, weights_from: str | None = None
-) -> Plan:
-    ask = Ask(
-        models=(), requests=(), data=DataSource(spec="digits", name=name), weights_from=weights_from, seed=3
-    )
+def planned(*sections: str, sizes: Sizes = SIZES["small"], weights_from: str | None = None) -> Plan:
+    ask = Ask(models=(), requests=(), data=DataSource(spec="digits"), weights_from=weights_from, seed=3)
     return plan(ask, sections, budget="small", options=DIGITS, sizes=sizes)
+
+
+def called(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has the digits stand in for a folder's images of that name."""
+    digits = dataclasses.replace(zoo_data.load("digits", "test"), name=name)
+    monkeypatch.setattr(DataSource, "load", lambda *_, **__: digits)
 
 
 def models(evaluations: Sequence[Evaluation]) -> set[str]:

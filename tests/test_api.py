@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 import bench
 import zoo
+from bench.evaluation import Ask, make_setting
+from bench.sources import DataSource
 from tests.toys import linear_problem
 from zoo import data
 
@@ -83,6 +85,8 @@ MODEL, X, Y, _ = linear_problem(8)
         (X, Y + 5, {}, "gives logits of shape"),
         (X, Y, {"attacks": ["pdg"]}, "unknown attack 'pdg'"),
         (X, Y, {"eps": -1}, "--eps has -1"),
+        (X, Y, {"eps": 8}, r"--eps has 8, .* did you mean 8/255\?"),
+        (X, Y, {"attacks": ["fgsm"], "steps": 3}, "--steps was given"),
         (X, Y, {"step": 3}, "unknown attack parameter 'step'"),
         (torch.where(X > 0, torch.nan, X), Y, {}, r"not \[0, 1\]"),
     ],
@@ -114,3 +118,22 @@ def test_weights_of_other_images_under_the_same_name_are_shown() -> None:
     assert shown == {None: "digits", digits: "digits", "0" * 64: "digits (other images)"}
     other = find_model("baseline_cnn", dataset="mnist", weights=None, weights_from="digits", data="0" * 64)
     assert other[1].trained_on == "digits"
+
+
+def test_only_the_sound_ball_of_pixels_has_a_largest_radius() -> None:
+    digits = data.load("digits", "test")
+
+    def grid(eps: float, norm: str = "linf", protocol: str = "sound") -> tuple[float, ...]:
+        source = DataSource(spec="digits")
+        ask = Ask(models=(), requests=(), data=source, eps=(eps,), norm=norm, protocol=protocol)
+        return make_setting(ask, digits).eps
+
+    assert grid(1) == (1,)
+    assert grid(8, norm="l2") == (8,)
+    assert grid(8, protocol="released:baseline_cnn") == (0, 8)
+    with pytest.raises(
+        bench.UsageError, match=r"--eps has 1.5, .* range of a pixel, 1; did you mean 1.5/255\?"
+    ):
+        grid(1.5)
+    with pytest.raises(bench.UsageError, match=r"range of a pixel, 1$"):
+        grid(1000)  # of 255 neither

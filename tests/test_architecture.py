@@ -22,8 +22,8 @@ zoo.adversarial zoo.checkpoints
 zoo.held_out zoo.losses zoo.training
 zoo.writing
 zoo.train
-bench.arguments bench.errors bench.memo bench.stats bench.switches
-bench.paired
+bench.arguments bench.errors bench.memo bench.own_code bench.stats bench.switches
+bench.paired bench.own_models
 bench.cell
 bench.protocols
 bench.attacks

@@ -190,6 +190,10 @@ REFUSED = {
     "not under that attack": ((*PAIR, "--attack", "square"), ("--attacks square",)),
     "not at that eps": ((*PAIR, "--eps", "0.5"), ("--eps 0.5",)),
     "not on those images": ((*PAIR, "--dataset", "cifar10"), ("--dataset cifar10",)),
+    "unknown attack": ((*PAIR, "--attack", "pdg"), ("unknown attack 'pdg'", "nearest: pgd")),
+    "a set of attacks": ((*PAIR, "--attack", "strong"), ("unknown attack 'strong'",)),
+    "other parameters": ((*PAIR, "--attack", "pgd (steps 9)"), ("--attacks pgd",)),
+    "unknown images": ((*PAIR, "--dataset", "digitz"), ("no data set 'digitz'", "nearest: digits")),
     "no store": ((*PAIR, "--store", "nowhere"), ("--store nowhere",)),
     "eps no number": ((*PAIR, "--eps", "big"), ("'big'",)),
 }  # fmt: skip

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bench.cli import main, parser
-from bench.commands.options import data_ask
+from bench.commands.options import data_ask, shown_data, told
 from bench.paper import Reproduction, judge, rows
 from bench.paper.sections import DATASETS, SECTIONS, needed, remedy
 from bench.reproduction import SIZES, plan
@@ -102,6 +102,20 @@ def test_with_the_data_shipped_weights_serve(section: str, monkeypatch: pytest.M
     for command in missing.values():
         assert command.endswith("--dataset folder:$DATA --name cifar10-jpeg")
         assert carried_out(command)[0][0] == "train"
+
+
+def test_the_terminal_has_the_paths_that_pages_hide() -> None:
+    words = ["--dataset", "folder:/home/me/my photos", "--name", "birds", "--data-root", "/home/me"]
+    options = parsed(["tradeoff", *words, "--weights-from", "/home/me/few"])
+    page = f"bench train baseline_cnn {shown_data(options)} --out few"
+    assert carried_out(page)[0][2:] == [
+        "--dataset", "folder:photos", "--name", "birds", "--data-root", "photos", "--out", "few",
+    ]  # fmt: skip
+    assert carried_out(told(page, options))[0][2:] == [*words, "--out", "/home/me/few"]
+    (table1,) = carried_out(told(remedy(["table1"], "cifar10c"), options))
+    assert table1[3:7] == ["--dataset", "cifar10c", "--data-root", "/home/me"]
+    other = told("bench train baseline_cnn --dataset folder:$DATA --name other", options)
+    assert other == "bench train baseline_cnn --dataset folder:PATH --name other"
 
 
 def test_what_trains_a_model_so_that_it_is_found(tmp_path: Path) -> None:

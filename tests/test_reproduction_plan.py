@@ -13,7 +13,7 @@ from bench.paper import RELATIONS, needed
 from bench.protocols import RELEASED, SOUND, own_script
 from bench.reproduction import SHARED, SIZES, plan, relation_to
 from bench.sources import DataSource
-from tests.reproduction_home import DIGITS, TINY, models, planned, weights
+from tests.reproduction_home import DIGITS, TINY, called, models, planned, weights
 from zoo import registry
 
 PAPER = tuple(i / 100 for i in range(1, 16))
@@ -119,10 +119,13 @@ def test_how_images_are_related_to_the_papers(
     assert expected[1] in RELATIONS
 
 
-def test_without_any_weights_it_says_how_to_train_them(tmp_path: Path) -> None:
+def test_without_any_weights_it_says_how_to_train_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called("cifar10-digits", monkeypatch)
     with pytest.raises(registry.WeightsError, match="no weights of equivariant_gcnn_4 for cifar10-digits"):
-        planned("table2", name="cifar10-digits")
-    with pytest.raises(registry.WeightsError, match=r"holds no weights\.json"):
+        planned("table2")
+    with pytest.raises(registry.WeightsError, match="none is no directory"):
         planned("table2", weights_from=str(tmp_path / "none") + "/")
 
 

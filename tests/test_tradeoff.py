@@ -136,7 +136,7 @@ def test_models_without_weights_are_named_with_their_command_and_left_out(ran: R
     assert len(lines) == 20
     assert (
         "equivariant_gcnn.cusp has no weights for these images and is left out; "
-        "bench train equivariant_gcnn.cusp --dataset digits --out few"
+        f"bench train equivariant_gcnn.cusp --dataset digits --out {ran.home.weights}"
     ) in lines
     assert "bench train baseline_cnn.cusp --dataset digits --out few" in ran.home.page()
 

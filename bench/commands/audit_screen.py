@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.audit import CHECKS
+from bench.audit import CHECKS, Audit
 from bench.audit_collect import AuditResults
 
 COLOURS = {"believable": "green", "upper_bound": "yellow", "not_believable": "red"}
@@ -29,7 +29,12 @@ def audit_table(results: AuditResults) -> None:
         flagged = [each for each in audit.findings if each.status in ("fail", "warn")]
         lines = [f"{each.id} {CHECKS[each.id].title}: no. {each.detail}" for each in flagged]
         colour = COLOURS[audit.verdict]
-        table.add_row(
-            escape(audit.model), f"[{colour}]{audit.verdict}[/]", escape("\n".join(lines)) or "nothing"
-        )
+        shown = [*(lines or ["nothing"]), *_too_few(audit)]
+        table.add_row(escape(audit.model), f"[{colour}]{audit.verdict}[/]", escape("\n".join(shown)))
     Console(width=None if sys.stdout.isatty() else 140).print(table)
+
+
+def _too_few(audit: Audit) -> list[str]:
+    """A line on the checks that more images would make, if there are any."""
+    ids = [each.id for each in audit.findings if each.status == "skip" and "too few" in each.detail]
+    return [f"skipped for too few images: {', '.join(ids)}"] if ids else []

@@ -13,14 +13,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bench.attacks import ATTACKS
 from bench.commands.options import names
 from bench.commands.screen import percent
 from bench.comparing import WORST, Measured, Pair, find_measured, pairs, shown_name
-from bench.errors import UsageError
+from bench.errors import UsageError, nearest
+from bench.history import chapters
 from bench.plan import parse_eps
 from bench.report.format import eps_texts, norm_text
 from bench.stats import Share
-from bench.store import DirectoryStore
+from bench.store import DirectoryStore, MemoryStore, Store
+from zoo.data import BUILT_IN
+from zoo.registry import data_options
 
 
 def execute(options: Namespace) -> int:
@@ -28,13 +32,11 @@ def execute(options: Namespace) -> int:
     if len(options.models) < 2 or len(set(map(shown_name, options.models))) < len(options.models):
         raise UsageError(f"give two different models or more to compare, not {' '.join(options.models)}")
     eps = None if options.eps is None else parse_eps(names(options.eps))
-    path = Path(options.store)
-    measured = None
-    if path.is_dir():
-        measured = find_measured(
-            DirectoryStore(path), options.models, dataset=options.dataset, attack=options.attack, eps=eps
-        )
+    _check_attack(options.attack)
+    store = DirectoryStore(Path(options.store)) if Path(options.store).is_dir() else MemoryStore()
+    measured = find_measured(store, options.models, dataset=options.dataset, attack=options.attack, eps=eps)
     if measured is None:
+        _check_dataset(options, store)
         raise _missing(options)
     found = pairs(measured)
     if options.json:
@@ -44,12 +46,35 @@ def execute(options: Namespace) -> int:
     return 0
 
 
+def _check_attack(attack: str) -> None:
+    """Raises ``UsageError`` for a name, with or without library and parameters, that no attack has."""
+    known = dict.fromkeys([WORST, *(name for name, _ in ATTACKS), *(f"{of}:{name}" for name, of in ATTACKS)])
+    if attack.partition(" (")[0] not in known:
+        raise UsageError(f"unknown attack {attack!r}; {nearest(attack, known)}")
+
+
+def _check_dataset(options: Namespace, store: Store) -> None:
+    """Raises ``UsageError`` for a data set that is neither in the store nor one that anybody has."""
+    known = dict.fromkeys([*(each.setting.dataset for each in chapters(store)), *BUILT_IN, "cifar10c"])
+    if options.dataset is not None and options.dataset not in known:
+        raise UsageError(
+            f"the store {options.store} has no data set {options.dataset!r}; {nearest(options.dataset, known)}"
+        )
+
+
+def _data(dataset: str) -> list[str]:
+    """What names a data set on a command line, from the name that rows show."""
+    if dataset.partition("-")[0] in ("cifar10c", "corrupted"):
+        return ["--dataset", dataset.replace("-", ":")]
+    return data_options(dataset).split()
+
+
 def _missing(options: Namespace) -> UsageError:
     command = ["bench", "run", "--model", ",".join(options.models)]
-    for option, value in (("--dataset", options.dataset), ("--eps", options.eps)):
-        command += [option, value] if value is not None else []
+    command += [] if options.dataset is None else _data(options.dataset)
+    command += [] if options.eps is None else ["--eps", options.eps]
     if options.attack != WORST:
-        command += ["--attacks", options.attack]
+        command += ["--attacks", options.attack.partition(" (")[0]]
     if options.store != ".symbench":
         command += ["--store", options.store]
     return UsageError(

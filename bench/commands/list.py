@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench.attacks import ATTACKS, PRESETS
-from bench.sources import entry_points
+from bench.own_models import entry_points
 from zoo import entries, registry
 
 _FETCHED = "--data-root, --download"
@@ -43,9 +43,11 @@ def execute(options: Namespace) -> int:
 
 
 def _models() -> list[dict[str, Any]]:
+    """The entries of the zoo, whatever else has weights here, and what is installed."""
     known = {**registry.records(registry.LOCAL), **registry.shipped()}
     rows = []
-    for name, entry in entries.ENTRIES.items():
+    for name in dict.fromkeys([*entries.ENTRIES, *sorted(record.name for record in known.values())]):
+        entry = entries.parsed(name)
         weights = [record for record in known.values() if record.name == name]
         rows.append(
             {

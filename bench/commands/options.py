@@ -93,11 +93,30 @@ def _shown_value(flag: str, value: str) -> str:
 
 def shown_data(options: Namespace) -> str:
     """What names the data on a command line, with paths as pages show them."""
+    return shown_command(_data_words(options)).removeprefix("bench ")
+
+
+def told_data(options: Namespace) -> str:
+    """As ``shown_data``, with paths as they are: for the terminal of whoever gave them."""
+    return shlex.join(_data_words(options))
+
+
+def told(command: str, options: Namespace) -> str:
+    """A command as pages show it, for the terminal of whoever gave these options: with the paths as they are."""
+    words = command.replace(shown_data(options), told_data(options))
+    if options.weights_from is not None:
+        out = Path(options.weights_from).name
+        words = words.replace(f"--out {out}", f"--out {shlex.quote(options.weights_from)}")
+    words = words.replace(f"folder:{DATA}", "folder:PATH")  # of other data, which only the user knows
+    return words.replace(DATA, shlex.quote(options.data_root or "PATH"))
+
+
+def _data_words(options: Namespace) -> list[str]:
     words = ["--dataset", options.dataset]
     for name in ("name", "data_root", "resize"):
         value = getattr(options, name)
         words += [f"--{name.replace('_', '-')}", str(value)] if value is not None else []
-    return shown_command(words).removeprefix("bench ")
+    return words
 
 
 def check_numbers(options: Namespace) -> None:

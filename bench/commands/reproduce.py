@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench import leaderboard
 from bench.audit_collect import audit_history, verdicts
-from bench.commands.options import check_numbers, data_ask, shown_data, writable_places
+from bench.commands.options import check_numbers, data_ask, shown_data, told, writable_places
 from bench.commands.reproduce_screen import as_json, claims_table, numbers_table, sections_table
 from bench.commands.running import LONG, exit_code, rows_only, running, show_plan
 from bench.commands.screen import say
@@ -43,7 +43,7 @@ def carried_out(options: Namespace, sizes: Sizes) -> int:
             options=shown_data(options),
             sizes=sizes,
         )
-    _say_left_out(planned)
+    _say_left_out(planned, options)
     if options.dry_run:
         return show_plan(options, planned.lanes, partial(seconds_at_most, planned), workers)
     store = DirectoryStore(Path(options.store))
@@ -105,15 +105,15 @@ def _sections(options: Namespace) -> tuple[str, ...]:
     return (f"table{options.table}",) if options.table else (f"figure{options.figure}",)
 
 
-def _say_left_out(planned: Plan) -> None:
+def _say_left_out(planned: Plan, options: Namespace) -> None:
     for section in planned.elsewhere:
         dataset = needed(section).datasets[0]
         say(
             f"{SECTIONS[section].title} is about {DATASETS[dataset]}: not measured here; "
-            f"{remedy([section], dataset)}"
+            f"{told(remedy([section], dataset), options)}"
         )
     for name, command in planned.page["missing"].items():
-        say(f"{name} has no weights for these images and is left out; {command}")
+        say(f"{name} has no weights for these images and is left out; {told(command, options)}")
 
 
 def _say_how_long(seconds: float, options: Namespace, workers: int) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench import leaderboard
 from bench.attacks import Request, parse_requests
+from bench.audit.findings import limit_of
 from bench.audit_collect import AuditResults, audit_history, verdicts
 from bench.audit_evaluation import DEFAULT_N, audit_of
 from bench.cell import Scalar
@@ -24,8 +25,8 @@ from bench.commands.writing import write_page
 from bench.errors import UsageError
 from bench.estimate import seconds_left
 from bench.evaluation import Ask, Evaluation, Outcome, prepare_each, run_each
-from bench.protocols import OWN_SCRIPT
-from bench.rows import rows
+from bench.protocols import OWN_SCRIPT, released_rules
+from bench.rows import rows, vanished
 from bench.store import DirectoryStore, Store
 
 PARAMETERS = ("steps", "alpha", "restarts", "targets", "queries", "eot", "rotation", "translation")
@@ -61,6 +62,8 @@ def execute(options: Namespace) -> int:
         print(json.dumps(fresh, allow_nan=False))
     else:
         _print(found[: len(evaluations)], marks, audits)
+    if audits is None:  # else check C3 has said so
+        _say_vanished(found[: len(evaluations)])
     say(f"leaderboard: {table} ({len(fresh)} rows)" + (f", page: {page}" if page else ""))
     return exit_code(failures)
 
@@ -96,6 +99,20 @@ def _print(
         audit_table(audits)
 
 
+def _say_vanished(outcomes: Sequence[Outcome]) -> None:
+    """Names the models that hide their gradient on more images than the audit's check C3 lets pass."""
+    for results in (each for outcome in outcomes for each in outcome.results):
+        if released_rules(results.setting.protocol) is not None:
+            continue
+        for model in results.models:
+            hidden, right = vanished(model.clean), int(model.clean.correct.sum())
+            if hidden > limit_of("C3") * right:
+                say(
+                    f"{model.info.name}: on {hidden} of {right} images the gradient is exactly 0, so gradient "
+                    "attacks cannot move them; run bench audit"
+                )
+
+
 def asked(options: Namespace) -> Ask:
     """The ask that command-line options mean; raises ``UsageError``."""
     params = {name: getattr(options, name) for name in PARAMETERS}
@@ -110,9 +127,12 @@ def asked(options: Namespace) -> Ask:
             f"--audit is {options.audit}, but protocol {options.protocol} cannot be audited, only sound; "
             "leave --audit or --protocol out"
         )
+    requests = _requests(options, given)
+    if options.eps is not None and requests and all(each.spec.threat == "spatial" for each in requests):
+        raise UsageError(f"--eps is {options.eps}, but rotations and translations have no ε; leave it out")
     return replace(
         model_ask(options),
-        requests=_requests(options, given),
+        requests=requests,
         eps=names(options.eps) if options.eps is not None else None,
         norm=options.norm,
         independent=options.independent,

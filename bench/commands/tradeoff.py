@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.commands.options import check_directory, check_numbers, data_ask, names, shown_data
+from bench.commands.options import check_directory, check_numbers, data_ask, names, shown_data, told
 from bench.commands.running import LONG, exit_code, rows_only, running, show_plan
 from bench.commands.screen import percent, say
 from bench.evaluation import Ask
@@ -51,7 +51,7 @@ def execute(options: Namespace) -> int:
     with rows_only():
         planned = plan_tradeoff(_ask(options), sizes, options=shown_data(options))
     for name, command in planned.page["missing"].items():
-        say(f"{name} has no weights for these images and is left out; {command}")
+        say(f"{name} has no weights for these images and is left out; {told(command, options)}")
     if options.dry_run:
         return show_plan(options, planned.lanes, partial(tradeoff_seconds, planned), workers)
     store = DirectoryStore(Path(options.store))

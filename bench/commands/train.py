@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
-from bench.commands.options import data_source
+from bench.commands.options import data_source, told_data
 from bench.commands.screen import say
 from bench.errors import UsageError
 from bench.evaluation import check_device
@@ -23,6 +24,10 @@ def execute(options: Namespace) -> int:
     """
     check_device(options.device)
     entry = entries.entry(options.model)
+    if options.seed not in (None, entry.seed) and "@" in options.model:
+        raise UsageError(
+            f"{options.model!r} says seed {entry.seed}, --seed {options.seed}; leave one of them out"
+        )
     seeds = _seeds(options)
     source = data_source(options)
     data = source.load(split="train", download=options.download)
@@ -81,7 +86,8 @@ def _tell(trained: train.Trained, options: Namespace) -> None:
             f"images; half precision changed {each.changed} of {each.compared} predictions"
         )
     name = trained.record.name
-    say(f"measure it: bench run --model {name} --dataset {options.dataset} --weights-from {options.out}")
+    out = shlex.quote(options.out)
+    say(f"measure it: bench run --model {name} {told_data(options)} --weights-from {out}")
 
 
 def _seeds(options: Namespace) -> tuple[int, ...]:
