@@ -76,7 +76,7 @@ ASKED: dict[str, tuple[Words, tuple[str, ...]]] = {
     "weights from a lost directory": ((*ZOO, "--weights-from", "lost/"), ("lost is no directory",)),
     "weights from nowhere": (
         (*ZOO, "--weights-from", "lost"),
-        ("no directory lost", "no weights for a data set of that name", "cifar10-jpeg, digits"),
+        ("no directory lost", "no weights for a data set of that name", "cifar10-jpeg, "),
     ),
     "weights that were not shipped": (
         (*ZOO, "--model", "baseline_cnn_4@7", "--weights-from", "cifar10-jpeg"),
