@@ -5,6 +5,8 @@ Small batches gain nothing from more threads, and lose much where cores are shar
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import jaxtyping
 import pytest
 import torch
@@ -20,3 +22,14 @@ jaxtyping.install_import_hook(
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Path:
+    """A leaderboard of two models."""
+    from bench.leaderboard import merge, rows
+    from tests.factory import make_results
+
+    path = tmp_path / "leaderboard.csv"
+    merge(path, rows(make_results(models=("a", "b"), n=50)))
+    return path

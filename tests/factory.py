@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -30,6 +32,11 @@ ZOO = (
     "equivariant_gcnn.pgd_at",
     "parallel_gcnn.fgsm_mix",
 )
+
+
+def visible(folder: Path) -> list[str]:
+    """Names in a folder but for locks, which stay where they are."""
+    return sorted(name for name in os.listdir(folder) if not (name[0] == "." and name.endswith(".lock")))
 
 
 def make_results(
