@@ -192,7 +192,10 @@ REFUSED = {
     "not on those images": ((*PAIR, "--dataset", "cifar10"), ("--dataset cifar10",)),
     "unknown attack": ((*PAIR, "--attack", "pdg"), ("unknown attack 'pdg'", "nearest: pgd")),
     "a set of attacks": ((*PAIR, "--attack", "strong"), ("unknown attack 'strong'",)),
-    "other parameters": ((*PAIR, "--attack", "pgd (steps 9)"), ("--attacks pgd",)),
+    "other parameters": (
+        (*PAIR, "--attack", "pgd (steps 9, restarts 3, no random start, best iterate)"),
+        ("--attacks pgd --steps 9 --restarts 3 --no-random-start --best-iterate",),
+    ),
     "unknown images": ((*PAIR, "--dataset", "digitz"), ("no data set 'digitz'", "nearest: digits")),
     "no store": ((*PAIR, "--store", "nowhere"), ("--store nowhere",)),
     "eps no number": ((*PAIR, "--eps", "big"), ("'big'",)),

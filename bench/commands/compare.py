@@ -26,6 +26,10 @@ from bench.store import DirectoryStore, MemoryStore, Store
 from zoo.data import BUILT_IN
 from zoo.registry import data_options
 
+# parameters that `bench run` has an option of the same words for
+_NUMBERS = ("steps", "alpha", "restarts", "targets", "queries", "eot", "rotation", "translation")
+_SWITCHES = ("no random start", "best iterate")
+
 
 def execute(options: Namespace) -> int:
     """Prints every pair at every ε; measures nothing."""
@@ -74,13 +78,24 @@ def _missing(options: Namespace) -> UsageError:
     command += [] if options.dataset is None else _data(options.dataset)
     command += [] if options.eps is None else ["--eps", options.eps]
     if options.attack != WORST:
-        command += ["--attacks", options.attack.partition(" (")[0]]
+        command += _asking(options.attack)
     if options.store != ".symbench":
         command += ["--store", options.store]
     return UsageError(
         f"the store {options.store} has no run that holds all of {', '.join(options.models)} as asked for; "
         f"this puts it there: {shlex.join(command)}"
     )
+
+
+def _asking(attack: str) -> list[str]:
+    """Options of ``bench run`` for an attack as tables call it, such as ``pgd (steps 9, no random start)``."""
+    name, _, own = attack.removesuffix(")").partition(" (")
+    words = ["--attacks", name]
+    for each in own.split(", ") if own else []:
+        param, _, value = each.rpartition(" ")
+        words += [f"--{param}", value] if param in _NUMBERS else []
+        words += [f"--{each.replace(' ', '-')}"] if each in _SWITCHES else []
+    return words
 
 
 def _row(measured: Measured, pair: Pair) -> dict[str, Any]:
