@@ -21,6 +21,7 @@ from bench.results import Results
 from bench.run import Failure, versions
 from bench.sources import Images
 from bench.store import Store
+from zoo.entries import ENTRIES
 from zoo.registry import data_options
 
 CORRUPTED = "table1"
@@ -40,7 +41,8 @@ class Sizes:
         sound: images under ``sound``.
         released: images for each model under its own script.
         few: whether four ε do there, in place of the paper's fifteen.
-        across: images for each model under the scripts of the others, which only the whole paper asks for.
+        across: images for each model under the scripts of the others, which only the whole paper asks for,
+            and there for the zoo's models that the paper has no number of.
         bases: images under each corruption and severity.
         removal: images for Figure 5.
         seeds: training runs of each model, as far as their weights are there.
@@ -67,7 +69,8 @@ class Plan:
 
     Attributes:
         page: what the page says of the run, by field of ``bench.paper.Reproduction``.
-        sound, released: evaluations of plain images; ``released`` has those under other models' scripts last.
+        sound, released: evaluations of plain images; those of models that are no part of the paper, and those
+            under other models' scripts, are last.
         corrupted: evaluations of corrupted images.
         official: whether these are the files of CIFAR-10-C.
         removal: the evaluation for Figure 5.
@@ -128,7 +131,8 @@ def plan(ask: Ask, sections: Sequence[str], *, budget: str, options: str, sizes:
     """Resolves what sections of the paper take on a data set, and looks once at every model.
 
     A section about other data of the paper's is left out, and so is a model without weights; the plan says
-    which. The whole paper takes all its models on any plain images, for the claims.
+    which. The whole paper takes all its models on any plain images, for the claims, and the rest of the zoo
+    under every protocol at two ε.
 
     Args:
         ask: data, seed, device and where weights come from; its models, attacks and sizes are not looked at.
@@ -153,7 +157,10 @@ def plan(ask: Ask, sections: Sequence[str], *, budget: str, options: str, sizes:
     ]
     table, removal = CORRUPTED in here, REMOVAL in here and plain
     parts = [*attacked, *([CORRUPTED] if table else []), *([REMOVAL] if removal else [])]
-    weights = _weights(ask, on.data, parts, sizes.seeds, options if plain else "")
+    models = _models(attacked)
+    # the paper has no number of these; they stand in the figure of all scripts, which is of every model
+    others = [each for each in ENTRIES if each not in models] if plain and not sections else []
+    weights = _weights(ask, on.data, [*_models(parts), *others], sizes.seeds, options if plain else "")
     corrupted = _Loaded.load(_under_corruptions(ask) if plain else ask) if table else on
     return Plan(
         page={
@@ -168,8 +175,14 @@ def plan(ask: Ask, sections: Sequence[str], *, budget: str, options: str, sizes:
             "sections": list(sections),
             "missing": weights.missing,
         },
-        sound=on.sound(weights.of(_models(attacked), replicas=True), _eps(attacked), on.first(sizes.sound)),
-        released=_released(on, weights.of(_models(attacked), replicas=True), sizes, whole=not sections),
+        sound=(
+            *on.sound(weights.of(models, replicas=True), _eps(attacked), on.first(sizes.sound)),
+            *on.sound(weights.of(others), SHARED, on.first(sizes.across)),
+        ),
+        released=(
+            *_own(on, weights.of(models, replicas=True), sizes),
+            *(() if sections else _across(on, weights.of(models), weights.of(others), sizes)),
+        ),
         corrupted=_table(corrupted, weights, sizes.bases) if table else (),
         official=ask.data.spec.partition(":")[0] == "cifar10c",
         removal=on.removal(weights.of(_models([REMOVAL])), sizes.removal) if removal else None,
@@ -258,16 +271,23 @@ class _Loaded:
         return prepare_mip(replace(self.ask, models=tuple(models), n=self.first(n))) if models else None
 
 
-def _released(on: _Loaded, models: Sequence[str], sizes: Sizes, *, whole: bool) -> tuple[Evaluation, ...]:
-    """Each model under its own script; then, for the whole paper, under the scripts of the others."""
-    own = [(name, own_script(name).name, _own_eps(name, few=sizes.few)) for name in models]
-    others = [
+def _own(on: _Loaded, models: Sequence[str], sizes: Sizes) -> tuple[Evaluation, ...]:
+    """Each model under its own script."""
+    parts = [(name, own_script(name).name, _own_eps(name, few=sizes.few)) for name in models]
+    return on.released(parts, on.first(sizes.released))
+
+
+def _across(
+    on: _Loaded, models: Sequence[str], others: Sequence[str], sizes: Sizes
+) -> tuple[Evaluation, ...]:
+    """The paper's models under the scripts that are not their own, and the others under all."""
+    parts = [
         (name, rules.name, SHARED)
         for rules in RELEASED.values()
-        for name in models
-        if whole and "@" not in name and rules != own_script(name)
+        for name in (*models, *others)
+        if name in others or rules != own_script(name)
     ]
-    return (*on.released(own, on.first(sizes.released)), *on.released(others, on.first(sizes.across)))
+    return on.released(parts, on.first(sizes.across))
 
 
 def _own_eps(name: str, *, few: bool) -> tuple[float, ...]:
@@ -298,10 +318,10 @@ def _weights_option(weights: str | None) -> str:
     return f" --weights-from {Path(weights).name}" if weights else ""
 
 
-def _weights(ask: Ask, data: Images, sections: Sequence[str], seeds: int, options: str) -> Weights:
+def _weights(ask: Ask, data: Images, models: Sequence[str], seeds: int, options: str) -> Weights:
     base = base_of(data)[0]
     options = options or data_options(base, "$DATA")
-    return weights_of(ask, base, _models(sections), seeds=seeds, options=options)
+    return weights_of(ask, base, models, seeds=seeds, options=options)
 
 
 def _models(sections: Iterable[str]) -> tuple[str, ...]:

@@ -81,6 +81,19 @@ def test_the_whole_paper_takes_every_model_under_every_script(tmp_path: Path) ->
     assert found.elsewhere == ("table3", "figure6")
 
 
+def test_the_rest_of_the_zoo_stands_under_every_protocol(tmp_path: Path) -> None:
+    both = weights(tmp_path / "both", "baseline_cnn", "parallel_gcnn_scale_4")
+    found = planned(weights_from=both)
+    paper, rest = found.sound
+    assert (models([paper]), paper.setting.eps, paper.setting.n) == ({"baseline_cnn"}, PAPER, 360)
+    assert (models([rest]), rest.setting.eps, rest.setting.n) == ({"parallel_gcnn_scale_4"}, SHARED, 256)
+    released = [e for e in found.released if "parallel_gcnn_scale_4" in models([e])]
+    assert sorted(e.setting.protocol for e in released) == sorted(each.label for each in RELEASED.values())
+    assert {(e.setting.eps, e.setting.n) for e in released} == {((0.0, *SHARED), 256)}
+    assert "parallel_gcnn_scale_4" not in models(found.corrupted)
+    assert "parallel_gcnn_scale_4" not in models(planned("figure2", weights_from=both).evaluations)
+
+
 def test_full_takes_all_images_and_replicas_beside_the_models(tmp_path: Path) -> None:
     place = weights(tmp_path / "weights", "baseline_cnn", "baseline_cnn@1")
     found = planned(sizes=dataclasses.replace(SIZES["full"], bases=1), weights_from=place)
