@@ -1,26 +1,23 @@
-"""The paper's tables and figures measured here: what each takes, in which order, and how long."""
+"""The paper's tables and figures measured here: what each takes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bench.attacks import parse_requests
-from bench.estimate import seconds_left
-from bench.evaluation import Ask, Evaluation, check_device, prepare_on, run_each
-from bench.executors import Bench, Executor
+from bench.evaluation import Ask, Evaluation, check_device, prepare_on
+from bench.executors import Bench
 from bench.images import base_of, groups_of
-from bench.mip_evaluation import MipEvaluation, most_seconds, prepare_mip, run_mip
+from bench.mip_evaluation import MipEvaluation, prepare_mip
 from bench.paper import SECTIONS, needed
 from bench.plan import Lane
 from bench.protocols import RELEASED, own_script
 from bench.reproduction_weights import Weights, weights_of
-from bench.results import Results
-from bench.run import Failure, versions
+from bench.run import versions
 from bench.sources import Images
-from bench.store import Store
 from zoo.entries import ENTRIES
 from zoo.registry import data_options
 
@@ -119,14 +116,6 @@ class Plan:
         }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Stage:
-    """What came out of one part of a plan: results for the leaderboard, and cells that failed."""
-
-    results: tuple[Results, ...]
-    failures: tuple[Failure, ...]
-
-
 def plan(ask: Ask, sections: Sequence[str], *, budget: str, options: str, sizes: Sizes) -> Plan:
     """Resolves what sections of the paper take on a data set, and looks once at every model.
 
@@ -208,29 +197,6 @@ def relation_to(spec: str, name: str, sections: Sequence[str] = ()) -> tuple[str
             return known, "copy"
     only = bool(sections) and all(needed(each).datasets == ("cifar100",) for each in sections)
     return "cifar100" if only else "cifar10", "other"
-
-
-def measured(
-    of: Plan, store: Store, executor: Executor, progress: Callable[[int, int], None] | None = None
-) -> Iterator[Stage]:
-    """Runs what the store lacks, part after part: sound, released, corrupted, Figure 5."""
-    store.put_run(of.manifest())
-    for evaluations in (of.sound, of.released, of.corrupted):
-        if evaluations:
-            outcomes = run_each(evaluations, store, executor, progress)
-            yield Stage(
-                tuple(results for outcome in outcomes for results in outcome.results),
-                tuple(dict.fromkeys(failure for outcome in outcomes for failure in outcome.failures)),
-            )
-    if of.removal is not None:
-        _, failures = run_mip(of.removal, store, executor, progress)
-        yield Stage((), failures)
-
-
-def seconds_at_most(of: Plan, store: Store) -> float:
-    """Seconds of one worker that the missing cells take at most."""
-    total = sum(seconds_left(evaluation, store) for evaluation in of.evaluations)
-    return total + (most_seconds(of.removal, store) if of.removal else 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -55,6 +55,7 @@ bench.estimate bench.api bench.regression bench.clever_evaluation bench.audit_ev
 bench.spatial_evaluation
 bench.reproduction_collect bench.reproduction_weights bench.tradeoff_collect
 bench.reproduction bench.tradeoff_evaluation
+bench.reproduction_run
 bench
 bench.doctor
 bench.commands

@@ -18,8 +18,9 @@ from bench.commands.running import LONG, exit_code, rows_only, running, show_pla
 from bench.commands.screen import say
 from bench.paper import SECTIONS, Reproduction
 from bench.paper.sections import DATASETS, needed, remedy
-from bench.reproduction import SIZES, Plan, Sizes, measured, plan, seconds_at_most
+from bench.reproduction import SIZES, Plan, Sizes, plan
 from bench.reproduction_collect import collect_reproduction, reproductions
+from bench.reproduction_run import measured, seconds_at_most
 from bench.rows import rows
 from bench.run import Failure, backend
 from bench.store import DirectoryStore, Store

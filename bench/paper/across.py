@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
 from bench.paper.reproduction import Measured, Reproduction
 from bench.stats import Share, mean_score
+from zoo.entries import ENTRIES
 
 _ATTACKS = ("fgsm", "pgd")
 
@@ -18,7 +20,7 @@ class Across:
 
     Attributes:
         protocols: their labels, released ones first.
-        models: those measured under two protocols or more.
+        models: those measured under two protocols or more, in the zoo's order.
         eps: the shared ε, nominal; their size in pixels is the protocol's.
         n: images, the first of the fixed order that all of them have.
         shares: (model, protocol, attack) → accuracy; a combination that was not measured is absent.
@@ -34,8 +36,8 @@ class Across:
 def across_protocols(reproduction: Reproduction) -> Across:
     """Every model that was measured under two protocols or more; empty where there is none."""
     by_protocol = {label: reproduction.column(label) for label in reproduction.protocols}
-    names = dict.fromkeys(name for column in by_protocol.values() for name in column)
-    models = [name for name in names if sum(name in column for column in by_protocol.values()) > 1]
+    known = Counter(name for column in by_protocol.values() for name in column)
+    models = [name for name in ENTRIES if known[name] > 1]
     cells = {
         (name, label): column[name]
         for label, column in by_protocol.items()
