@@ -187,6 +187,9 @@ def test_every_entry_ships_weights_for_digits(monkeypatch: pytest.MonkeyPatch) -
 
 def test_what_ships_for_photographs_loads_and_is_small() -> None:
     kept = [record for record in zoo.shipped().values() if record.dataset != "digits"]
+    several = ("baseline_cnn", "parallel_gcnn", "parallel_gcnn_rs", "equivariant_gcnn")
+    trained = {*zoo.names(), *(f"{name}@{seed}" for name in several for seed in (1, 2))}
+    assert {record.name for record in kept if record.dataset == "cifar10-jpeg"} == trained
     for record in kept:
         assert zoo.load_record(record)(torch.rand(2, record.channels, record.size, record.size)).shape == (
             2,
