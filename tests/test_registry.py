@@ -185,7 +185,8 @@ def test_every_entry_ships_weights_for_digits(monkeypatch: pytest.MonkeyPatch) -
     assert sum(record.path.stat().st_size for record in kept.values()) < 10e6
 
 
-def test_what_ships_for_photographs_loads_and_is_small() -> None:
+def test_what_ships_for_photographs_loads_and_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "SHIPPED", Path(registry.__file__).parent / "weights")
     kept = [record for record in zoo.shipped().values() if record.dataset != "digits"]
     several = ("baseline_cnn", "parallel_gcnn", "parallel_gcnn_rs", "equivariant_gcnn")
     trained = {*zoo.names(), *(f"{name}@{seed}" for name in several for seed in (1, 2))}
