@@ -150,6 +150,7 @@ def plan(ask: Ask, sections: Sequence[str], *, budget: str, options: str, sizes:
     # the paper has no number of these; they stand in the figure of all scripts, which is of every model
     others = [each for each in ENTRIES if each not in models] if plain and not sections else []
     weights = _weights(ask, on.data, [*_models(parts), *others], sizes.seeds, options if plain else "")
+    trained = weights.of(models, replicas=True)
     corrupted = _Loaded.load(_under_corruptions(ask) if plain else ask) if table else on
     return Plan(
         page={
@@ -165,11 +166,11 @@ def plan(ask: Ask, sections: Sequence[str], *, budget: str, options: str, sizes:
             "missing": weights.missing,
         },
         sound=(
-            *on.sound(weights.of(models, replicas=True), _eps(attacked), on.first(sizes.sound)),
+            *on.sound(trained, _eps(attacked), on.first(sizes.sound)),
             *on.sound(weights.of(others), SHARED, on.first(sizes.across)),
         ),
         released=(
-            *_own(on, weights.of(models, replicas=True), sizes),
+            *_own(on, trained, sizes),
             *(() if sections else _across(on, weights.of(models), weights.of(others), sizes)),
         ),
         corrupted=_table(corrupted, weights, sizes.bases) if table else (),

@@ -168,8 +168,14 @@ def test_file_outside_the_directory_is_refused(tmp_path: Path) -> None:
 CORNERS = ("rotate180", "rotate180+pgd_at", "cusp")  # of the trade-off, besides what the zoo registers
 
 
-def test_every_entry_ships_weights_for_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def shipping(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weights of the package, where the other tests have an empty folder."""
     monkeypatch.setattr(registry, "SHIPPED", Path(registry.__file__).parent / "weights")
+
+
+@pytest.mark.usefixtures("shipping")
+def test_every_entry_ships_weights_for_digits() -> None:
     kept = {key: record for key, record in zoo.shipped().items() if record.dataset == "digits"}
     corners = [f"{of}.{recipe}" for of in ("baseline_cnn", "equivariant_gcnn") for recipe in CORNERS]
     assert set(kept) == {f"digits/{name}" for name in (*zoo.names(), *corners)}
@@ -185,8 +191,8 @@ def test_every_entry_ships_weights_for_digits(monkeypatch: pytest.MonkeyPatch) -
     assert sum(record.path.stat().st_size for record in kept.values()) < 10e6
 
 
-def test_what_ships_for_photographs_loads_and_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "SHIPPED", Path(registry.__file__).parent / "weights")
+@pytest.mark.usefixtures("shipping")
+def test_what_ships_for_photographs_loads_and_is_small() -> None:
     kept = [record for record in zoo.shipped().values() if record.dataset != "digits"]
     several = ("baseline_cnn", "parallel_gcnn", "parallel_gcnn_rs", "equivariant_gcnn")
     trained = {*zoo.names(), *(f"{name}@{seed}" for name in several for seed in (1, 2))}
