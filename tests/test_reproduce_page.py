@@ -16,12 +16,13 @@ from bench.paper import CLAIMS, SECTIONS, Reproduction, numbers, rows, statement
 from bench.paper.across import across_protocols
 from bench.paper.compare import as_released
 from bench.paper.sections import remedy
-from bench.paper.settings import points
+from bench.paper.settings import BOTH, NEITHER, points
 from bench.paper.trainings import over_trainings
 from bench.protocols import SOUND, own_script
 from bench.report.provenance import origins
 from bench.report.reproduce_figures import across_figure, curve_figures
 from bench.report.reproduce_page import chapters, spread_rows, write_reproduction
+from bench.results import Results
 from bench.stats import mean_score, wilson
 from tests.paper_factory import EPS, FOUR, MODELS, full, model_of, outcomes, stands
 from tests.test_report import NASTY, tables
@@ -214,6 +215,28 @@ def test_no_difference_to_numbers_of_other_images(run: Reproduction):
     assert sides
     assert all(side.difference is None for side in sides)
     assert "a data set the paper does not use" in points(other)[0].here
+
+
+def test_whole_test_sets_are_said_of_the_numbers_beside_the_papers(run: Reproduction):
+    """The figure of all scripts is on fewer images even when the numbers are of all."""
+
+    def sized(results: Results) -> Results:
+        own = all(
+            results.setting.protocol in (SOUND.label, own_script(model.info.name).label)
+            for model in results.models
+        )
+        return dataclasses.replace(
+            results, setting=dataclasses.replace(results.setting, n=10_000 if own else 1000)
+        )
+
+    results = tuple(
+        sized(dataclasses.replace(each, models=(model,))) for each in run.results for model in each.models
+    )
+    whole = points(dataclasses.replace(run, relation="same", results=results))[0]
+    assert {each.setting.n for each in results} == {1000, 10_000}
+    assert (whole.as_in, "first 10,000 test images" in whole.here) == (BOTH, True)
+    parts = points(dataclasses.replace(run, relation="same"))[0]
+    assert (parts.as_in, "first 10,000" in parts.here) == (NEITHER, False)
 
 
 def test_the_same_weights_under_every_protocol(run: Reproduction):

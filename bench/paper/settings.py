@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from bench.paper.reproduction import COLUMNS, Reproduction
-from bench.paper.sections import AS_RELEASED
+from bench.paper.sections import AS_RELEASED, SECTIONS, needed
 
 TEXT, SCRIPTS, BOTH, NEITHER = "text", "scripts", "both", "neither"
 SPLIT = "released: scripts; sound: neither"
@@ -136,7 +137,12 @@ def points(reproduction: Reproduction) -> tuple[Point, ...]:
 
 
 def _data(reproduction: Reproduction) -> Point:
-    counts = {each.setting.n for each in reproduction.results}
+    counts = {
+        each.setting.n
+        for column in COLUMNS
+        for name, each in reproduction.column(column).items()
+        if name in _compared()
+    }
     images = f"the first {_span(counts)} test images of " if counts else ""
     here = {
         "same": "the data set itself",
@@ -152,6 +158,12 @@ def _data(reproduction: Reproduction) -> Point:
         f"{images}{reproduction.dataset}, {here}{note}",
         BOTH if whole else NEITHER,
     )
+
+
+@cache
+def _compared() -> frozenset[str]:
+    """Models that stand beside numbers of the paper; the figure of all scripts has more, on fewer images."""
+    return frozenset(name for section in SECTIONS for name in needed(section).measured)
 
 
 def _sized(reproduction: Reproduction) -> tuple[Point, ...]:
