@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ class Finding:
         threshold: what it was compared with.
         detail: one sentence with the numbers; for ``skip`` the reason.
         images: the images it is about, by their place in the arrays that were given.
+        takes: how many images the check takes, where it was skipped because there were fewer.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Finding:
     threshold: float | None
     detail: str
     images: tuple[int, ...] = ()
+    takes: int | None = None
 
 
 def found(
@@ -59,6 +61,11 @@ def found(
 def skipped(id: str, reason: str) -> Finding:
     """The finding of a check that was not made, with the reason."""
     return Finding(id=id, status="skip", value=None, threshold=CHECKS[id].threshold, detail=reason)
+
+
+def skipped_for_few(id: str, n: int, takes: int, purpose: str) -> Finding:
+    """The finding of a check that n images are too few for."""
+    return replace(skipped(id, f"{n} images are too few to {purpose}; {takes} do."), takes=takes)
 
 
 def unmade(id: str, reason: str) -> Finding:
