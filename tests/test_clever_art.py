@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from unittest import mock
 
 import numpy as np
@@ -139,24 +140,29 @@ def test_the_pool_is_computed_once_and_strangers_go_to_art() -> None:
 
 
 def spread(model: nn.Module, norm: str, n: int, batches: int, samples: int) -> tuple[np.ndarray, np.ndarray]:
-    """log(batched / stock) and log(stock / stock of another seed), per image."""
+    """log(batched / ART) and log(ART / ART of another seed), per image.
+
+    ART's scores come from the engine that runs its code on pooled gradients, several times as fast as stock;
+    that they are stock's own is asserted here of the first image, with this budget.
+    """
     x, y, index = digits(model, n)
-    options = asked("batched", norm, batches=batches, samples=samples)
-    ours = np.array(
-        [
-            clever(model, x[i : i + 1], y[i : i + 1], options, first=int(index[i]))["score"][0]
-            for i in range(len(x))
+
+    def scores(engine: str, seed: int) -> np.ndarray:
+        options = replace(asked(engine, norm, batches=batches, samples=samples), seed=seed)
+        each = [
+            clever(model, x[i : i + 1], y[i : i + 1], options, first=int(index[i])) for i in range(len(x))
         ]
-    )
-    one, other = (
-        np.array([stock(model, x[i], options, 1000 * seed + i) for i in range(len(x))]) for seed in (1, 2)
-    )
-    return np.log(ours / one), np.log(one / other)
+        return np.array([found["score"][0] for found in each])
+
+    one, other = scores("art", 1), scores("art", 2)
+    options = asked("art", norm, batches=batches, samples=samples)
+    assert one[0] == stock(model, x[0], options, image_seed(1, int(index[0])))
+    return np.log(scores("batched", 3) / one), np.log(one / other)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "norm"), [("baseline_cnn_4", "l2"), ("equivariant_gcnn_4", "linf")])
-def test_batched_is_art_within_the_noise_between_two_stock_seeds(name: str, norm: str) -> None:
+def test_batched_is_art_within_the_noise_between_two_of_arts_seeds(name: str, norm: str) -> None:
     """Over 20 images; medians, because about one of ART's fits in thirty runs away and its score with it."""
     ours, theirs = spread(zoo.load(name), norm, 20, 50, 100)
     noise = np.median(np.abs(theirs))
