@@ -146,16 +146,14 @@ def spread(model: nn.Module, norm: str, n: int, batches: int, samples: int) -> t
     that they are stock's own is asserted here of the first image, with this budget.
     """
     x, y, index = digits(model, n)
+    options = asked("art", norm, batches=batches, samples=samples)
 
     def scores(engine: str, seed: int) -> np.ndarray:
-        options = replace(asked(engine, norm, batches=batches, samples=samples), seed=seed)
-        each = [
-            clever(model, x[i : i + 1], y[i : i + 1], options, first=int(index[i])) for i in range(len(x))
-        ]
+        made = replace(options, engine=engine, seed=seed)
+        each = (clever(model, x[i : i + 1], y[i : i + 1], made, first=int(index[i])) for i in range(len(x)))
         return np.array([found["score"][0] for found in each])
 
     one, other = scores("art", 1), scores("art", 2)
-    options = asked("art", norm, batches=batches, samples=samples)
     assert one[0] == stock(model, x[0], options, image_seed(1, int(index[0])))
     return np.log(scores("batched", 3) / one), np.log(one / other)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -58,14 +58,10 @@ def found(
     )
 
 
-def skipped(id: str, reason: str) -> Finding:
-    """The finding of a check that was not made, with the reason."""
-    return Finding(id=id, status="skip", value=None, threshold=CHECKS[id].threshold, detail=reason)
-
-
-def skipped_for_few(id: str, n: int, takes: int, purpose: str) -> Finding:
-    """The finding of a check that n images are too few for."""
-    return replace(skipped(id, f"{n} images are too few to {purpose}; {takes} do."), takes=takes)
+def skipped(id: str, reason: str, *, takes: int | None = None) -> Finding:
+    """The finding of a check that was not made, with the reason; ``takes`` images would do if these are too few."""
+    threshold = CHECKS[id].threshold
+    return Finding(id=id, status="skip", value=None, threshold=threshold, detail=reason, takes=takes)
 
 
 def unmade(id: str, reason: str) -> Finding:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from bench.audit.checks import CHECKS
-from bench.audit.findings import Finding, found, limit_of, skipped, skipped_for_few, where
+from bench.audit.findings import Finding, found, limit_of, skipped, where
 
 LAST_STEPS = 10
 FEW_CLASSES = ((3, "no DLR loss"), (4, "no targeted DLR loss"), (10, "fewer than 9 targets"))
@@ -219,7 +219,8 @@ def c31(correct: Bool[np.ndarray, "ways m"]) -> Finding:
     """Whether normalised images are classified better; the first row is of the images as they are."""
     shares = correct.mean(axis=1)
     if correct.shape[1] < ENOUGH:
-        return skipped_for_few("C31", correct.shape[1], ENOUGH, "compare clean accuracies")
+        reason = f"{correct.shape[1]} images are too few to compare clean accuracies; {ENOUGH} do."
+        return skipped("C31", reason, takes=ENOUGH)
     rise = float(shares[1:].max() - shares[0])
     detail = (
         f"Clean accuracy is {100 * shares[0]:.1f} %, and {100 * shares[1:].max():.1f} % at best on images "

@@ -72,13 +72,11 @@ class Needed:
         return (*self.models, *beside)
 
 
-@cache
 def numbers_of(section: str, dataset: str = "") -> tuple[Published, ...]:
     """The printed accuracies of a section, of one of the paper's data sets or of all."""
     return tuple(row for row in numbers() if row.section == section and dataset in ("", row.dataset))
 
 
-@cache
 def statements_of(section: str) -> tuple[Statement, ...]:
     """The other printed values of a section."""
     return tuple(row for row in statements() if row.section == section)
@@ -109,18 +107,16 @@ def remedy(sections: Iterable[str], dataset: str, options: str = "") -> str:
 
     On CIFAR-100, for which no weights are shipped, it trains the models first.
     """
-    asked = list(dict.fromkeys(sections))
+    return _remedy(tuple(dict.fromkeys(sections)), dataset, options)
+
+
+@cache
+def _remedy(asked: tuple[str, ...], dataset: str, options: str) -> str:
     what = SECTIONS[asked[0]].option if len(asked) == 1 else "--all"
     measure = f"bench reproduce {what} {options or _OBTAINED[dataset]} --budget full"
     if options or dataset != "cifar100":
         return measure
-    models = list(dict.fromkeys(name for each in asked for name in _models_of(each, dataset)))
+    models = list(dict.fromkeys(row.name for each in asked for row in numbers_of(each, dataset)))
     if len(models) == 1:
         return f"bench train {models[0]} {_OBTAINED[dataset]} && {measure}"
     return f"for m in {' '.join(models)}; do bench train $m {_OBTAINED[dataset]}; done && {measure}"
-
-
-@cache
-def _models_of(section: str, dataset: str) -> tuple[str, ...]:
-    """Models that a section prints accuracies of on a data set."""
-    return tuple(dict.fromkeys(row.name for row in numbers_of(section, dataset)))
