@@ -1,6 +1,17 @@
-"""Which checks must catch which model of ``tests/bed.py``: ``EXPECTED`` in both modes, ``FULL_ONLY`` in full."""
+"""The models of ``tests/bed``, and which checks must catch which: ``EXPECTED`` in both modes, ``FULL_ONLY`` in full."""
 
 from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+# what the command line takes for each model, by its name
+BED = {
+    node.name: f"{file}:{node.name}"
+    for file in sorted((Path(__file__).parent / "bed").glob("*.py"))
+    for node in ast.parse(file.read_text("utf-8")).body
+    if isinstance(node, ast.FunctionDef)
+}
 
 EXPECTED: dict[str, tuple[str, ...]] = {
     "quantised": ("C3",),

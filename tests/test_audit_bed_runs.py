@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from bench.attacks import parse_requests
@@ -13,9 +11,8 @@ from bench.evaluation import Ask
 from bench.executors import InProcess
 from bench.sources import DataSource
 from bench.store import MemoryStore
-from tests.bed_expected import EXPECTED, FULL_ONLY, HONEST, HONEST_ZOO
+from tests.bed_expected import BED, EXPECTED, FULL_ONLY, HONEST, HONEST_ZOO
 
-BED = Path(__file__).parent / "bed.py"
 IMAGES = 40
 
 
@@ -39,7 +36,7 @@ def flagged(audit: Audit) -> set[str]:
 
 @pytest.mark.parametrize("name", ["quantised", "nan_when_attacked", "detached"])
 def test_some_broken_models_are_caught_by_the_quick_audit(name: str) -> None:
-    audit = audited(f"{BED}:{name}", "quick")
+    audit = audited(BED[name], "quick")
     assert set(EXPECTED[name]) <= flagged(audit)
     assert audit.verdict == "not_believable"
 
@@ -52,17 +49,17 @@ def needs_runs(name: str) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*filter(needs_runs, EXPECTED), "stale", "softmax", "only_the_best"])
 def test_broken_models_are_caught_by_the_full_audit(name: str) -> None:
-    audit = audited(f"{BED}:{name}", "full", 100 if name in FULL_ONLY else IMAGES)
+    audit = audited(BED[name], "full", 100 if name in FULL_ONLY else IMAGES)
     assert {*EXPECTED[name], *FULL_ONLY.get(name, ())} <= flagged(audit)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*HONEST_ZOO, *HONEST])
 def test_no_honest_model_is_condemned_by_the_full_audit(name: str) -> None:
-    audit = audited(name if name in HONEST_ZOO else f"{BED}:{name}", "full")
+    audit = audited(name if name in HONEST_ZOO else BED[name], "full")
     assert audit.verdict != "not_believable", audit.findings
 
 
 def test_a_model_that_turns_gradients_off_for_good_condemns_no_other() -> None:
-    assert audited(f"{BED}:switches_gradients_off", "quick", 8).verdict == "not_believable"
+    assert audited(BED["switches_gradients_off"], "quick", 8).verdict == "not_believable"
     assert audited("baseline_cnn_4", "quick", 8).verdict == "believable"
