@@ -11,11 +11,16 @@ def data_options(sub: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--dataset", default="digits", metavar="NAME",
         help="digits (default, embedded), cifar10, cifar100, folder:PATH with train/ and test/ in it, "
-        "cifar10c[:CORRUPTION], or corrupted:NAME[:CORRUPTION], which corrupts another",
+        "npz:FILE with x_test and y_test in it, cifar10c[:CORRUPTION], or corrupted:NAME[:CORRUPTION], which "
+        "corrupts another",
     )  # fmt: skip
-    group.add_argument("--name", metavar="NAME", help="name of a folder's data set in rows and pages")
     group.add_argument(
-        "--data-root", metavar="PATH", help="where the files of CIFAR and CIFAR-10-C lie (default: data/)"
+        "--name", metavar="NAME", help="name of a folder's or npz file's data set in rows and pages"
+    )
+    group.add_argument(
+        "--data-root",
+        metavar="PATH",
+        help="where cifar10.npz, torchvision's CIFAR files and CIFAR-10-C lie (default: data/)",
     )
     group.add_argument("--download", action="store_true", help="fetch a missing data set")
     group.add_argument("--resize", type=int, metavar="N", help="resize a folder's images to N×N")

@@ -67,7 +67,7 @@ ASKED: dict[str, tuple[Words, tuple[str, ...]]] = {
     "missing data set to train on": (("train", "baseline_cnn_4", "--dataset", "cifar10"), ("add --download",)),
     "missing folder": ((*ZOO, "--dataset", "folder:nowhere"), ("nowhere", "missing")),
     "resized digits": ((*ZOO, "--resize", "32"), ("--resize",)),
-    "renamed digits": ((*ZOO, "--name", "mine"), ("--name is for image folders", "digits")),
+    "renamed digits": ((*ZOO, "--name", "mine"), ("--name is for folder: and npz: images", "digits")),
     "renamed corrupted digits": ((*ZOO, "--dataset", "corrupted:digits", "--name", "mine"), ("--name",)),
     "folder named digits": ((*ZOO, "--dataset", "folder:.", "--name", "digits"), ("built-in", "--name")),
     "path as a name": ((*ZOO, "--dataset", "folder:.", "--name", "../digits"), ("'../digits'", "--name")),

@@ -242,7 +242,7 @@ def test_missing_and_empty_folders_are_named(photos: Path) -> None:
     [
         ("digit", "did you mean digits"),
         ("cifar", "did you mean cifar10 or cifar100"),
-        ("nonsense", "known are digits, cifar10, cifar100, folder:PATH"),
+        ("nonsense", "known are digits, cifar10, cifar100, folder:PATH, npz:FILE"),
     ],
 )
 def test_unknown_set_offers_the_nearest(spec: str, message: str) -> None:
@@ -273,7 +273,7 @@ def test_a_folder_takes_no_name_of_another_set(photos: Path, name: str) -> None:
 
 @pytest.mark.parametrize("spec", [*data.BUILT_IN, "cifar10c", "cifar10c:fog", "corrupted:digits"])
 def test_only_a_folder_is_named(spec: str) -> None:
-    with pytest.raises(DataError, match="--name is for image folders"):
+    with pytest.raises(DataError, match="--name is for folder: and npz: images"):
         data.load(spec, "test", name="mine")
 
 
@@ -292,25 +292,6 @@ def test_other_wrong_arguments() -> None:
 def test_missing_cifar_names_the_options(spec: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=rf"{spec} is not in .*: add --download .*--data-root PATH"):
         data.load(spec, "test", root=tmp_path)
-
-
-def test_cifar10_is_read_from_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import pickle
-
-    from torchvision.datasets import CIFAR10
-
-    pixels = np.random.default_rng(0).integers(0, 256, (20, 3072)).astype(np.uint8)
-    folder = tmp_path / "cifar-10-batches-py"
-    folder.mkdir()
-    for file, _ in CIFAR10.test_list:
-        (folder / file).write_bytes(pickle.dumps({"data": pixels, "labels": [n % 10 for n in range(20)]}))
-    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": list("abcdefghij")}))
-    monkeypatch.setattr("torchvision.datasets.cifar.check_integrity", lambda *_: True)
-    test = data.load("cifar10", "test", root=tmp_path)
-    assert test.pixels.shape == (20, 3, 32, 32)
-    assert sorted(test.pixels.reshape(20, -1).tolist()) == sorted(pixels.tolist())
-    assert test.classes == tuple("abcdefghij")
-    assert test.labels[:10].tolist() == list(range(10))
 
 
 def test_importing_loads_no_torch() -> None:

@@ -28,10 +28,6 @@ NAMES = (
     "snow", "frost", "fog", "brightness", "contrast", "elastic_transform", "pixelate", "jpeg_compression",
     "speckle_noise", "gaussian_blur", "spatter", "saturate",
 )  # fmt: skip
-CLASSES = (
-    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
-)  # fmt: skip
-
 _REMEDY = "unpack CIFAR-10-C (zenodo.org/records/2535967) and say where it is with --data-root PATH"
 _SIDE = 32
 

@@ -6,14 +6,12 @@ version, so "the first n images" means the same images everywhere and holds ever
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import functools
 import hashlib
 import heapq
 import os
 import re
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float32, Int64, Integer, UInt8
 
-from zoo import folders
+from zoo import arrays, cifar, folders
 from zoo.folders import DataError
 from zoo.grouped import Groups, LazyPixels
 
@@ -32,7 +30,15 @@ if TYPE_CHECKING:
 __all__ = ["BUILT_IN", "KNOWN", "DataError", "Dataset", "load"]
 
 BUILT_IN = ("digits", "cifar10", "cifar100")  # sets of images to train on that are no folders
-KNOWN = ("digits", "cifar10", "cifar100", "folder:PATH", "cifar10c[:NAME]", "corrupted:BASE[:NAME]")
+KNOWN = (
+    "digits",
+    "cifar10",
+    "cifar100",
+    "folder:PATH",
+    "npz:FILE",
+    "cifar10c[:NAME]",
+    "corrupted:BASE[:NAME]",
+)
 SPLITS = ("train", "test")
 DIGITS_TEST = 360
 
@@ -103,10 +109,11 @@ def load(
 ) -> Dataset:
     """The `split`, "train" or "test", of the data set `spec`, one of `KNOWN`.
 
-    `root` holds the files of CIFAR and CIFAR-10-C (default: $SYMBENCH_DATA, else `data/`). For folders are
-    `resize` and `name`, which rows show; a folder is called as it is without it, and never as a set that is
-    built in. `seed` is for the random numbers of `corrupted:`, whose rows show the base's name with `corrupted-`
-    before it. Raises DataError, one sentence with a remedy, for anything the user can put right.
+    `root` holds the files of CIFAR and CIFAR-10-C (default: $SYMBENCH_DATA, else `data/`). `resize` is for
+    folders. `name`, which rows show, is for `folder:` and `npz:` images; the default is the name of the folder
+    or file, and a name of a built-in set is refused. `seed` is for the random numbers of `corrupted:`, whose
+    rows show the base's name with `corrupted-` before it. Raises DataError, one sentence with a remedy, for
+    anything the user can put right.
     """
     if split not in SPLITS:
         raise DataError(f"unknown split {split!r}: use train or test")
@@ -118,23 +125,26 @@ def load(
         return _corrupted(rest, base, seed)
     if seed != 0:
         raise DataError(f"--corruption-seed is for corrupted: data sets; the images of {spec} have no seed")
-    if spec.startswith("folder:"):
-        path = Path(rest).expanduser()
+    path = Path(rest).expanduser()
+    if kind == "folder":
         name = _name(name or path.resolve().name)
         pixels, labels, classes = folders.read(path, split, resize)
         return _dataset(name, split, pixels, labels, classes, 255)
-    if spec not in BUILT_IN and kind != "cifar10c":
+    if spec not in BUILT_IN and kind not in ("cifar10c", "npz"):
         raise DataError(f"unknown data set {spec!r}: {_nearest(spec)}")
     if resize is not None:
         raise DataError(f"--resize is for image folders; the images of {spec} have one fixed size")
+    if kind == "npz":
+        pixels, labels, classes = arrays.read(path, split)
+        return _dataset(_name(name or path.stem), split, pixels, labels, classes, 255)
     if name is not None:
-        raise DataError(f"--name is for image folders; the images of {spec} have a name of their own")
+        raise DataError(f"--name is for folder: and npz: images; those of {spec} have a name of their own")
     if spec == "digits":
         pixels, labels = _digits(split)
         return _dataset(spec, split, pixels, labels, tuple("0123456789"), 16)
     if kind == "cifar10c":
         return _cifar10c(rest or None, _root(root))
-    pixels, labels, classes = _cifar(spec, split, _root(root), download)
+    pixels, labels, classes = cifar.read(spec, split, _root(root), download)
     return _dataset(spec, split, pixels, labels, classes, 255)
 
 
@@ -208,25 +218,6 @@ def _digits(split: str) -> tuple[UInt8[np.ndarray, "n c h w"], Int64[np.ndarray,
     return pixels[chosen], labels[chosen]
 
 
-def _cifar(
-    spec: str, split: str, root: Path, download: bool
-) -> tuple[UInt8[np.ndarray, "n c h w"], Int64[np.ndarray, " n"], tuple[str, ...]]:
-    """torchvision's CIFAR files under `root`; their MD5 sums are checked before they are read."""
-    from torchvision import datasets
-
-    make: Callable[..., Any] = datasets.CIFAR10 if spec == "cifar10" else datasets.CIFAR100
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            files = make(root, train=split == "train", download=download)
-    except (RuntimeError, OSError) as error:
-        if download:
-            raise DataError(f"{spec} could not be fetched into {root}: {_line(error)}") from error
-        raise DataError(
-            f"{spec} is not in {root}: add --download to fetch it, or say where it is with --data-root PATH"
-        ) from error
-    return files.data.transpose(0, 3, 1, 2), np.array(files.targets, dtype=np.int64), tuple(files.classes)
-
-
 def _cifar10c(corruption: str | None, root: Path) -> Dataset:
     from zoo import cifar10c
 
@@ -241,7 +232,7 @@ def _cifar10c(corruption: str | None, root: Path) -> Dataset:
         split="test",
         pixels=cifar10c.CifarPixels(files, places),
         labels=_repeated(labels[places], groups),
-        classes=cifar10c.CLASSES,
+        classes=cifar.CLASSES,
         levels=255,
         sha256=cifar10c.digest(place, names),
         groups=groups,
@@ -282,16 +273,15 @@ def _name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
         raise DataError(f"{name!r} cannot name a data set: give --name letters, digits, '.', '_' or '-'")
     if name in (*BUILT_IN, "cifar10c"):
-        raise DataError(f"{name} is the name of a built-in data set: give the folder another one with --name")
+        raise DataError(
+            f"{name} is the name of a built-in data set: give these images another one with --name"
+        )
     return name
 
 
 def _nearest(spec: str) -> str:
-    if Path(spec).expanduser().is_dir():
-        return f"for a folder of images write folder:{spec}"
+    for kind, suits in (("folder", Path.is_dir), ("npz", Path.is_file)):
+        if suits(Path(spec).expanduser()) and (kind == "folder" or spec.endswith(".npz")):
+            return f"for these images write {kind}:{spec}"
     near = difflib.get_close_matches(spec.lower(), KNOWN, n=2, cutoff=0.5)
     return f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(KNOWN)}"
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -35,7 +35,7 @@ def read(
     Only this split is decoded. DataError names the folder or file that is missing, empty, unreadable or of
     the wrong size: images must be square, of one size divisible by 8 and at least 16; `resize` makes them so.
     """
-    if resize is not None and not _fits(resize):
+    if resize is not None and not fits(resize):
         raise DataError(f"--resize {resize}: the size must be divisible by 8 and at least 16")
     classes = _classes(folder)
     files = [_files(folder / split / name) for name in classes]
@@ -76,11 +76,11 @@ def _decode(paths: list[Path], resize: int | None) -> UInt8[np.ndarray, "n c h h
     """All images as uint8 (n, c, h, h): one channel if every file is grey, else three."""
     images = [_open(path, resize) for path in paths]
     first = images[0].shape[:2]
-    fits = first[0] == first[1] and _fits(first[0])
-    wish = f"{first[1]}×{first[0]} like the first" if fits else "square, divisible by 8 and at least 16"
+    usable = first[0] == first[1] and fits(first[0])
+    wish = f"{first[1]}×{first[0]} like the first" if usable else "square, divisible by 8 and at least 16"
     for path, image in zip(paths, images, strict=True):
         height, width = image.shape[:2]
-        if (height, width) != first or not fits:
+        if (height, width) != first or not usable:
             raise DataError(f"{path} is {width}×{height} pixels, not {wish}: use --resize N")
     if any(image.ndim == 3 for image in images):
         images = [image if image.ndim == 3 else np.stack([image] * 3, axis=-1) for image in images]
@@ -107,7 +107,8 @@ def _open(path: Path, resize: int | None) -> np.ndarray:
         ) from error
 
 
-def _fits(size: int) -> bool:
+def fits(size: int) -> bool:
+    """Whether square images of this side go through every model of the zoo."""
     return size >= 16 and size % 8 == 0
 
 

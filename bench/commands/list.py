@@ -15,12 +15,13 @@ from bench.attacks import ATTACKS, PRESETS
 from bench.own_models import entry_points
 from zoo import entries, registry
 
-_FETCHED = "--data-root, --download"
+_FETCHED = "--data-root with NAME.npz or torchvision's files, --download"
 DATASETS = (
     ("digits", "1×16×16", "1,437", "360", "embedded (scikit-learn)"),
     ("cifar10", "3×32×32", "50,000", "10,000", _FETCHED),
     ("cifar100", "3×32×32", "50,000", "10,000", _FETCHED),
     ("folder:PATH", "any square size divisible by 8", "", "", "PATH/train/CLASS/*, PATH/test/CLASS/*"),
+    ("npz:FILE", "any square size divisible by 8", "", "", "keys x_test, y_test, x_train, y_train, classes"),
     ("cifar10c[:NAME]", "3×32×32", "", "10,000 × 19 × 5", "--data-root: the files of CIFAR-10-C"),
     ("corrupted:BASE[:NAME]", "as BASE", "", "BASE × 15 × 5, grey × 14 × 5", "made when measured"),
 )

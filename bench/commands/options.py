@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from argparse import Namespace
 from collections.abc import Sequence
@@ -82,11 +83,10 @@ def shown_command(argv: Sequence[str]) -> str:
 def _shown_value(flag: str, value: str) -> str:
     if flag == "--data-root":
         return DATA
-    if value.startswith("folder:"):
-        return f"folder:{DATA}"
-    if value.startswith("corrupted:folder:"):
+    where = re.match(r"(corrupted:)?(folder|npz):", value)
+    if where:
         name = value.rpartition(":")[2]
-        return f"corrupted:folder:{DATA}" + (f":{name}" if name in cifar10c.NAMES else "")
+        return f"{where[0]}{DATA}" + (f":{name}" if where[1] and name in cifar10c.NAMES else "")
     paths = ("--weights", "--weights-from", "--model", "--models", "--store", "--leaderboard", "--reports")
     return ",".join(part.rpartition("/")[2] for part in value.split(",")) if flag in paths else value
 
@@ -107,7 +107,9 @@ def told(command: str, options: Namespace) -> str:
     if options.weights_from is not None:
         out = Path(options.weights_from).name
         words = words.replace(f"--out {out}", f"--out {shlex.quote(options.weights_from)}")
-    words = words.replace(f"folder:{DATA}", "folder:PATH")  # of other data, which only the user knows
+    words = re.sub(
+        rf"(folder|npz):{re.escape(DATA)}", r"\1:PATH", words
+    )  # of other data, which only the user knows
     return words.replace(DATA, shlex.quote(options.data_root or "PATH"))
 
 
