@@ -13,8 +13,8 @@ ROOT = Path(__file__).parent.parent
 ORDER = """
 zoo.errors zoo.grouped zoo.spatial
 zoo.entries zoo.folders zoo.schedule zoo.layers zoo.weights
-zoo.recipes
-zoo.cifar10c zoo.corruptions
+zoo.arrays zoo.recipes
+zoo.cifar zoo.cifar10c zoo.corruptions
 zoo.data zoo.models
 zoo.deployment zoo.registry
 zoo

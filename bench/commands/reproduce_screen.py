@@ -100,10 +100,16 @@ def claims_table(reproduction: Reproduction) -> None:
         table.add_column(column, overflow="fold")
     for judged in judge(reproduction):
         if not reproduction.sections or set(reproduction.sections) & set(judged.claim.sections):
-            verdicts = [judged.outcomes[column].verdict for column in COLUMNS]
+            verdicts = [_verdict(judged.outcomes[column]) for column in COLUMNS]
             table.add_row(escape(judged.claim.id), escape(judged.claim.where), *verdicts)
     if table.row_count:
         _print(table)
+
+
+def _verdict(outcome: ClaimOutcome) -> str:
+    """The verdict, with that on the data set at hand where it is another."""
+    of = outcome.alone
+    return outcome.verdict + (f"; {of.dataset}: {of.verdict}" if of and of.verdict != outcome.verdict else "")
 
 
 def _shown(side: Side | None) -> str:
@@ -151,8 +157,9 @@ def _claim(judged: Judged) -> dict[str, Any]:
     return {"kind": "claim", **about, "published": judged.published, **outcomes}
 
 
-def _outcome(outcome: ClaimOutcome) -> dict[str, str]:
-    return {name: getattr(outcome, name) for name in ("verdict", "sentence", "why", "command")}
+def _outcome(outcome: ClaimOutcome) -> dict[str, Any]:
+    said = {name: getattr(outcome, name) for name in ("verdict", "sentence", "why", "command")}
+    return said | {"alone": outcome.alone and asdict(outcome.alone)}
 
 
 def _print(table: Table) -> None:

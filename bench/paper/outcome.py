@@ -48,6 +48,23 @@ class Tested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alone:
+    """A claim on one of the paper's data sets.
+
+    Attributes:
+        dataset: the paper's, as it is called; with the name of ours where that is a copy of it.
+        verdict: as of a claim, of the tests on this data set only.
+        why: where it cannot be told, what would tell: images, models, ε, or training seeds.
+        missing: what the whole claim is about besides, and was not measured; empty if nothing.
+    """
+
+    dataset: str
+    verdict: str
+    why: str
+    missing: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimOutcome:
     """A claim under one protocol.
 
@@ -57,6 +74,7 @@ class ClaimOutcome:
         sentence: what was measured, with numbers.
         why: what the verdict rests on, or what it would take.
         command: the command that would tell; empty where it is told, or no command can.
+        alone: what the data set at hand says by itself; ``None`` where the claim is not about it.
     """
 
     verdict: str
@@ -64,6 +82,7 @@ class ClaimOutcome:
     sentence: str
     why: str
     command: str
+    alone: Alone | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from bench.paper.agreement import agreement
+from bench.paper.alone import alone
 from bench.paper.claim import Claim, Test
 from bench.paper.claims import CLAIMS
 from bench.paper.contrast import Part
@@ -45,9 +46,13 @@ def judge(reproduction: Reproduction) -> tuple[Judged, ...]:
 def _outcomes(reproduction: Reproduction, column: str) -> list[ClaimOutcome]:
     evidence = Evidence(reproduction, column)
     rows = [[_tested(evidence, test, claim) for test in claim.tests] for claim in CLAIMS]
-    adjusted = iter(_adjusted([each for row in rows for each in row]))
+    tested = [each for row in rows for each in row]
+    adjusted, comparisons = (
+        iter(_adjusted(tested)),
+        len({key for each in tested if each.told for key, _ in _tails(each)}),
+    )
     return [
-        _outcome(claim, tuple(next(adjusted) for _ in row), reproduction, column)
+        _outcome(claim, tuple(next(adjusted) for _ in row), reproduction, column, comparisons)
         for claim, row in zip(CLAIMS, rows, strict=True)
     ]
 
@@ -109,7 +114,7 @@ def _verdict(part: Part, p: float, reversal: float) -> str:
 
 
 def _outcome(
-    claim: Claim, tested: tuple[Tested, ...], reproduction: Reproduction, column: str
+    claim: Claim, tested: tuple[Tested, ...], reproduction: Reproduction, column: str, comparisons: int
 ) -> ClaimOutcome:
     verdict = joined([each for each in tested if each.about], often=claim.often)
     if claim.everywhere and verdict == HOLDS:
@@ -120,6 +125,7 @@ def _outcome(
         sentence=sentence(tested),
         why=" ".join(why(claim, verdict, tested, reproduction, column)),
         command=_command(claim, tested, reproduction, column) if verdict == UNTOLD else "",
+        alone=alone(claim, tested, reproduction, comparisons),
     )
 
 

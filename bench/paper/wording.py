@@ -68,11 +68,11 @@ def why(
 
 
 def _elsewhere(claim: Claim, tested: Sequence[Tested], reproduction: Reproduction) -> Iterator[str]:
-    """What the images at hand alone would say of a claim that is about others, or about others too."""
+    """What the images at hand alone would say of a claim that is about others."""
     said = []
     for corrupted in (False, True):
         of = [each for each in tested if (each.test.of == "corrupted") == corrupted]
-        if any(each.part and (claim.everywhere or not each.about) for each in of):
+        if any(each.part and not each.about for each in of):
             images = reproduction.corrupted_called if corrupted else reproduction.dataset
             said.append(f"on {images} its tests alone would say: {joined(of, often=claim.often)}")
     if said:
