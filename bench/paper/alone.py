@@ -48,8 +48,8 @@ def images_to_tell(part: Part, comparisons: int) -> float:
     the normal approximation: n·((z_{1−α/2} + z_{0.8})·SE / |difference − bound|)². SE is that of the interval
     on the n images measured. Infinite where the difference is the bound.
     """
-    z = stats.norm.isf(LEVEL / comparisons / 2) + stats.norm.ppf(POWER)
-    error = (part.difference.hi - part.difference.lo) / (2 * stats.norm.isf(0.025))
+    z = float(stats.norm.isf(LEVEL / comparisons / 2) + stats.norm.ppf(POWER))
+    error = (part.difference.hi - part.difference.lo) / (2 * float(stats.norm.isf(0.025)))
     away = abs(part.difference.value - part.bound)
     return math.inf if away == 0 else part.n * (z * error / away) ** 2
 
