@@ -71,7 +71,7 @@ ASKED: dict[str, tuple[Words, tuple[str, ...]]] = {
     "renamed corrupted digits": ((*ZOO, "--dataset", "corrupted:digits", "--name", "mine"), ("--name",)),
     "folder named digits": ((*ZOO, "--dataset", "folder:.", "--name", "digits"), ("built-in", "--name")),
     "path as a name": ((*ZOO, "--dataset", "folder:.", "--name", "../digits"), ("'../digits'", "--name")),
-    "weights of no one": ((*ZOO, "--weights-from", "cifar10"), ("bench train baseline_cnn_4 --dataset cifar10",)),
+    "weights of no one": ((*ZOO, "--weights-from", "cifar100"), ("bench train baseline_cnn_4 --dataset cifar100",)),
     "weights from an empty directory": ((*ZOO, "--weights-from", "./"), ("holds no weights.json",)),
     "weights from a lost directory": ((*ZOO, "--weights-from", "lost/"), ("lost is no directory",)),
     "weights from nowhere": (
