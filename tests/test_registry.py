@@ -165,6 +165,10 @@ def test_file_outside_the_directory_is_refused(tmp_path: Path) -> None:
 
 # the weights that ship
 
+CIFAR10 = (  # digests of the original images, train and test
+    "e0f1ff9ca0c2abfd73c2cdafc170c6d649bcd588618f23ec113a99b88377de4b",
+    "7e150371859fef3b7e983e285ab3048165cd39d14383eb22e3170efa7ab59c9b",
+)
 CORNERS = ("rotate180", "rotate180+pgd_at", "cusp")  # of the trade-off, besides what the zoo registers
 
 
@@ -202,8 +206,20 @@ def test_what_ships_for_photographs_loads_and_is_small() -> None:
             2,
             10,
         )
-        assert record.epochs == {"cifar10-jpeg": 15, "cifar10-jpeg-21k": 12}[record.dataset]
-    assert sum(record.path.stat().st_size for record in zoo.shipped().values()) < 25e6
+        assert record.epochs == {"cifar10": 15, "cifar10-jpeg": 15, "cifar10-jpeg-21k": 12}[record.dataset]
+    assert sum(record.path.stat().st_size for record in zoo.shipped().values()) < 40e6
+
+
+@pytest.mark.usefixtures("shipping")
+def test_what_ships_for_cifar10_was_trained_on_the_original_images() -> None:
+    kept = [record for record in zoo.shipped().values() if record.dataset == "cifar10"]
+    assert kept
+    for record in kept:
+        assert (record.data_sha256, record.test_sha256, record.clean_n) == (*CIFAR10, 10_000)
+        assert record.recipe["name"] == zoo.entry(record.name).recipe
+        assert record.clean_acc is not None
+        assert record.clean_acc >= (0.74 if record.recipe["share"] == 0 else 0.4)
+        assert len(record.path.with_suffix(".csv").read_text().splitlines()) == 1 + record.epochs
 
 
 # the package
