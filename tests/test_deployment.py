@@ -50,7 +50,12 @@ def test_logits_and_gradients_are_equal(architecture: str, depth: int, dtype: to
     wanted, wanted_grad = model(x), gradient(model, x)
     logits, grad = deployed(x), gradient(deployed, x)
     assert (logits - wanted).abs().max() <= tolerance * max(1, wanted.abs().max().item())
-    assert (grad - wanted_grad).abs().max() <= tolerance * max(1, wanted_grad.abs().max().item())
+    # ten layers round a gradient further than the logits, by how much depends on the machine's kernels: the
+    # deployed gradient may be as far from the exact one as the model's own is, twice, and no farther
+    exact = gradient(copy.deepcopy(model).double(), x.double())
+    own = (wanted_grad - exact).abs().max().item()
+    allowed = max(tolerance * max(1, exact.abs().max().item()), 2 * own)
+    assert (grad - exact).abs().max() <= allowed
     assert logits.dtype == grad.dtype == dtype
     assert logits.is_contiguous()
     assert grad.is_contiguous()
