@@ -76,9 +76,11 @@ class GroupConv(_Expanded):
         self, in_fields: int, out_fields: int, kernel: int, group: Group, bias: bool = False
     ) -> None:
         super().__init__(out_fields, (in_fields, group.order, kernel, kernel), group, bias)
+        # an index that lies on the device: a list would be copied there, with a wait, at every call
+        self.register_buffer("left", torch.tensor(group.left), persistent=False)
 
     def transformed(self, g: int) -> Float[Tensor, "fields channels k k"]:
-        return self.group.transform(self.weight[:, :, list(self.group.left[g])], g).flatten(1, 2)
+        return self.group.transform(self.weight[:, :, self.left[g]], g).flatten(1, 2)
 
 
 def plain_conv(
