@@ -72,6 +72,8 @@ class GroupConv(_Expanded):
     along the group axis. Raises ValueError for an even ``kernel``.
     """
 
+    left: Tensor
+
     def __init__(
         self, in_fields: int, out_fields: int, kernel: int, group: Group, bias: bool = False
     ) -> None:
