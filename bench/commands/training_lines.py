@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-import time
+from time import monotonic as _now
 
 from bench.commands.screen import say
 from zoo.recipes import Recipe
@@ -34,8 +34,8 @@ class Lines:
             robust = "" if now.held_out is None else f"  held out {100 * now.held_out:.2f} %"
             start = "\r" if self._live else ""
             say(f"{start}{_standing(now)}{robust}  test {100 * now.test_accuracy:.2f} %   ")
-        elif self._live and time.monotonic() - self._shown >= EVERY:
-            self._shown = time.monotonic()
+        elif self._live and _now() - self._shown >= EVERY:
+            self._shown = _now()
             print(f"\r{_standing(now)}  {now.batch}/{now.batches}   ", end="", file=sys.stderr, flush=True)
 
 
