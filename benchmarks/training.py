@@ -21,11 +21,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch.profiler import profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from zoo.data import Dataset
-from zoo.losses import learned
+from zoo.deployment import deploy
 from zoo.models import build
 from zoo.recipes import Recipe, recipe
 from zoo.train import Progress, train
@@ -92,26 +93,29 @@ def epochs(
         if len(ends) == ours.epochs:
             raise Enough
 
-    with tempfile.TemporaryDirectory() as out, profile() if options.profile else nullcontext() as profiled:
-        with suppress(Enough):
-            train(
-                name, data, test=None, recipe=ours, out=Path(out), threads=options.threads,
-                device=options.device, width=width, progress=watch,
-            )  # fmt: skip
-    if profiled:
+    measured = profile() if options.profile else nullcontext()
+    with tempfile.TemporaryDirectory() as out, measured as profiled, suppress(Enough):
+        train(
+            name, data, test=None, recipe=ours, out=Path(out), threads=options.threads,
+            device=options.device, width=width, progress=watch,
+        )  # fmt: skip
+    if profiled is not None:
         longest = "self_cpu_time_total" if options.device == "cpu" else "self_device_time_total"
         print(profiled.key_averages().table(sort_by=longest, row_limit=15))
     return [end - begin for begin, end in pairwise(ends)]
 
 
 def flop(name: str, ours: Recipe, width: float | str, device: str) -> float:
-    """Floating-point operations of one image in one step: its attack, forward and backward."""
+    """Floating-point operations of one image in one step: gradients of the attack, then forward and backward."""
     count = 8
     model = build(name, channels=3, classes=10, size=32, width=width).to(device).train()
     x, y = torch.rand(count, 3, 32, 32, device=device), torch.zeros(count, dtype=torch.long, device=device)
-    with FlopCounterMode(display=False) as counter:
-        learned(model, x, y, ours, ours.eps)[0].backward()
-    return counter.get_total_flops() / count
+    with FlopCounterMode(display=False) as learning:
+        F.cross_entropy(model(x), y).backward()
+    with FlopCounterMode(display=False) as attacking:
+        F.cross_entropy(deploy(model)(x.requires_grad_(True)), y).backward()
+    attacks = ours.share * ours.steps * attacking.get_total_flops()
+    return (learning.get_total_flops() + attacks) / count
 
 
 if __name__ == "__main__":
