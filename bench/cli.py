@@ -35,7 +35,7 @@ COMMANDS = {
     "reproduce": "measure a published paper's tables, figures and claims, and show both side by side",
     "compare": "say which of several measured models is better",
     "check": "measure a leaderboard's rows of a model again; fail if it has become less robust",
-    "train": "train a model of the zoo",
+    "train": "train models of the zoo",
     "list": "show models, attacks and data sets",
     "report": "draw the pages again from the store",
     "export": "write per-image results as CSV or parquet, attacked images as npz",
@@ -263,7 +263,9 @@ def _check_options(sub: argparse.ArgumentParser) -> None:
 
 
 def _train_options(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("model", metavar="NAME", help="e.g. baseline_cnn or equivariant_gcnn.pgd_at")
+    sub.add_argument(
+        "models", metavar="all|NAMES", help="with commas between: e.g. baseline_cnn,equivariant_gcnn.pgd_at@1"
+    )
     data_options(sub)
     group = sub.add_argument_group("training")
     group.add_argument(
@@ -281,7 +283,7 @@ def _train_options(sub: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--width", default="1", metavar="W", help="scale of all widths, or 'released'")
     group.add_argument("--seed", type=int, metavar="S", help="seed (default: the name's own, else 0)")
-    group.add_argument("--seeds", metavar="LIST", help="train NAME@SEED for each: e.g. 0..4 or 0,2,5")
+    group.add_argument("--seeds", metavar="LIST", help="train each NAME@SEED: e.g. 0..4 or 0,2,5")
     group.add_argument(
         "--threads", type=int, default=None, metavar="T", help="CPU threads (default: the cores)"
     )

@@ -16,10 +16,10 @@ zoo.entries zoo.folders zoo.schedule zoo.layers zoo.weights
 zoo.arrays zoo.recipes
 zoo.cifar zoo.cifar10c zoo.corruptions
 zoo.data zoo.models
-zoo.deployment zoo.registry
+zoo.deployment zoo.registry zoo.resident
 zoo
 zoo.adversarial zoo.checkpoints
-zoo.held_out zoo.losses zoo.training
+zoo.held_out zoo.losses zoo.progress zoo.training
 zoo.writing
 zoo.train
 bench.arguments bench.errors bench.memo bench.own_code bench.stats bench.switches

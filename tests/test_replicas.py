@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from bench.commands.train import _finished as finished
+from bench.commands.trainings import Training, finished
 from bench.replicas import over_attack_seeds, replicas
 from bench.report.page import environment
 from bench.report.variation import variation
@@ -213,21 +212,19 @@ def test_replicas_are_trained_one_after_another(
     assert {key: record.path.read_bytes() for key, record in found.items()} == before
     digits = data.load("digits", "train")
     recipe = replace(recipes.recipe("standard", digits.levels), epochs=1)
-    asked: list[Any] = [entries.entry("baseline_cnn_4"), recipe, 1, digits, 1.0]
-    assert finished(Path("weights"), *asked) == found["digits/baseline_cnn_4@1"]
+    training = Training(entries.entry("baseline_cnn_4"), recipe, 1)
+    assert finished(Path("weights"), training, digits, 1.0) == found["digits/baseline_cnn_4@1"]
     others = (
-        entries.entry("baseline_cnn"),
-        replace(recipe, epochs=2),
-        2,
-        data.load("digits", "test"),
-        0.5,
+        (replace(training, entry=entries.entry("baseline_cnn")), digits, 1.0),
+        (replace(training, recipe=replace(recipe, epochs=2)), digits, 1.0),
+        (replace(training, seed=2), digits, 1.0),
+        (training, data.load("digits", "test"), 1.0),
+        (training, digits, 0.5),
     )
-    for place, other in enumerate(others):
-        changed = [*asked]
-        changed[place] = other
-        assert finished(Path("weights"), *changed) is None
+    for other in others:
+        assert finished(Path("weights"), *other) is None
     found["digits/baseline_cnn_4@1"].path.unlink()
-    assert finished(Path("weights"), *asked) is None
+    assert finished(Path("weights"), training, digits, 1.0) is None
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from bench.commands.train import _finished as finished
+from bench.commands.trainings import Training, finished
 from bench.sources import find_model
 from tests.own import call
 from tests.staged import ENDS, STAGED, TEST, TRAIN, Killed, files, run
@@ -286,13 +286,8 @@ def test_cusp_from_the_command_line(capsys: pytest.CaptureFixture[str], tmp_path
     for record in known.values():
         assert f"epoch {record.epoch}, held out {100 * (record.held_out_acc or 0):.2f} %, clean" in answer.err
     assert "already trained" in call(capsys, *words, "--epochs", 2).err
-    asked = (
-        entries.entry("baseline_cnn_4"),
-        recipe("cusp", 16, epochs=2),
-        0,
-        data.load("digits", "train"),
-        0.25,
-    )
+    training = Training(entries.entry("baseline_cnn_4"), recipe("cusp", 16, epochs=2), 0)
+    asked = (training, data.load("digits", "train"), 0.25)
     assert finished(tmp_path, *asked) == known["digits/baseline_cnn_4.cusp"]
     known["digits/baseline_cnn_4.cusp-best"].path.unlink()
     assert finished(tmp_path, *asked) is None

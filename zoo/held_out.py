@@ -62,19 +62,19 @@ def accuracy(
     """
     last = recipe.at(recipe.epochs)
     torch.manual_seed(SEED)
-    mode, right = model.training, 0
+    mode, right = model.training, torch.zeros((), dtype=torch.int64, device=device)
     model.eval()
     for shard, y in zip(pixels.split(BATCH), labels.split(BATCH), strict=True):
         x, y = shard.to(device).float().div_(levels), y.to(device)
         if last.rotation:
-            x = moved(x, drawn(None, len(x), last.rotation))
+            x = moved(x, drawn(None, len(x), last.rotation, x.device))
         x = x.contiguous(memory_format=torch.channels_last)
         if last.eps:
             x = attack(model, x, y, recipe, last.eps)
         with torch.no_grad():
-            right += int((model(x).argmax(1) == y).sum())
+            right += (model(x).argmax(1) == y).sum()
     model.train(mode)
-    return right / len(labels)
+    return right.item() / len(labels)
 
 
 def _rank(place: int) -> str:

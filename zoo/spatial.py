@@ -60,9 +60,14 @@ def moved(
     return _between(above, below, down)
 
 
-def drawn(generator: torch.Generator | None, n: int, rotation: float) -> Float64[Tensor, " n"]:
-    """Angles (n,) in degrees, uniform in [−rotation, rotation]; from torch's global state without a generator."""
-    return (2 * torch.rand(n, dtype=torch.float64, generator=generator) - 1) * rotation
+def drawn(
+    generator: torch.Generator | None, n: int, rotation: float, device: torch.device | None = None
+) -> Float64[Tensor, " n"]:
+    """Angles (n,) in degrees, uniform in [−rotation, rotation], on the CPU or on `device`.
+
+    They come from the generator, which is of that device, or without one from torch's global state for it.
+    """
+    return (2 * torch.rand(n, dtype=torch.float64, generator=generator, device=device) - 1) * rotation
 
 
 def _sources(

@@ -1,8 +1,9 @@
 """Trains a model of the zoo by a recipe and writes its weights, so that the same call gives the same bits.
 
-The images stay one uint8 tensor in memory; each batch becomes float32, channels-last. Every epoch draws its
+The images stay one uint8 tensor on the device; each batch becomes float32, channels-last. Every epoch draws its
 random numbers from (seed, epoch) alone and ends with a checkpoint, so a run that was killed continues to the
-same weights.
+same weights. Within an epoch nothing is read back from the device, but that the loss is finite every few seconds:
+a GPU that is waited for after every step stands idle for most of the time.
 """
 
 from __future__ import annotations
@@ -12,11 +13,10 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from zoo import entries, held_out
@@ -24,36 +24,16 @@ from zoo.checkpoints import TrainError
 from zoo.data import Dataset
 from zoo.entries import Entry
 from zoo.losses import learned
+from zoo.progress import Progress, Sums
 from zoo.recipes import Recipe
+from zoo.resident import Resident, place
 from zoo.spatial import drawn, moved
 from zoo.training import CURVE, Run, start
 from zoo.writing import Trained, finish, predict, share_right
 
 __all__ = ["Progress", "TrainError", "Trained", "train"]
 
-
-@dataclass(frozen=True)
-class Progress:
-    """Where training stands, after each batch; `epoch` and `batch` count from 1.
-
-    `loss` and `accuracy` (a fraction) are running means over the epoch on the batches as trained on,
-    turned and adversarial where the recipe says so, in its `stage` (from 1) with this `rotation` and `eps`.
-    `test_accuracy` is on unchanged test images, `held_out` on the held-out ones under the last stage; both
-    come with the last batch of an epoch.
-    """
-
-    epoch: int
-    epochs: int
-    batch: int
-    batches: int
-    loss: float
-    accuracy: float
-    test_accuracy: float | None
-    seconds_left: float
-    stage: int
-    rotation: float
-    eps: float
-    held_out: float | None = None
+LOOK = 5.0  # seconds after which the loss is looked at within an epoch
 
 
 def train(
@@ -116,13 +96,14 @@ def _named(name: str, recipe: Recipe, seed: int | None) -> Entry:
 
 
 def _epochs(run: Run, test: Dataset | None, progress: Callable[[Progress], None] | None) -> None:
-    pixels, labels = torch.tensor(run.data.pixels), torch.tensor(run.data.labels)
-    kept, held = held_out.split(labels, run.recipe.held_out)
+    kept, held = held_out.split(torch.tensor(run.data.labels), run.recipe.held_out)
+    images, judged = place(run.data, run.device), place(test, run.device) if test else None
+    apart = Resident(images.pixels[held.to(run.device)], images.labels[held.to(run.device)], images.levels)
     first, started = run.epoch, time.monotonic()
     for epoch in range(first + 1, run.recipe.epochs + 1):
         began = time.monotonic()
         standing = None
-        for standing in _epoch(run, epoch, pixels, labels, kept):
+        for standing in _epoch(run, epoch, images, kept):
             part = epoch - 1 - first + standing.batch / standing.batches
             left = (time.monotonic() - started) / part * (run.recipe.epochs - first - part)
             standing = dataclasses.replace(standing, seconds_left=left)
@@ -131,9 +112,9 @@ def _epochs(run: Run, test: Dataset | None, progress: Callable[[Progress], None]
         assert standing is not None
         run.epoch = epoch
         if len(held):
-            run.learn_of(_held_out_accuracy(run, pixels[held], labels[held]))
+            run.learn_of(_held_out_accuracy(run, apart))
         run.seconds += time.monotonic() - began
-        accuracy = share_right(predict(run.model, test, run.device), test) if test else None
+        accuracy = share_right(predict(run.model, judged), judged) if judged else None
         robust = run.history[-1] if run.history else None
         standing = dataclasses.replace(standing, test_accuracy=accuracy, held_out=robust)
         run.curve.append({key: getattr(standing, key) for key in CURVE})
@@ -142,40 +123,32 @@ def _epochs(run: Run, test: Dataset | None, progress: Callable[[Progress], None]
             progress(standing)
 
 
-def _epoch(
-    run: Run,
-    epoch: int,
-    pixels: UInt8[Tensor, "n c h w"],
-    labels: Int64[Tensor, " n"],
-    kept: Int64[Tensor, " kept"],
-) -> Iterator[Progress]:
+def _epoch(run: Run, epoch: int, images: Resident, kept: Int64[Tensor, " kept"]) -> Iterator[Progress]:
     """One pass, counted from 1, over the images of these places in batches of near-equal size."""
     torch.manual_seed(_seed(f"{run.entry.seed} {epoch - 1}"))
+    order = kept[torch.randperm(len(kept))].to(run.device)
     batches = math.ceil(len(kept) / run.recipe.batch)
-    loss_sum = right = seen = 0.0
+    sums, looked = Sums.none(run.device), time.monotonic()
     run.model.train()
-    for number, places in enumerate(torch.randperm(len(kept)).tensor_split(batches)):
+    for number, places in enumerate(order.tensor_split(batches)):
         now = run.recipe.at(epoch, number / batches)
         for group in run.optimizer.param_groups:
             group["lr"] = run.recipe.peak_lr * now.rate
-        chosen = kept[places]
-        x, y = _batch(pixels[chosen], run, now.rotation), labels[chosen].to(run.device)
+        x, y = _batch(images, places, now.rotation), images.labels[places]
         loss, logits = learned(run.model, x, y, run.recipe, now.eps)
-        if not torch.isfinite(loss):
-            raise TrainError(f"the loss is {loss.item()} in epoch {epoch}: lower the recipe's peak_lr")
         run.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         run.optimizer.step()
-        seen += len(y)
-        loss_sum += loss.item() * len(y)
-        right += (logits.argmax(1) == y).sum().item()
+        sums = sums.plus(loss, logits, y)
+        if number + 1 == batches or time.monotonic() - looked > LOOK:
+            sums.check(epoch)
+            looked = time.monotonic()
         yield Progress(
             epoch=epoch,
             epochs=run.recipe.epochs,
             batch=number + 1,
             batches=batches,
-            loss=loss_sum / seen,
-            accuracy=right / seen,
+            sums=sums,
             test_accuracy=None,
             seconds_left=math.nan,
             stage=now.stage,
@@ -188,13 +161,13 @@ def _seed(text: str) -> int:
     return int(hashlib.sha256(text.encode()).hexdigest()[:15], 16)
 
 
-def _batch(pixels: UInt8[Tensor, "n c h w"], run: Run, rotation: float) -> Float32[Tensor, "n c h w"]:
-    """The images in [0, 1], each turned by an angle of its own."""
-    images = pixels.to(run.device).float().div_(run.data.levels)
+def _batch(images: Resident, places: Int64[Tensor, " n"], rotation: float) -> Float32[Tensor, "n c h w"]:
+    """The images at these places in [0, 1], each turned by an angle of its own."""
+    x = images.images(places)
     if rotation:
-        images = moved(images, drawn(None, len(images), rotation))
-    return images.contiguous(memory_format=torch.channels_last)
+        x = moved(x, drawn(None, len(x), rotation, x.device))
+    return x.contiguous(memory_format=torch.channels_last)
 
 
-def _held_out_accuracy(run: Run, pixels: UInt8[Tensor, "n c h w"], labels: Int64[Tensor, " n"]) -> float:
-    return held_out.accuracy(run.model, pixels, labels, run.recipe, run.data.levels, run.device)
+def _held_out_accuracy(run: Run, apart: Resident) -> float:
+    return held_out.accuracy(run.model, apart.pixels, apart.labels, run.recipe, run.data.levels, run.device)

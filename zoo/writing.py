@@ -17,6 +17,7 @@ from zoo import entries, registry
 from zoo.checkpoints import TrainError
 from zoo.data import Dataset
 from zoo.entries import Entry
+from zoo.resident import Resident, place
 from zoo.training import Run
 
 SAME = 0.99  # of the predictions must survive rounding to half precision
@@ -51,21 +52,20 @@ def finish(run: Run, test: Dataset | None, threads: int, out: Path) -> Trained:
     return last
 
 
-def predict(model: nn.Module, data: Dataset, device: str) -> Int64[Tensor, " n"]:
-    """Predicted classes in eval mode, int64 (n,); the model's mode is put back."""
+def predict(model: nn.Module, images: Resident) -> Int64[Tensor, " n"]:
+    """Predicted classes in eval mode, int64 (n,) on the images' device; the model's mode is put back."""
     mode = model.training
     model.eval()
     with torch.no_grad():
         parts = [
-            model(data.images(first, min(500, len(data) - first)).to(device)).argmax(1).cpu()
-            for first in range(0, len(data), 500)
+            model(images.images(slice(first, first + 500))).argmax(1) for first in range(0, len(images), 500)
         ]
     model.train(mode)
     return torch.cat(parts)
 
 
-def share_right(predicted: Int64[Tensor, " n"], data: Dataset) -> float:
-    return (predicted == data.targets()).double().mean().item()
+def share_right(predicted: Int64[Tensor, " n"], images: Resident) -> float:
+    return (predicted == images.labels).double().mean().item()
 
 
 def _written(run: Run, named: Entry, epoch: int, test: Dataset | None, threads: int, out: Path) -> Trained:
@@ -74,12 +74,12 @@ def _written(run: Run, named: Entry, epoch: int, test: Dataset | None, threads: 
     path = run.checkpoint.with_name(f"{named.name}.safetensors")
     record = _record(run, named, epoch, content, test, threads, path)
     registry.write_whole(path, content)
-    judged = test or run.data
-    loaded = predict(registry.load_record(record).to(run.device), judged, run.device)
-    changed = int((loaded != predict(run.model, judged, run.device)).sum())
+    judged = place(test or run.data, run.device)
+    loaded = predict(registry.load_record(record).to(run.device), judged)
+    changed = int((loaded != predict(run.model, judged)).sum())
     if changed > (1 - SAME) * len(judged):
         raise TrainError(f"{named.name}: half precision changes {changed} of {len(judged)} predictions")
-    record = dataclasses.replace(record, clean_acc=share_right(loaded, test) if test else None)
+    record = dataclasses.replace(record, clean_acc=share_right(loaded, judged) if test else None)
     registry.add(out, record)
     return Trained(record, changed, len(judged))
 

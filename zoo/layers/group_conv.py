@@ -72,13 +72,17 @@ class GroupConv(_Expanded):
     along the group axis. Raises ValueError for an even ``kernel``.
     """
 
+    left: Tensor
+
     def __init__(
         self, in_fields: int, out_fields: int, kernel: int, group: Group, bias: bool = False
     ) -> None:
         super().__init__(out_fields, (in_fields, group.order, kernel, kernel), group, bias)
+        # an index that lies on the device: a list would be copied there, with a wait, at every call
+        self.register_buffer("left", torch.tensor(group.left), persistent=False)
 
     def transformed(self, g: int) -> Float[Tensor, "fields channels k k"]:
-        return self.group.transform(self.weight[:, :, list(self.group.left[g])], g).flatten(1, 2)
+        return self.group.transform(self.weight[:, :, self.left[g]], g).flatten(1, 2)
 
 
 def plain_conv(

@@ -41,9 +41,14 @@ class Resize(nn.Module):
         self.register_buffer("matrix", matrix, persistent=False)
 
     def _apply(self, fn, recurse=True):  # type: ignore[no-untyped-def]
-        """Follows ``.to`` from the exact matrix: one rounded to float32 would stay rounded in float64."""
+        """Follows ``.to`` from the exact matrix: one rounded to float32 would stay rounded in float64.
+
+        A change of layout alone leaves the matrix as it is: a GPU would wait for a new one at every ``deploy``.
+        """
+        before = self.matrix
         super()._apply(fn, recurse)
-        self.matrix = bicubic_matrix(self.size, self.new_size).to(self.matrix)
+        if (self.matrix.dtype, self.matrix.device) != (before.dtype, before.device):
+            self.matrix = bicubic_matrix(self.size, self.new_size).to(self.matrix)
         return self
 
     def forward(

@@ -1,0 +1,52 @@
+"""What a training says on stderr while it runs."""
+
+from __future__ import annotations
+
+import sys
+from time import monotonic as _now
+
+from bench.commands.screen import say
+from zoo.recipes import Recipe
+from zoo.train import Progress
+
+EVERY = 1.0  # seconds between two lines of the running epoch: each reads its loss from the device
+
+
+class Lines:
+    """Prints a headline, a line where a stage begins, one an epoch, and on a terminal the running epoch too."""
+
+    def __init__(self, headline: str, recipe: Recipe) -> None:
+        self._headline = headline
+        self._recipe = recipe
+        self._stage = 0 if recipe.stages else 1
+        self._live = sys.stderr.isatty()
+        self._shown = -EVERY
+
+    def __call__(self, now: Progress) -> None:
+        if self._headline:  # only now is it sure that training can begin
+            say(self._headline)
+            self._headline = ""
+        if now.stage != self._stage:
+            self._stage = now.stage
+            stages = len(self._recipe.stages)
+            say(f"stage {now.stage} of {stages}: rotation ±{now.rotation:g}°, ε {now.eps:.4g}")
+        if now.test_accuracy is not None:
+            robust = "" if now.held_out is None else f"  held out {100 * now.held_out:.2f} %"
+            start = "\r" if self._live else ""
+            say(f"{start}{_standing(now)}{robust}  test {100 * now.test_accuracy:.2f} %   ")
+        elif self._live and _now() - self._shown >= EVERY:
+            self._shown = _now()
+            print(f"\r{_standing(now)}  {now.batch}/{now.batches}   ", end="", file=sys.stderr, flush=True)
+
+
+def _standing(now: Progress) -> str:
+    return (
+        f"epoch {now.epoch}/{now.epochs}  loss {now.loss:.4f}  accuracy {100 * now.accuracy:.1f} %  "
+        f"{_clock(now.seconds_left)} left"
+    )
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"

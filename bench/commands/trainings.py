@@ -1,0 +1,121 @@
+"""Which trainings ``bench train`` was asked for, and which of them are done."""
+
+from __future__ import annotations
+
+import re
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench.commands.options import names
+from bench.errors import UsageError
+from zoo import entries, recipes, registry
+from zoo.data import Dataset
+
+
+@dataclass(frozen=True)
+class Training:
+    """One model to train: what is built, what it is trained by, and the seed."""
+
+    entry: entries.Entry
+    recipe: recipes.Recipe
+    seed: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those of its weights: of the last epoch and, where images are held out, of the best one."""
+        last, best = (
+            entries.made(
+                self.entry.architecture, self.entry.depth, self.recipe.name, self.seed, best=best
+            ).name
+            for best in (False, True)
+        )
+        return (last, best) if self.recipe.held_out else (last,)
+
+
+def replicas(options: Namespace) -> list[tuple[entries.Entry, int]]:
+    """Every model asked for with every seed, in the order given.
+
+    Raises UsageError for options that contradict each other or a name, UnknownModel.
+    """
+    return [(entries.entry(text), seed) for text in _models(options) for seed in _seeds(options, text)]
+
+
+def asked(wanted: Sequence[tuple[entries.Entry, int]], options: Namespace, levels: int) -> list[Training]:
+    """Their trainings on images of so many ``levels``, each once: two names by one ``--recipe`` may be the same.
+
+    Raises UsageError for numbers that cannot be, UnknownRecipe.
+    """
+    found = [Training(entry, _recipe(options, entry, levels), seed) for entry, seed in wanted]
+    return list({each.names[0]: each for each in found}.values())
+
+
+def finished(
+    out: Path, training: Training, data: Dataset, width: float | str
+) -> registry.WeightsRecord | None:
+    """The record of a model that is trained just so, if its weights, the best epoch's too, are whole."""
+    made = {
+        "recipe": training.recipe.row,
+        "data_sha256": data.sha256,
+        "width": width,
+        "seed": training.seed,
+    }
+    known = registry.records(out)
+    found = [known.get(f"{data.name}/{name}") for name in training.names]
+    for record in found:
+        if record is None or any(getattr(record, name) != value for name, value in made.items()):
+            return None
+        try:
+            registry.load_record(record)
+        except registry.WeightsError:  # lost or damaged: it is trained again
+            return None
+    return found[0]
+
+
+def _models(options: Namespace) -> list[str]:
+    found = [
+        name for part in names(options.models) for name in (entries.ENTRIES if part == "all" else [part])
+    ]
+    if not found:
+        raise UsageError(f"no model in {options.models!r}; give names with commas between, or all")
+    return found
+
+
+def _recipe(options: Namespace, entry: entries.Entry, levels: int) -> recipes.Recipe:
+    """The recipe asked for by option or name, with the options that change its numbers."""
+    recipe = recipes.recipe(options.recipe or entry.recipe, levels)
+    recipe = replace(recipe, epochs=at_least_one("--epochs", options.epochs, recipe.epochs))
+    share = recipe.held_out if options.held_out is None else options.held_out
+    if not 0 <= share < 1:
+        raise UsageError(f"--held-out is {share:g}; give a share from 0 to below 1, e.g. 0.1")
+    if entry.best and not share:
+        raise UsageError(f"{entry.name} is the best epoch on held-out images; add --held-out 0.1")
+    return replace(recipe, held_out=share, precision=options.precision or recipe.precision)
+
+
+def _seeds(options: Namespace, text: str) -> Iterator[int]:
+    """The seeds of a model of that name: those of ``--seeds``, that of ``--seed``, or the name's own."""
+    if options.seeds is None:
+        entry = entries.entry(text)
+        if options.seed not in (None, entry.seed) and "@" in text:
+            raise UsageError(f"{text!r} says seed {entry.seed}, --seed {options.seed}; leave one of them out")
+        yield entry.seed if options.seed is None else options.seed
+        return
+    if options.seed is not None:
+        raise UsageError("--seed and --seeds were both given; give --seeds alone to train several replicas")
+    if "@" in text:
+        raise UsageError(f"{text!r} names its own seed; with --seeds leave out what begins at the @")
+    for part in options.seeds.split(","):
+        ends = re.fullmatch(r"\s*([0-9]+)(?:\.\.([0-9]+))?\s*", part)
+        first, last = (int(ends[1]), int(ends[2] or ends[1])) if ends else (1, 0)
+        if last < first:
+            raise UsageError(f"--seeds is {options.seeds!r}; write e.g. 0..4 or 0,2,5")
+        yield from range(first, last + 1)
+
+
+def at_least_one(option: str, value: int | None, default: int) -> int:
+    """The value of an option, or the default without it; raises UsageError below 1."""
+    if value is not None and value < 1:
+        raise UsageError(f"{option} is {value}; it must be at least 1")
+    return value or default
