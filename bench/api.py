@@ -40,7 +40,7 @@ def evaluate(
     seed: int = 0,
     independent: bool = False,
     store: Store | None = None,
-    **params: Scalar,
+    **params: Scalar | np.generic,
 ) -> Results:
     """Measures a model on images, in this process, exactly as ``bench run`` does.
 
@@ -124,7 +124,7 @@ def _bench(
     return bench
 
 
-def _known(params: dict[str, Scalar]) -> dict[str, Scalar]:
+def _known(params: dict[str, Scalar | np.generic]) -> dict[str, Scalar]:
     known = list(dict.fromkeys(name for spec in ATTACKS.values() for name in spec.params))
     for name in params:
         if name not in known:
@@ -134,9 +134,9 @@ def _known(params: dict[str, Scalar]) -> dict[str, Scalar]:
 
 def _texts(given: Sequence[str] | str) -> tuple[str, ...]:
     """The parts of a text with commas, or the texts as they are."""
-    return (
-        tuple(part for part in given.split(",") if part.strip()) if isinstance(given, str) else tuple(given)
-    )
+    if not isinstance(given, str):
+        return tuple(given)
+    return tuple(part.strip() for part in given.split(",") if part.strip())
 
 
 def _grid(eps: Sequence[str | float] | np.ndarray | str | float) -> tuple[str | float, ...]:

@@ -34,7 +34,7 @@ class ArrayData:
 
 
 def array_data(
-    name: str, x: Tensor | np.ndarray | Sequence[Any], y: Tensor | np.ndarray | Sequence[int]
+    name: str, x: Tensor | np.ndarray | Sequence[Any], y: Tensor | np.ndarray | Sequence[Any]
 ) -> ArrayData:
     """Images and labels that can be measured; what was given stays as it is.
 

@@ -55,7 +55,8 @@ def deploy(model: nn.Module) -> nn.Module:
         DeployError: ``model`` cannot be deep-copied.
     """
     try:
-        duplicate = copy.deepcopy(model)
+        with torch.no_grad():  # a TorchScript module's copy would else be computed from it
+            duplicate = copy.deepcopy(model)
     except Exception as error:
         raise DeployError(
             f"cannot copy {type(model).__name__} to deploy it ({error}); pass a module that copies"
