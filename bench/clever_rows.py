@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.clever.cells import score_cells
 from bench.clever.results import CleverResult, CleverResults
-from bench.rows import COLUMNS, SCHEMA, Row, version
+from bench.rows import COLUMNS, SCHEMA, Row, made_with, version
 from bench.stats import wilson
 
 
@@ -94,7 +94,7 @@ def _row(results: CleverResults, model: CleverResult) -> Row:
         "gradients": model.gradients,
         "seconds": round(model.seconds, 3),
         "digest": model.digest,
-        "versions": ";".join(f"{k}={v}" for k, v in sorted(results.versions.items()) if k != "symbench"),
+        "versions": made_with(results.versions, model.info),
         "schema": SCHEMA,
         "symbench": results.versions.get("symbench") or version(),
     }

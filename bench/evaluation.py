@@ -13,6 +13,7 @@ from bench.attacks import RELEASED_REQUESTS, Request
 from bench.collect import collect
 from bench.errors import UsageError
 from bench.executors import Bench, Executor, one_thread
+from bench.gradient_free import check_gradients
 from bench.images import base_of, groups_of
 from bench.plan import SHARD, Lane, lanes, parse_eps
 from bench.protocols import OWN_SCRIPT, SOUND, Released, find_protocol, own_script
@@ -50,7 +51,8 @@ class Ask:
             script of its own architecture (see ``prepare_each``).
         command: the command as pages show it.
         download: whether a missing data set may be fetched.
-        suspect: take models whose logits are not finite too, as an audit does: it says so itself.
+        suspect: take models whose logits are not finite or give no gradients too, as an audit does: it says so
+            itself.
     """
 
     models: tuple[str, ...]
@@ -214,6 +216,8 @@ def _looked_at(source: ModelSource, info: ModelInfo, first: Tensor, data: Images
         )
     model = deployed(built, ask.device)
     probe(info.name, model, first, len(data.classes), finite=not ask.suspect)
+    if source.kind != "zoo" and not ask.suspect:
+        check_gradients(info.name, model, first, ask.requests)
     return model
 
 

@@ -29,7 +29,7 @@ from bench.measure import CellResult, measure
 from bench.memo import Memo
 from bench.mip.cells import measure_mip
 from bench.released import measure_released
-from bench.sources import DataSource, Images, ModelSource, deployed
+from bench.sources import DataSource, Images, ModelSource, as_made, deployed
 from bench.spatial.cells import measure_spatial
 from bench.switches import left_alone
 from zoo.deployment import Deployed
@@ -116,7 +116,7 @@ class Bench:
             return measure_spatial(task.cell, model, x, y)
         if task.cell.kind == "probe":
             raw = self._raw.get(task.cell.weights) or task.model.build()
-            return probe_cell(task.cell, model, raw.to(task.device), x, y)
+            return probe_cell(task.cell, *as_made(model, raw.to(task.device)), x, y)
         return measure(task.cell, model, x, y, task.standing)
 
     def _model(self, task: Task) -> nn.Module:

@@ -112,11 +112,14 @@ def _clean(
 def _gradient_norm(
     model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"]
 ) -> Float64[Tensor, " n"]:
+    """L1 norms of the loss's gradient; NaN where the model gives none, whatever it raises when asked for it."""
     images = x.clone().requires_grad_()
-    loss = nn.functional.cross_entropy(model(images), y, reduction="sum")
     try:
+        loss = nn.functional.cross_entropy(model(images), y, reduction="sum")
         (gradient,) = torch.autograd.grad(loss, images)
-    except RuntimeError:
+    except torch.OutOfMemoryError:
+        raise
+    except Exception:
         return torch.full((len(x),), float("nan"), dtype=torch.float64)
     return gradient.double().abs().sum(dim=(1, 2, 3))
 

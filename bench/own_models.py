@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from bench.errors import UsageError, nearest
+from bench.script_digest import script_digest
 
 ENTRY_POINTS = "symbench.models"
 _opened: set[Path] = set()  # directories of model files, put on the path
@@ -25,18 +27,29 @@ def state_digest(model: nn.Module) -> str:
     """sha256 of all parameters and buffers with their names, types and shapes, and of the modules' plain attributes.
 
     Plain are numbers, texts, tensors and arrays, and tuples, lists and dictionaries of them, such as the stride of
-    a convolution; whether a module is in training mode is not looked at.
+    a convolution; whether a module is in training mode is not looked at. TorchScript modules count with their code.
     """
     total = hashlib.sha256()
     for name, value in sorted(model.state_dict().items()):
-        if isinstance(value, Tensor):
-            total.update(f"{name} {_of_array(value)};".encode())
+        if isinstance(value, Tensor | tuple):  # tuples are the packed weights of quantised layers
+            total.update(f"{name} {_plain(value)};".encode())
     usual = vars(nn.Module()).keys()
     for path, part in model.named_modules():
         for name in sorted(vars(part).keys() - usual):
             if plain := _plain(vars(part)[name]):
                 total.update(f"{path} {name} {plain};".encode())
+    for path, part in _scripted(model):
+        total.update(f"{path} {script_digest(part)};".encode())
     return total.hexdigest()
+
+
+def _scripted(model: nn.Module, path: str = "") -> Iterator[tuple[str, torch.jit.ScriptModule]]:
+    """The TorchScript modules in a model, without their own parts."""
+    if isinstance(model, torch.jit.ScriptModule):
+        yield path, model
+        return
+    for name, part in model.named_children():
+        yield from _scripted(part, f"{path}.{name}")
 
 
 def _plain(value: object) -> str:
@@ -57,8 +70,18 @@ def _plain(value: object) -> str:
 
 def _of_array(value: Tensor) -> str:
     array = value.detach().cpu().contiguous()
+    if array.is_quantized:
+        return f"{array.dtype} {_quantisation(array)} {_of_array(array.int_repr())}"
     data = hashlib.sha256(array.flatten().view(torch.uint8).numpy().tobytes()).hexdigest()
     return f"{array.dtype} {tuple(array.shape)} {data}"
+
+
+def _quantisation(value: Tensor) -> str:
+    """Steps and zero points of a quantised tensor."""
+    if value.qscheme() in (torch.per_tensor_affine, torch.per_tensor_symmetric):
+        return f"{value.q_scale()!r} {value.q_zero_point()}"
+    scales, zeros = value.q_per_channel_scales(), value.q_per_channel_zero_points()
+    return f"{value.q_per_channel_axis()} {_of_array(scales)} {_of_array(zeros)}"
 
 
 def entry_points() -> dict[str, Any]:
@@ -70,19 +93,27 @@ def entry_point(name: str) -> Any:
     """The factory of an installed entry point; raises ``UsageError`` if it cannot be loaded."""
     try:
         return entry_points()[name].load()
-    except Exception as fault:
+    except (Exception, SystemExit) as fault:
         raise UsageError(f"entry point {name!r} of {ENTRY_POINTS} cannot be loaded: {fault}") from fault
+
+
+def resolved(path: str) -> str:
+    """The path of a model file wherever the working directory goes; raises ``UsageError`` if it is not there."""
+    if not Path(path).is_file():
+        raise UsageError(f"no model file {path!r}; give --model path/to/file.py:factory")
+    return str(Path(path).absolute())
 
 
 def from_file(target: str) -> Any:
     """The factory ``path/to/file.py:name``; raises ``UsageError`` if there is none, or the file cannot be imported.
 
+    Messages name the file and not where it lies, for a page may show them.
+
     The file may import its neighbours, as when it is run by itself.
     """
     path, _, factory = target.rpartition(":")
     file = Path(path)
-    if not file.is_file():
-        raise UsageError(f"no model file {path!r}; give --model path/to/file.py:factory")
+    path = file.name
     spec = importlib.util.spec_from_file_location(_module_name(target), file)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path!r} cannot be imported as Python")
@@ -132,15 +163,28 @@ def made(factory: Any, name: str) -> nn.Module:
         torch.manual_seed(0)
         try:
             model = factory()
+        except SystemExit as stop:
+            raise UsageError(
+                f"the factory of {name!r} called sys.exit({stop.code!r}); it must give a torch.nn.Module"
+            ) from stop
         except Exception as fault:
             raise UsageError(f"the factory of {name!r} raised {type(fault).__name__}: {fault}") from fault
-    if not isinstance(model, nn.Module):
-        raise UsageError(f"the factory of {name!r} gives a {type(model).__name__}, not a torch.nn.Module")
+    check_module(model, f"the factory of {name!r} gives")
     if any(is_lazy(value) for value in (*model.parameters(), *model.buffers())):
         raise UsageError(
             f"the factory of {name!r} gives a model with uninitialised lazy parameters; call it there once on a batch"
         )
     return model
+
+
+def check_module(value: object, what: str = "model is") -> None:
+    """Raises ``UsageError`` unless a value is a model; ``what`` begins the message."""
+    if isinstance(value, type) and issubclass(value, nn.Module):
+        raise UsageError(f"{what} the class {value.__name__}, not a model; call it")
+    if not isinstance(value, nn.Module):
+        kind = type(value).__name__
+        remedy = "; put it into the forward of one that holds its weights" if callable(value) else ""
+        raise UsageError(f"{what} a {kind}, not a torch.nn.Module{remedy}")
 
 
 def load_weights(model: nn.Module, path: Path, name: str) -> None:

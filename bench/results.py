@@ -43,6 +43,7 @@ class ModelInfo:
         trained_on: data set it was trained on, ``unknown`` for a foreign model.
         parameters: number of trainable values.
         origin: ``zoo``, ``file``, ``entry point`` or ``python``.
+        precision: what it is given its images in, ``float32`` or ``float64``.
     """
 
     name: str
@@ -50,6 +51,7 @@ class ModelInfo:
     trained_on: str
     parameters: int
     origin: str
+    precision: str = "float32"
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -12,7 +12,7 @@ from jaxtyping import Bool
 
 from bench.attacks import Request
 from bench.protocols import released_rules
-from bench.results import Clean, Curve, ModelResult, Results
+from bench.results import Clean, Curve, ModelInfo, ModelResult, Results
 from bench.stats import Share, wilson
 
 SCHEMA = 3  # 2 added CLEVER's columns, 3 those of iterates and of the audit
@@ -199,10 +199,18 @@ def _about(results: Results, model: ModelResult, standing: Bool[np.ndarray, " n"
         "clean_right": right,
         "robust": robust,
         "vanished": vanished(clean),
-        "versions": _joined(f"{k}={v}" for k, v in sorted(results.versions.items()) if k != "symbench"),
+        "versions": made_with(results.versions, model.info),
         "schema": SCHEMA,
         "symbench": results.versions.get("symbench") or version(),
     }
+
+
+def made_with(versions: Mapping[str, str], model: ModelInfo) -> str:
+    """The packages that computed a row, and the model's precision where it is not float32."""
+    facts = {name: version for name, version in sorted(versions.items()) if name != "symbench"}
+    if model.precision != "float32":
+        facts["precision"] = model.precision
+    return _joined(f"{name}={value}" for name, value in facts.items())
 
 
 def _complete(row: Row) -> Row:

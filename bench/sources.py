@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -14,11 +15,13 @@ from torch import Tensor, nn
 
 from bench import own_models
 from bench.errors import UsageError, nearest
+from bench.foreign import Foreign, half_of, precision_of, reason_of
 from bench.own_code import code_digest
 from bench.results import ModelInfo
+from bench.switches import put_back
 from zoo import data as zoo_data
 from zoo import entries, registry
-from zoo.deployment import deploy
+from zoo.deployment import Deployed, deploy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +56,9 @@ class ModelSource:
     Attributes:
         kind: ``zoo``, ``file`` or ``entry point``.
         name: name in rows; a path never appears in it.
-        target: zoo name, ``path/to/file.py:factory``, or name of an entry point.
+        target: zoo name, ``/path/to/file.py:factory``, or name of an entry point.
         dataset: data set measured on, which decides the zoo's default weights.
-        weights: for the zoo, a data set's name or a directory; otherwise a weights file.
+        weights: for the zoo, a data set's name or a directory; otherwise a weights file with its whole path.
     """
 
     kind: str
@@ -68,7 +71,8 @@ class ModelSource:
         """The model with its weights, as its author made it; not yet frozen or deployed."""
         if self.kind == "zoo":
             return registry.load_record(self.record())
-        model = own_models.made(self._factory(), self.name)
+        with self._apart():
+            model = own_models.made(self._factory(), self.name)
         if self.weights is not None:
             own_models.load_weights(model, Path(self.weights), self.name)
         return model
@@ -76,6 +80,9 @@ class ModelSource:
     def record(self) -> registry.WeightsRecord:
         """The entry of a zoo model's ``weights.json``."""
         return registry.find(self.target, self.dataset, weights_from=self.weights)
+
+    def _apart(self) -> AbstractContextManager[None]:
+        return put_back(f"the factory of {self.name!r}")
 
     def _factory(self) -> Any:
         return (
@@ -91,7 +98,8 @@ class ModelSource:
         """
         if self.kind == "zoo":
             return self.record().sha256
-        factory = self._factory()
+        with self._apart():
+            factory = self._factory()
         code = code_digest(model, own_models.module_of(self.kind, self.target), factory)
         # The name too: two factories of one file may give equal tensors that compute different things.
         return hashlib.sha256(f"{self.name} {own_models.state_digest(model)} {code}".encode()).hexdigest()
@@ -134,7 +142,13 @@ def describe(source: ModelSource, data: str | None = None) -> ModelInfo:
         trained_on="unknown",
         parameters=sum(p.numel() for p in model.parameters()),
         origin=source.kind,
+        precision=precision_name(model),
     )
+
+
+def precision_name(model: nn.Module) -> str:
+    """What a foreign model is given its images in: ``float32`` or ``float64``."""
+    return str(precision_of(model)).removeprefix("torch.")
 
 
 def find_source(target: str, *, dataset: str, weights: str | None, weights_from: str | None) -> ModelSource:
@@ -149,14 +163,18 @@ def find_source(target: str, *, dataset: str, weights: str | None, weights_from:
     Raises:
         UsageError: no such model.
     """
+    own_weights = weights and str(Path(weights).absolute())
     path, colon, factory = target.rpartition(":")
     if colon and path.endswith(".py"):
         name = f"{Path(path).stem}:{factory}"
-        return ModelSource(kind="file", name=name, target=target, dataset=dataset, weights=weights)
+        target = f"{own_models.resolved(path)}:{factory}"
+        return ModelSource(kind="file", name=name, target=target, dataset=dataset, weights=own_weights)
     if target.endswith(".py"):
         raise UsageError(f"{target!r} names a file but no factory; write {target}:FUNCTION")
     if target in own_models.entry_points():
-        return ModelSource(kind="entry point", name=target, target=target, dataset=dataset, weights=weights)
+        return ModelSource(
+            kind="entry point", name=target, target=target, dataset=dataset, weights=own_weights
+        )
     try:
         name = entries.parsed(target).name
     except entries.UnknownModel:
@@ -166,8 +184,24 @@ def find_source(target: str, *, dataset: str, weights: str | None, weights_from:
 
 
 def deployed(model: nn.Module, device: str) -> nn.Module:
-    """The frozen, faster equal of a model on a device (see ``zoo.deploy``); the model stays as it is."""
-    return deploy(model).to(device)
+    """The frozen, faster equal of a model on a device (see ``zoo.deploy``); the model stays as it is.
+
+    One that is not of the zoo is asked through ``Foreign``.
+    """
+    ready = deploy(model).to(device)
+    return ready if isinstance(ready, Deployed) else Foreign(ready)
+
+
+def as_made(model: nn.Module, raw: nn.Module) -> tuple[nn.Module, nn.Module]:
+    """A deployed model and a fresh one as an audit asks them: by themselves, to see what they do to images.
+
+    Args:
+        model: as ``deployed`` gives it.
+        raw: as its author built it.
+    """
+    if not isinstance(model, Foreign):
+        return model, raw
+    return (model.model, raw) if model.sees_float32 else (model, Foreign(raw))
 
 
 @runtime_checkable
@@ -201,7 +235,7 @@ def probe(
     *,
     finite: bool = True,
     more: bool = False,
-) -> None:
+) -> int:
     """Looks once whether a model can be measured at all.
 
     Args:
@@ -212,17 +246,26 @@ def probe(
         finite: whether logits must be.
         more: whether there may be more logits than classes in the data.
 
+    Returns:
+        How many logits it gives an image.
+
     Raises:
         UsageError: it raises, gives logits of a wrong shape, or gives NaN.
     """
     try:
         with torch.no_grad():
             logits = model(x)
-    except Exception as fault:
-        reason = (str(fault).splitlines() or [""])[0]
-        shape = tuple(x.shape)
+    except (Exception, SystemExit) as fault:
+        kind, _, reason = reason_of(fault).partition(": ")
+        half = half_of(model)
+        remedy = (
+            f"; it computes in {str(half).removeprefix('torch.')}, where images are rounded and ε no longer holds: "
+            f"round them inside its forward (x.to({half})), or give the model in float32"
+            if half
+            else ""
+        )
         raise UsageError(
-            f"model {name!r} raised {type(fault).__name__} on its first batch of shape {shape}: {reason}"
+            f"model {name!r} raised {kind} on its first batch of shape {tuple(x.shape)}: {reason}{remedy}"
         ) from fault
     if not isinstance(logits, Tensor):
         raise UsageError(f"model {name!r} gives a {type(logits).__name__}; it must give a tensor of logits")
@@ -235,3 +278,4 @@ def probe(
         )
     if finite and not torch.isfinite(logits).all():
         raise UsageError(f"model {name!r} gives NaN or infinite logits on its first batch of clean images")
+    return wide

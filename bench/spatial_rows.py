@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench.cell import Cell
-from bench.rows import COLUMNS, SCHEMA, Row, version
+from bench.rows import COLUMNS, SCHEMA, Row, made_with, version
 from bench.spatial.cells import LIBRARY, spatial_cells
 from bench.spatial.results import Outcome, SpatialResult, SpatialResults, Worst
 from bench.stats import Share
@@ -58,7 +58,7 @@ def _row(results: SpatialResults, model: SpatialResult, cell: Cell, outcome: Out
         "gradients": 0,
         "seconds": round(outcome.seconds, 3),
         "digest": outcome.digest,
-        "versions": ";".join(f"{k}={v}" for k, v in sorted(results.versions.items()) if k != "symbench"),
+        "versions": made_with(results.versions, model.info),
         "schema": SCHEMA,
         "symbench": results.versions.get("symbench") or version(),
     }

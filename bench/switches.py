@@ -1,12 +1,71 @@
-"""Torch's and Python's global switches, which a model under suspicion may change when it is called."""
+"""Global switches of torch and Python, which other people's code may change when it is loaded or called."""
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import random
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import numpy as np
 import torch
+
+_CUDNN = ("enabled", "benchmark", "deterministic", "allow_tf32")
+_said: set[str] = set()
+
+
+def _directory() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed
+        return None
+
+
+def _set_cudnn(values: tuple[bool, ...]) -> None:
+    for name, value in zip(_CUDNN, values, strict=True):
+        setattr(torch.backends.cudnn, name, value)
+
+
+# what a switch is called → how it is read, and how it is put back
+_SWITCHES: dict[str, tuple[Callable[[], Any], Callable[[Any], object]]] = {
+    "the working directory": (_directory, lambda value: value and os.chdir(value)),
+    "the default dtype": (torch.get_default_dtype, torch.set_default_dtype),
+    "the default device": (
+        torch.get_default_device,
+        lambda value: torch.set_default_device(None if value.type == "cpu" else value),
+    ),
+    "the number of threads": (torch.get_num_threads, torch.set_num_threads),
+    "the grad mode": (torch.is_grad_enabled, torch.set_grad_enabled),
+    "the deterministic flags": (
+        lambda: (
+            torch.are_deterministic_algorithms_enabled(),
+            torch.is_deterministic_algorithms_warn_only_enabled(),
+        ),
+        lambda value: torch.use_deterministic_algorithms(value[0], warn_only=value[1]),
+    ),
+    "the precision of matrix products": (
+        torch.get_float32_matmul_precision,
+        torch.set_float32_matmul_precision,
+    ),
+    "the flags of cuDNN": (lambda: tuple(getattr(torch.backends.cudnn, name) for name in _CUDNN), _set_cudnn),
+}
+
+
+@contextmanager
+def _kept() -> Iterator[list[str]]:
+    """Puts every switch back afterwards; the list then holds the names of those that had changed."""
+    before = {name: get() for name, (get, _) in _SWITCHES.items()}
+    changed: list[str] = []
+    try:
+        yield changed
+    finally:
+        for name, (get, put) in _SWITCHES.items():
+            if get() != before[name]:
+                changed.append(name)
+                put(before[name])
 
 
 @contextmanager
@@ -14,20 +73,37 @@ def left_alone() -> Iterator[None]:
     """Runs with gradients on, and puts back the caller's switches and Python's random state afterwards.
 
     Convolutions on a GPU are in whole float32: torch's default there, TF32, keeps 10 bits of each factor.
+    Tensors made inside are ordinary ones, even where the caller is in inference mode.
 
     Without it one model that turns gradients off for good would ruin the numbers of all that follow it in
     the same process.
     """
-    state, grad, dtype = random.getstate(), torch.is_grad_enabled(), torch.get_default_dtype()
-    threads, tf32 = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
-    torch.set_grad_enabled(True)
-    torch.backends.cudnn.allow_tf32 = False
+    state = random.getstate()
+    with torch.inference_mode(False), _kept():
+        torch.set_grad_enabled(True)
+        torch.backends.cudnn.allow_tf32 = False
+        try:
+            yield
+        finally:
+            random.setstate(state)
+
+
+@contextmanager
+def put_back(who: str) -> Iterator[None]:
+    """Puts back every switch and random state that other people's code changes, and says which switches.
+
+    Args:
+        who: whose code it is, for the line on stderr; a worker process says nothing.
+    """
+    of_python, of_numpy = random.getstate(), np.random.get_state()
+    changed: list[str] = []
     try:
-        yield
+        with torch.random.fork_rng(devices=[]), _kept() as changed:
+            yield
     finally:
-        random.setstate(state)
-        torch.set_grad_enabled(grad)
-        torch.set_default_dtype(dtype)
-        torch.backends.cudnn.allow_tf32 = tf32
-        if torch.get_num_threads() != threads:
-            torch.set_num_threads(threads)
+        random.setstate(of_python)
+        np.random.set_state(of_numpy)
+        note = f"note: {who} changed {' and '.join(changed)}; put back as before"
+        if changed and note not in _said and multiprocessing.parent_process() is None:
+            _said.add(note)
+            print(note, file=sys.stderr)

@@ -48,6 +48,15 @@ class NoGradients(Net):
         return super().forward(x)
 
 
+class RaisesNear(Net):
+    """Raises where the left edge, dark in all digits, is grey: under attack, and not near an image."""
+
+    def forward(self, x):
+        if x[..., 0].max() > 0.05:
+            raise RuntimeError("this is no digit")
+        return super().forward(x)
+
+
 class RaisesFarOff(Net):
     """Raises where the left edge, dark in all digits, is bright."""
 
@@ -74,6 +83,7 @@ def doubled(): return Doubled()
 def nan(): return NaN()
 def nan_under_attack(): return NaNUnderAttack()
 def no_gradients(): return NoGradients()
+def raises_near(): return RaisesNear()
 def raises_far_off(): return RaisesFarOff()
 def raises(): return Raises()
 def few_classes(): return Net(classes=3)

@@ -22,7 +22,7 @@ zoo.adversarial zoo.checkpoints
 zoo.held_out zoo.losses zoo.progress zoo.training
 zoo.writing
 zoo.train
-bench.arguments bench.errors bench.memo bench.own_code bench.stats bench.switches
+bench.arguments bench.errors bench.foreign bench.memo bench.own_code bench.script_digest bench.stats bench.switches
 bench.paired bench.own_models
 bench.cell
 bench.protocols
@@ -35,7 +35,7 @@ bench.measure
 bench.theory bench.clever bench.released bench.mip bench.spatial
 bench.audit
 bench.audit_plan
-bench.sources bench.store
+bench.array_data bench.gradient_free bench.sources bench.store
 bench.executors bench.images bench.released.collect
 bench.run
 bench.apart_collect

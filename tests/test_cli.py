@@ -330,14 +330,14 @@ def test_logits_that_turn_nan_under_attack_count_as_broken(
 def test_a_fault_under_attack_fails_its_cells_and_keeps_the_rest(
     capsys: Capture, tmp_path: Path, no_page: None
 ) -> None:
-    model = f"{write_models(tmp_path)}:no_gradients"
+    model = f"{write_models(tmp_path)}:raises_near"
     answer = call(capsys, *ONE_EPS, "--model", model, "--n", 40, "--attacks", "fgsm,pgd", "--json")
     assert answer.code == 1
     assert {row["model"] for row in json.loads(answer.out)} == {"baseline_cnn_4"}
     assert {row["model"] for row in rows_of(Path("leaderboard.csv"))} == {"baseline_cnn_4"}
     failed = [line for line in answer.err.splitlines() if line.startswith("bench: failed: ")]
     assert failed
-    assert all("own:no_gradients" in line and "this model has no gradients" in line for line in failed)
+    assert all("own:raises_near" in line and "this is no digit" in line for line in failed)
     assert "Traceback" not in answer.err
 
 

@@ -33,7 +33,7 @@ class Flat(nn.Module):
         self.layer = nn.Linear(256, 10)
 
     def forward(self, x):
-        return self.layer(x.round().flatten(1))
+        return 1e9 * self.layer(x.flatten(1))  # the softmax is exactly one-hot
 
 
 def flat(): return Flat()
@@ -46,7 +46,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("ways", [(), ("--json",)])
-def test_a_model_without_gradients_is_named_beside_the_table(
+def test_a_model_whose_gradients_vanish_is_named_beside_the_table(
     ways: Sequence[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bench.commands.run.write_page", lambda *_: None)

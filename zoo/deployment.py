@@ -55,7 +55,8 @@ def deploy(model: nn.Module) -> nn.Module:
         DeployError: ``model`` cannot be deep-copied.
     """
     try:
-        duplicate = copy.deepcopy(model)
+        with torch.no_grad():  # a TorchScript module's copy would else be computed from it
+            duplicate = copy.deepcopy(model)
     except Exception as error:
         raise DeployError(
             f"cannot copy {type(model).__name__} to deploy it ({error}); pass a module that copies"
@@ -63,7 +64,10 @@ def deploy(model: nn.Module) -> nn.Module:
     if isinstance(duplicate, Classifier):
         duplicate = Deployed(_with_deployed_parts(duplicate)).to(memory_format=torch.channels_last)
     # Frozen before eval: modules that cache filters in eval mode (e2cnn, escnn) would else keep a graph to them.
-    return duplicate.train().requires_grad_(False).eval()
+    duplicate.train()
+    for parameter in duplicate.parameters():  # TorchScript modules have no requires_grad_
+        parameter.requires_grad_(False)
+    return duplicate.eval()
 
 
 def _with_deployed_parts(module: Any) -> Any:

@@ -35,6 +35,7 @@ class AttackSpec:
             adapter never sees them.
         targeted: whether each call takes a ``target`` class an image, chosen by the judge.
         seeded: whether the call takes a ``seed``, because the library seeds itself.
+        gradients: whether it follows the gradients of the attacked model.
         about: one line for users.
     """
 
@@ -46,6 +47,7 @@ class AttackSpec:
     params: Defaults
     targeted: bool = False
     seeded: bool = False
+    gradients: bool = True
     about: str
 
 
@@ -106,18 +108,18 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
         ),
         AttackSpec(
             name="square", library="torchattacks", norms=_BALLS, params={"queries": 5000, "restarts": 1},
-            seeded=True, about="black box: random squares, no gradients (Andriushchenko et al. 2020)",
+            seeded=True, gradients=False, about="black box: random squares, no gradients (Andriushchenko et al. 2020)",
         ),
         AttackSpec(
             name="autoattack", library="torchattacks", norms=_BALLS, params={"steps": 10}, seeded=True,
             about="APGD-CE, APGD-T, FAB-T and Square, each on what the one before left standing",
         ),
         AttackSpec(
-            name="noise", library="symbench", norms=_BALLS, params={"queries": 1000},
+            name="noise", library="symbench", norms=_BALLS, params={"queries": 1000}, gradients=False,
             about="black box: uniform points of the ball, the best of them counts",
         ),
         AttackSpec(
-            name="transfer", library="symbench", norms=_BALLS,
+            name="transfer", library="symbench", norms=_BALLS, gradients=False,
             params={"steps": 20, "alpha": None, "random_start": True, "surrogate": "digits/baseline_cnn"},
             about="PGD on another model, a DATASET/NAME of the zoo",
         ),
@@ -134,12 +136,12 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
             about="nearest misclassified image by linearisation (Moosavi-Dezfooli et al. 2016)",
         ),
         AttackSpec(
-            name="spatial_grid", library="foolbox", threat="spatial", norms=(),
+            name="spatial_grid", library="foolbox", threat="spatial", norms=(), gradients=False,
             params={**_SPATIAL, "rotations": 31, "translations": 5},
             about="worst of a grid of rotations and translations (Engstrom et al. 2019)",
         ),
         AttackSpec(
-            name="spatial_random", library="foolbox", threat="spatial", norms=(),
+            name="spatial_random", library="foolbox", threat="spatial", norms=(), gradients=False,
             params={**_SPATIAL, "draws": 10},
             about="worst of random rotations and translations (Engstrom et al. 2019)",
         ),

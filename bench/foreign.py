@@ -1,0 +1,93 @@
+"""Models that are not of the zoo, as everything here asks them: images in their precision, logits in float32."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+HALF = (torch.float16, torch.bfloat16)
+LOOKED_AT = 8  # images whose gradient is asked for before anything runs
+NEAR = 8 / 255  # how far from them the other points are at most
+
+
+class Foreign(nn.Module):
+    """A model that is asked about a copy of the images, so that it cannot change them.
+
+    A model in float64 is given float64: every float32 is one, so it sees the very images that ε is verified on.
+    A model in float16 or bfloat16 is given float32 and rounds them itself, as a part of what is attacked.
+
+    Args:
+        model: deployed classifier of (n, c, h, w) images in [0, 1].
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.precision = precision_of(model)
+        self.symmetry = declared if isinstance(declared := getattr(model, "symmetry", None), str) else None
+        self.training = model.training
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Tensor:
+        logits = self.model(x.clone() if x.dtype == self.precision else x.to(self.precision))
+        if not isinstance(logits, Tensor):
+            return logits
+        return logits.clone() if logits.is_inference() else logits.float()
+
+    @property
+    def sees_float32(self) -> bool:
+        """Whether the images are given as they are."""
+        return self.precision == torch.float32
+
+
+def precision_of(model: nn.Module) -> torch.dtype:
+    """float64 for a model whose floating-point parameters (or, without any, buffers) all are; else float32."""
+    return torch.float64 if _dtypes(model) == {torch.float64} else torch.float32
+
+
+def half_of(model: nn.Module) -> torch.dtype | None:
+    """float16 or bfloat16, where a model has parameters in it."""
+    return next((dtype for dtype in HALF if dtype in _dtypes(model)), None)
+
+
+def _dtypes(model: nn.Module) -> set[torch.dtype]:
+    found = {value.dtype for value in model.parameters() if value.is_floating_point()}
+    return found or {value.dtype for value in model.buffers() if value.is_floating_point()}
+
+
+def gradient_fault(model: nn.Module, x: Float[Tensor, "n c h w"]) -> str | None:
+    """Why no attack can follow a model's gradients, in a few words; ``None`` if one can.
+
+    A sum of the logits with random weights is differentiated at a few images and at a random point near each:
+    one forward and one backward pass. There is nothing to follow if that raises, or if all of it is exactly 0.
+
+    Args:
+        model: deployed classifier on the device of ``x``.
+        x: images (n, c, h, w) in [0, 1], of which the first eight are looked at.
+    """
+    draw = torch.Generator().manual_seed(0)
+    clean = x[:LOOKED_AT]
+    near = clean + NEAR * (2 * torch.rand(clean.shape, generator=draw).to(clean) - 1)
+    points = torch.cat([clean, near.clamp(0, 1)]).requires_grad_()
+    try:
+        with torch.enable_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # quantised layers warn that they have no backward pass
+            logits = model(points)
+            if not logits.requires_grad:
+                return "the logits are cut off from the image"
+            weights = torch.rand(logits.shape, generator=draw).to(logits)
+            (gradient,) = torch.autograd.grad((weights * logits).sum(), points, allow_unused=True)
+    except Exception as fault:  # whatever the model's own code raises
+        return reason_of(fault)
+    if gradient is None:
+        return "the logits are cut off from the image"
+    return None if bool((gradient != 0).any()) else "they are exactly 0"
+
+
+def reason_of(fault: BaseException) -> str:
+    """What a model raised, in one line; of TorchScript's tracebacks the last one, which says it."""
+    lines = str(fault).strip().splitlines() or [""]
+    line = lines[-1] if "TorchScript" in lines[0] else lines[0]
+    return f"{type(fault).__name__}: {line}"[:300]
