@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -30,7 +31,8 @@ class Foreign(nn.Module):
         self.symmetry = declared if isinstance(declared := getattr(model, "symmetry", None), str) else None
         self.training = model.training
 
-    def forward(self, x: Float[Tensor, "n c h w"]) -> Tensor:
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Any:
+        """Logits (n, classes) of the images; what is no tensor comes back as it is."""
         logits = self.model(x.clone() if x.dtype == self.precision else x.to(self.precision))
         if not isinstance(logits, Tensor):
             return logits
