@@ -36,7 +36,7 @@ class Foreign(nn.Module):
         logits = self.model(x.clone() if x.dtype == self.precision else x.to(self.precision))
         if not isinstance(logits, Tensor):
             return logits
-        return logits.clone() if logits.is_inference() else logits.float()
+        return (logits.clone() if logits.is_inference() else logits).float()
 
     @property
     def sees_float32(self) -> bool:

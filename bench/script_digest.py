@@ -8,6 +8,7 @@ import io
 import pickletools
 import re
 import zipfile
+from typing import Any
 
 import torch
 
@@ -31,7 +32,7 @@ def script_digest(module: torch.jit.ScriptModule) -> str:
                 total.update(_MANGLED.sub("", f"{code.name} {argument!r};").encode())
         elif inside.startswith("data/"):
             total.update(inside.encode() + archive.read(name))
-    graph = plain.inlined_graph
+    graph: Any = plain.inlined_graph
     total.update(_MANGLED.sub("", graph.str(False)).encode())
     for node in graph.findAllNodes("prim::Constant"):
         if node.hasAttribute("value") and node.kindOf("value") == "t":
