@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -30,11 +31,12 @@ class Foreign(nn.Module):
         self.symmetry = declared if isinstance(declared := getattr(model, "symmetry", None), str) else None
         self.training = model.training
 
-    def forward(self, x: Float[Tensor, "n c h w"]) -> Tensor:
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Any:
+        """Logits (n, classes) of the images; what is no tensor comes back as it is."""
         logits = self.model(x.clone() if x.dtype == self.precision else x.to(self.precision))
         if not isinstance(logits, Tensor):
             return logits
-        return logits.clone() if logits.is_inference() else logits.float()
+        return (logits.clone() if logits.is_inference() else logits).float()
 
     @property
     def sees_float32(self) -> bool:

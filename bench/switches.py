@@ -79,13 +79,13 @@ def left_alone() -> Iterator[None]:
     the same process.
     """
     state = random.getstate()
-    with torch.inference_mode(False), _kept():
-        torch.set_grad_enabled(True)
-        torch.backends.cudnn.allow_tf32 = False
-        try:
+    try:
+        with torch.inference_mode(False), _kept():
+            torch.set_grad_enabled(True)
+            torch.backends.cudnn.allow_tf32 = False
             yield
-        finally:
-            random.setstate(state)
+    finally:
+        random.setstate(state)
 
 
 @contextmanager

@@ -102,8 +102,8 @@ def test_an_attack_that_fails_is_an_error_with_its_name() -> None:
                 raise RuntimeError("too bright")
             return MODEL(x)
 
-    with pytest.raises(bench.CellError, match=r"fgsm .*raised RuntimeError"):
-        bench.evaluate(Faulty(), X, Y, eps=0.4)
+    with pytest.raises(bench.CellError, match=r"pgd .*raised RuntimeError"):
+        bench.evaluate(Faulty(), X, Y, attacks="pgd", eps=0.4)
 
 
 def test_weights_of_other_images_under_the_same_name_are_shown() -> None:

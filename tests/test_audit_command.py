@@ -103,7 +103,7 @@ def test_attacks_that_fail_are_named_and_the_probe_still_speaks(
     status = {check["id"]: check["status"] for check in audit["checks"]}
     assert audit["verdict"] == "not_believable"
     assert status["C4"] == "fail"
-    assert (status["C8"], status["C10"], status["C11"], status["C23"]) == ("skip", "fail", "fail", "fail")
+    assert (status["C8"], status["C10"], status["C11"], status["C23"]) == ("skip", "fail", "fail", "pass")
 
 
 def test_a_model_that_raises_only_far_from_its_images_is_not_believable(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 
+import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
@@ -59,6 +60,7 @@ def _loaded(surrogate: str) -> nn.Module:
         record = registry.find(name, dataset)
         if not record.sha256.startswith(digest):
             raise CellError(f"the weights of surrogate {place} are not those of {digest}; run again")
-        return deploy(registry.load_record(record)).requires_grad_(False).eval()
+        with torch.random.fork_rng(devices=[]):  # building draws numbers, and only the first call builds
+            return deploy(registry.load_record(record)).requires_grad_(False).eval()
     except (registry.WeightsError, ValueError) as fault:
         raise CellError(f"surrogate {surrogate} cannot be had: {fault}") from fault

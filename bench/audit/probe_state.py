@@ -92,7 +92,8 @@ def reload(subject: Subject) -> dict[str, np.ndarray]:
     ``reload_fault``: what a second backward pass raises, or "".
     """
     device = subject.x.device
-    mine = copy.deepcopy(subject.raw).to(device).eval()
+    with torch.no_grad():  # a TorchScript module's copy would else be computed from it
+        mine = copy.deepcopy(subject.raw).to(device).eval()
     before = ask(mine, subject.x).double()
     after = ask(mine.train().eval(), subject.x).double()
     fresh = deploy(subject.raw).to(device)
