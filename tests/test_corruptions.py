@@ -15,7 +15,7 @@ from scipy import ndimage
 from torchvision.transforms.functional import gaussian_blur
 
 from zoo import cifar10c, data
-from zoo.corruptions import CORRUPTIONS, MISSING, CorruptedPixels, corrupted, made
+from zoo.corruptions import CORRUPTIONS, CorruptedPixels, corrupted, made
 from zoo.data import DataError
 from zoo.grouped import Groups
 

@@ -22,7 +22,7 @@ DATASETS = (
     ("cifar100", "3×32×32", "50,000", "10,000", _FETCHED),
     ("folder:PATH", "any square size divisible by 8", "", "", "PATH/train/CLASS/*, PATH/test/CLASS/*"),
     ("cifar10c[:NAME]", "3×32×32", "", "10,000 × 19 × 5", "--data-root: the files of CIFAR-10-C"),
-    ("corrupted:BASE[:NAME]", "as BASE", "", "BASE × 15 × 5, grey × 14 × 5", "made when measured"),
+    ("corrupted:BASE[:NAME]", "as BASE", "", "BASE × 19 × 5, grey × 18 × 5", "made when measured"),
 )
 
 
