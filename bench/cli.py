@@ -136,6 +136,10 @@ def _run_options(sub: argparse.ArgumentParser) -> None:
     model_options(sub)
     data_options(sub)
     _attack_options(sub)
+    sub.add_argument(
+        "--mce-baseline", default="", metavar="MODEL",
+        help="model of this run that corruption errors are divided by (default: baseline_cnn, of any width)",
+    )  # fmt: skip
     measuring_options(sub)
     place_options(sub, "store", "leaderboard", "reports")
 

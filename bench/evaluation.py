@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from bench.attacks import RELEASED_REQUESTS, Request
 from bench.collect import collect
+from bench.corruption_errors import check_baseline
 from bench.errors import UsageError
 from bench.executors import Bench, Executor, one_thread
 from bench.gradient_free import check_gradients
@@ -51,6 +52,7 @@ class Ask:
             script of its own architecture (see ``prepare_each``).
         command: the command as pages show it.
         download: whether a missing data set may be fetched.
+        mce_baseline: model that corruption errors are divided by; empty for the zoo's ``baseline_cnn``.
         suspect: take models whose logits are not finite or give no gradients too, as an audit does: it says so
             itself.
     """
@@ -69,6 +71,7 @@ class Ask:
     device: str = "cpu"
     command: str = ""
     download: bool = False
+    mce_baseline: str = ""
     suspect: bool = False
 
 
@@ -85,6 +88,7 @@ class Evaluation:
         device: ``cpu`` or ``cuda``.
         command: for pages.
         bench: what this process has loaded.
+        mce_baseline: as in ``Ask``.
     """
 
     setting: Setting
@@ -95,6 +99,7 @@ class Evaluation:
     device: str
     command: str
     bench: Bench
+    mce_baseline: str = ""
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
@@ -104,15 +109,20 @@ class Evaluation:
     def manifest(self) -> dict[str, Any]:
         """What a store keeps so that pages can be drawn again."""
         groups = groups_of(self.data)
-        return ({"groups": asdict(groups)} if groups else {}) | {
-            "schema": 1,
-            "setting": asdict(self.setting),
-            "models": [asdict(info) for _, info in self.models],
-            "requests": [asdict(request) for request in self.requests],
-            "classes": list(self.data.classes),
-            "versions": versions(),
-            "command": self.command,
-        }
+        baseline = {"mce_baseline": self.mce_baseline} if self.mce_baseline else {}
+        return (
+            ({"groups": asdict(groups)} if groups else {})
+            | baseline
+            | {
+                "schema": 1,
+                "setting": asdict(self.setting),
+                "models": [asdict(info) for _, info in self.models],
+                "requests": [asdict(request) for request in self.requests],
+                "classes": list(self.data.classes),
+                "versions": versions(),
+                "command": self.command,
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -162,6 +172,7 @@ def prepare_on(ask: Ask, data: Images) -> Evaluation:
     if isinstance(protocol, Released):
         check_asked(protocol, norm=ask.norm, requests=ask.requests)
     models, bench = open_models(ask, data, setting.n)
+    check_baseline(ask.mce_baseline, [info.name for _, info in models], data, setting)
     if isinstance(protocol, Released):
         channels = data.images(0, 1).shape[1]
         for source, info in models:
@@ -175,6 +186,7 @@ def prepare_on(ask: Ask, data: Images) -> Evaluation:
         device=ask.device,
         command=ask.command,
         bench=bench,
+        mce_baseline=ask.mce_baseline,
     )
 
 

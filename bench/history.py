@@ -24,6 +24,7 @@ class Chapter:
         asked: the attacks asked for, by model.
         classes, versions, command: of the newest run.
         groups: which corruption each image is; ``None`` for images that are not corrupted.
+        mce_baseline: model that corruption errors are divided by, of the newest run that named one.
     """
 
     setting: Setting
@@ -32,6 +33,7 @@ class Chapter:
     versions: dict[str, str] = field(default_factory=dict)
     command: str = ""
     groups: Groups | None = None
+    mce_baseline: str = ""
 
     @property
     def released(self) -> bool:
@@ -46,6 +48,7 @@ class Chapter:
         self.classes = tuple(run["classes"])
         self.versions = dict(run["versions"])
         self.command = str(run["command"])
+        self.mce_baseline = run.get("mce_baseline", self.mce_baseline)
         groups = run.get("groups")
         self.groups = groups and Groups(**{**groups, "names": tuple(groups["names"])})
 

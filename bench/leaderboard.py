@@ -15,17 +15,20 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from bench.corruption_errors import CorruptionErrors, Key, with_errors
 from bench.errors import UsageError
 from bench.protocols import released_rules
 from bench.rows import COLUMNS, IDENTITY, KINDS, OPTIONAL, SCHEMA, TIMING, Row, identity, rows, version
 
 __all__ = ["COLUMNS", "IDENTITY", "SCHEMA", "TIMING", "check_writable", "identity", "merge", "read", "rows"]
 
+_NEW_IN_4 = ("mce", "relative_mce", "mce_baseline")
 _NEW_IN_3 = ("iterate", "audit", "silent")
 _NEW_IN_2 = (*(c for c in COLUMNS if c.startswith("clever_")), "attack_median")
 OLDER: dict[int, tuple[str, ...]] = {  # columns of earlier schemas, each a part of COLUMNS
-    1: tuple(c for c in COLUMNS if c not in _NEW_IN_2 + _NEW_IN_3),
-    2: tuple(c for c in COLUMNS if c not in _NEW_IN_3),
+    1: tuple(c for c in COLUMNS if c not in _NEW_IN_2 + _NEW_IN_3 + _NEW_IN_4),
+    2: tuple(c for c in COLUMNS if c not in _NEW_IN_3 + _NEW_IN_4),
+    3: tuple(c for c in COLUMNS if c not in _NEW_IN_4),
 }
 _REMEDY = "move it away or give another --leaderboard FILE"
 
@@ -116,7 +119,9 @@ def _value(column: str, text: str, absent: frozenset[str]) -> Any:
 
 
 def merge(path: Path, new: Iterable[Mapping[str, Any]]) -> None:
-    """Puts rows into a leaderboard: a row of the same identity is replaced but for an audit's verdict.
+    """Puts rows into a leaderboard: a row of the same identity is replaced.
+
+    An audit's verdict and corruption errors stay, unless the new row has others.
 
     Rows are sorted by identity. The file is replaced as a whole, under a lock that lies beside it, so that all
     processes that see the file see its lock; a reader sees the old file or the new one.
@@ -133,26 +138,31 @@ def merge(path: Path, new: Iterable[Mapping[str, Any]]) -> None:
     def put(known: dict[tuple[Any, ...], Row]) -> None:
         for row in new:
             # the verdict is of weights and images: measuring them again without an audit leaves it
-            before = known.get(identity(row), {}).get("audit", "")
-            known[identity(row)] = {**row, "audit": row["audit"] or before}
+            before = known.get(identity(row), {})
+            kept = {} if row["mce_baseline"] else {c: before[c] for c in _NEW_IN_4 if c in before}
+            known[identity(row)] = {**row, **kept, "audit": row["audit"] or before.get("audit", "")}
 
     _change(path, put)
 
 
-def mark(path: Path, verdicts: Mapping[tuple[str, str], str]) -> None:
-    """Writes audits' verdicts beside the numbers they are about; a leaderboard that is not there stays so.
+def mark(
+    path: Path, verdicts: Mapping[tuple[str, str], str], errors: Mapping[Key, CorruptionErrors] | None = None
+) -> None:
+    """Writes audits' verdicts and corruption errors beside their numbers; makes no leaderboard.
 
     Args:
         path: the leaderboard.
         verdicts: verdict by (weights, data); rows of other weights or data, or of a released protocol, which
             no audit is of, keep theirs.
+        errors: corruption errors, as ``bench.corruption_errors.errors_of`` gives them.
 
     Raises:
         UsageError: as ``merge``.
     """
 
     def put(known: dict[tuple[Any, ...], Row]) -> None:
-        for row in known.values():
+        for key, row in known.items():
+            known[key] = row = with_errors(row, errors or {})
             if released_rules(row["protocol"]) is None:
                 row["audit"] = verdicts.get((row["weights"], row["data"]), row["audit"])
 

@@ -15,7 +15,7 @@ from bench.protocols import released_rules
 from bench.results import Clean, Curve, ModelInfo, ModelResult, Results
 from bench.stats import Share, wilson
 
-SCHEMA = 3  # 2 added CLEVER's columns, 3 those of iterates and of the audit
+SCHEMA = 4  # 2 added CLEVER's columns, 3 those of iterates and of the audit, 4 those of corruption errors
 
 Row = dict[str, Any]
 
@@ -71,6 +71,9 @@ _VALUES: dict[str, str] = {
     "clever_zero_gradient": "float",
     "clever_above_attack": "float",
     "attack_median": "float",
+    "mce": "float",
+    "relative_mce": "float",
+    "mce_baseline": "text",
     "gradients": "int",
     "seconds": "float",
     "digest": "text",
@@ -90,7 +93,8 @@ _ATTACK = {
     "robust_given_clean", "robust_given_clean_lo", "robust_given_clean_hi",
     "robust", "vanished", "nonfinite", "projected", "silent",
 }  # fmt: skip
-OPTIONAL = _CLEVER | _ATTACK  # numbers that do not apply to every row
+_CORRUPTION = {"mce", "relative_mce"}
+OPTIONAL = _CLEVER | _ATTACK | _CORRUPTION  # numbers that do not apply to every row
 
 
 def rows(results: Results, verdicts: Mapping[tuple[str, str], str] | None = None) -> list[Row]:
@@ -199,6 +203,7 @@ def _about(results: Results, model: ModelResult, standing: Bool[np.ndarray, " n"
         "clean_right": right,
         "robust": robust,
         "vanished": vanished(clean),
+        "mce_baseline": "",
         "versions": made_with(results.versions, model.info),
         "schema": SCHEMA,
         "symbench": results.versions.get("symbench") or version(),

@@ -47,10 +47,11 @@ bench.ranking bench.rows
 bench.paper
 bench.tradeoff
 bench.clever_rows bench.replicas bench.spatial_rows
+bench.corruption_errors
 bench.leaderboard
 bench.report
 bench.evaluation bench.export bench.comparing
-bench.apart_evaluation
+bench.apart_evaluation bench.corruption_run
 bench.estimate bench.api bench.regression bench.clever_evaluation bench.audit_evaluation bench.mip_evaluation
 bench.spatial_evaluation
 bench.reproduction_collect bench.reproduction_weights bench.tradeoff_collect

@@ -23,7 +23,7 @@ DATASETS = (
     ("folder:PATH", "any square size divisible by 8", "", "", "PATH/train/CLASS/*, PATH/test/CLASS/*"),
     ("npz:FILE", "any square size divisible by 8", "", "", "keys x_test, y_test, x_train, y_train, classes"),
     ("cifar10c[:NAME]", "3×32×32", "", "10,000 × 19 × 5", "--data-root: the files of CIFAR-10-C"),
-    ("corrupted:BASE[:NAME]", "as BASE", "", "BASE × 15 × 5, grey × 14 × 5", "made when measured"),
+    ("corrupted:BASE[:NAME]", "as BASE", "", "BASE × 19 × 5, grey × 18 × 5", "made when measured"),
 )
 
 

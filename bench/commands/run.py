@@ -22,11 +22,14 @@ from bench.commands.options import check_numbers, model_ask, names, writable_pla
 from bench.commands.running import exit_code, rows_only, running, show_plan
 from bench.commands.screen import ranked_table, say
 from bench.commands.writing import write_page
+from bench.corruption_errors import errors_of, with_errors
+from bench.corruption_run import lanes_besides, run_besides
 from bench.errors import UsageError
 from bench.estimate import seconds_left
 from bench.evaluation import Ask, Evaluation, Outcome, prepare_each, run_each
 from bench.protocols import OWN_SCRIPT, released_rules
 from bench.rows import rows, vanished
+from bench.run import Failure
 from bench.store import DirectoryStore, Store
 
 PARAMETERS = ("steps", "alpha", "restarts", "targets", "queries", "eot", "rotation", "translation")
@@ -41,10 +44,11 @@ def execute(options: Namespace) -> int:
         evaluations = prepare_each(ask)
     if options.dry_run:
         lanes = [lane for evaluation in evaluations for lane in evaluation.lanes]
+        lanes += lanes_besides(evaluations)
         return show_plan(options, lanes, partial(_seconds, evaluations), workers)
     store = DirectoryStore(Path(options.store))
-    found = _measured(evaluations, options.seeds, store, workers)
-    failures = [failure for outcome in found for failure in outcome.failures]
+    found, faults = _measured(evaluations, options.seeds, store, workers)
+    failures = [failure for outcome in found for failure in outcome.failures] + faults
     audits: AuditResults | None = None
     if options.audit:
         (evaluation,) = evaluations
@@ -54,9 +58,11 @@ def execute(options: Namespace) -> int:
     history = audit_history(store)
     marks = verdicts(history)
     fresh = [row for outcome in found for results in outcome.results for row in rows(results, marks)]
-    leaderboard.merge(table, fresh)
-    leaderboard.mark(table, marks)
     dataset = evaluations[0].setting.dataset
+    errors = errors_of(store, dataset)
+    fresh = [with_errors(row, errors) for row in fresh]
+    leaderboard.merge(table, fresh)
+    leaderboard.mark(table, marks, errors)
     page = write_page(store, dataset, pages, [str(failure) for failure in failures], history)
     if options.json:
         print(json.dumps(fresh, allow_nan=False))
@@ -70,15 +76,19 @@ def execute(options: Namespace) -> int:
 
 def _measured(
     evaluations: Sequence[Evaluation], seeds: int | None, store: Store, workers: int
-) -> list[Outcome]:
-    """What came out of the evaluations with their own seed, then with each of those that follow."""
+) -> tuple[list[Outcome], list[Failure]]:
+    """What came out of the evaluations with their own seed, then with each of those that follow.
+
+    Of corrupted images also what failed on the images they were made of.
+    """
     of = evaluations[0]
     with running(of.bench, of.device, workers) as (executor, progress):
         # the first seed last: the newest run is the one that pages show in full
         outcomes = [
             run_each(each, store, executor, progress) for each in reversed(_by_seed(evaluations, seeds))
         ]
-    return [outcome for each in reversed(outcomes) for outcome in each]
+        faults = run_besides(evaluations, store, executor, progress)
+    return [outcome for each in reversed(outcomes) for outcome in each], list(faults)
 
 
 def _by_seed(evaluations: Sequence[Evaluation], seeds: int | None) -> list[list[Evaluation]]:
@@ -137,6 +147,7 @@ def asked(options: Namespace) -> Ask:
         norm=options.norm,
         independent=options.independent,
         protocol=options.protocol,
+        mce_baseline=options.mce_baseline,
     )
 
 

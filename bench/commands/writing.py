@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from bench.audit_collect import AuditResults
-from bench.history import chapters, page_results
+from bench.corruption_errors import chapter_errors
+from bench.history import Chapter, chapters, page_results
 from bench.results import Results
 from bench.store import Store
-from zoo.grouped import Groups
 
 
 @runtime_checkable
@@ -72,15 +72,16 @@ def write_page(
         others += [first, *rest]
     if not main.models and not main.failed:
         return None
-    note = _group_page(main, newest.groups, directory) if newest.groups else ""
+    note = _group_page(store, newest, main, directory) if newest.groups else ""
     others = [results for results in others if results.models]
     audits = [audit for audit in audits if audit.setting.base.dataset == dataset]
     return report.write(main, others, directory, data_note=note, audits=audits)
 
 
-def _group_page(results: Results, groups: Groups, directory: Path) -> str:
+def _group_page(store: Store, chapter: Chapter, results: Results, directory: Path) -> str:
     """Draws the page of a corrupted data set by corruption; a sentence about such data for the other page."""
     from bench.report.groups_page import INTERVALS, write_groups_page
 
-    page = write_groups_page(results, groups, directory)
+    assert chapter.groups is not None
+    page = write_groups_page(results, chapter.groups, directory, chapter_errors(store, chapter))
     return INTERVALS + (f" By corruption, and with intervals that know it: {page.name}." if page else "")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.corruption_errors import CorruptionErrors, Key, is_whole, key_of
 from bench.groups import GroupTable, by_group
 from bench.report.format import attack_names, eps_texts, slug
 from bench.report.page import environment, save
 from bench.results import ModelResult, Results
+from zoo.cifar10c import BENCHMARK
 from zoo.grouped import Groups
 
 INTERVALS = (
@@ -19,19 +22,23 @@ INTERVALS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GroupRow:
-    """One model: a table without attack, then one of the worst case at each ε."""
+    """One model: a table without attack, then one of the worst case at each ε; corruption errors where defined."""
 
     name: str
     tables: tuple[GroupTable, ...]
+    errors: CorruptionErrors | None = None
 
 
-def write_groups_page(results: Results, groups: Groups, directory: Path) -> Path | None:
+def write_groups_page(
+    results: Results, groups: Groups, directory: Path, errors: Mapping[Key, CorruptionErrors]
+) -> Path | None:
     """Writes ``<directory>/<data set>-corruptions.html``, whole or not at all.
 
     Args:
         results: of one setting on the corrupted images.
         groups: which image is which.
         directory: where the page goes; made if absent.
+        errors: corruption errors of models on these images, where there are any.
 
     Returns:
         The path of the page; ``None`` where nothing was measured on a whole base image.
@@ -39,7 +46,7 @@ def write_groups_page(results: Results, groups: Groups, directory: Path) -> Path
     Raises:
         UsageError: the directory cannot be written.
     """
-    rows = group_rows(results, groups)
+    rows = group_rows(results, groups, errors)
     if not rows:
         return None
     page = directory / f"{slug(results.setting.dataset)}-corruptions.html"
@@ -55,20 +62,25 @@ def write_groups_page(results: Results, groups: Groups, directory: Path) -> Path
             columns=("clean", *(f"ε = {text}" for text in eps_texts(results.setting.eps))),
             attacks=list(attack_names(results).values()),
             intervals=INTERVALS,
+            benchmark=BENCHMARK,
+            whole=is_whole(groups.names),
         )
     )
     save(page, html, {})
     return page
 
 
-def group_rows(results: Results, groups: Groups) -> list[GroupRow]:
+def group_rows(
+    results: Results, groups: Groups, errors: Mapping[Key, CorruptionErrors] | None = None
+) -> list[GroupRow]:
     """One row a model; none where not even one base image was measured under everything."""
     if results.setting.n < groups.block:
         return []
-    return [_row(model, groups) for model in results.models]
+    known = errors or {}
+    return [_row(model, groups, known.get(key_of(model.info, results.setting))) for model in results.models]
 
 
-def _row(model: ModelResult, groups: Groups) -> GroupRow:
+def _row(model: ModelResult, groups: Groups, errors: CorruptionErrors | None) -> GroupRow:
     worst = model.worst() if model.curves else ()
     outcomes = (model.clean.correct, *worst)
-    return GroupRow(model.info.name, tuple(by_group(outcome, groups) for outcome in outcomes))
+    return GroupRow(model.info.name, tuple(by_group(outcome, groups) for outcome in outcomes), errors)

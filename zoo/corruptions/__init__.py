@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from zoo.corruptions.pixels import CorruptedPixels, chosen_names, digest, split_spec
-from zoo.corruptions.recipe import CORRUPTIONS, MISSING, VERSION, Corruption, corrupted, made
+from zoo.corruptions.recipe import CORRUPTIONS, VERSION, Corruption, corrupted, made
 
 __all__ = [
     "CORRUPTIONS",
-    "MISSING",
     "VERSION",
     "CorruptedPixels",
     "Corruption",

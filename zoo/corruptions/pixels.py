@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from zoo.corruptions.recipe import CORRUPTIONS, MISSING, VERSION, corrupted, made
+from zoo.corruptions.recipe import CORRUPTIONS, VERSION, corrupted, made
 from zoo.folders import DataError
 from zoo.grouped import SEVERITIES, LazyPixels
 
@@ -81,12 +81,10 @@ def digest(pixels: CorruptedPixels, base_sha256: str, names: Sequence[str], seed
 def split_spec(spec: str) -> tuple[str, str | None]:
     """BASE and NAME of `BASE` or `BASE:NAME`; DataError for a base that is corrupted itself or a wrong NAME."""
     head, _, tail = spec.rpartition(":")
-    named = bool(head) and (tail in CORRUPTIONS or tail in MISSING or head in _FIXED)
+    named = bool(head) and (tail in CORRUPTIONS or head in _FIXED)
     base, name = (head, tail) if named else (spec, None)
     if base.partition(":")[0] in ("corrupted", "cifar10c"):
         raise DataError(f"the images of {base} are corrupted already: give corrupted: a plain data set")
-    if name in MISSING:
-        raise DataError(f"{name} is not made: it {MISSING[name]}; made are {', '.join(CORRUPTIONS)}")
     if name is not None and name not in CORRUPTIONS:
         near = difflib.get_close_matches(name, CORRUPTIONS, n=2, cutoff=0.5)
         known = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(CORRUPTIONS)}"

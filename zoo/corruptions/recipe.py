@@ -1,4 +1,4 @@
-"""Which corruptions are made, with which parameters, and which are not and why.
+"""Which corruptions are made, and with which parameters.
 
 Names and parameters are those of CIFAR-10-C (Hendrycks & Dietterich, ICLR 2019, arXiv 1903.12261; the
 parameters for 32×32 pixels are in the authors' script `make_cifar_c.py`). What is made with them here is ours,
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, UInt8
 
-from zoo.corruptions import blur, colour, noise
+from zoo.corruptions import blur, colour, noise, weather
 from zoo.grouped import SEVERITIES
 
 VERSION = 1  # raised whenever the images change
@@ -96,11 +96,38 @@ _MADE = (
         library="scipy.ndimage",
     ),
     Corruption(
+        apply=blur.motion_blur,
+        parameters="radius, σ, in pixels",
+        severities=[(6, 1), (6, 1.5), (6, 2), (8, 2), (9, 2.5)],
+        library="numpy",
+        differs="ImageMagick's rule, written here; the script calls ImageMagick",
+    ),
+    Corruption(
         apply=blur.zoom_blur,
         parameters="how many magnifications 1, 1.01, …",
         severities=[(7,), (12,), (16,), (21,), (26,)],
         library="scipy.ndimage",
         differs="about the exact centre; the script crops whole pixels",
+    ),
+    Corruption(
+        apply=weather.snow,
+        parameters="mean and σ of the noise, its zoom, least value of a flake, radius and σ of the fall, share kept",
+        severities=[
+            (0.1, 0.2, 1, 0.6, 8, 3, 0.95),
+            (0.1, 0.2, 1, 0.5, 10, 4, 0.9),
+            (0.15, 0.3, 1.75, 0.55, 10, 4, 0.9),
+            (0.25, 0.3, 2.25, 0.6, 12, 6, 0.85),
+            (0.3, 0.3, 1.25, 0.65, 14, 12, 0.8),
+        ],
+        library="scipy.ndimage",
+        differs="zoomed about the exact centre; motion blur as above",
+    ),
+    Corruption(
+        apply=weather.frost,
+        parameters="share of the image, share of the frost",
+        severities=[(1, 0.2), (1, 0.3), (0.9, 0.4), (0.85, 0.4), (0.75, 0.45)],
+        library="numpy",
+        differs="**the frost is ours**: random needles drawn here; the script's is cut from photographs",
     ),
     Corruption(
         apply=colour.fog,
@@ -153,16 +180,22 @@ _MADE = (
         severities=[(80,), (65,), (58,), (50,), (40,)],
         library="Pillow",
     ),
+    Corruption(
+        apply=weather.spatter,
+        parameters="mean, σ and smoothness of the noise, least value of a drop, strength, 1 for mud",
+        severities=[
+            (0.62, 0.1, 0.7, 0.7, 0.5, 0),
+            (0.65, 0.1, 0.8, 0.7, 0.5, 0),
+            (0.65, 0.3, 1, 0.69, 0.5, 0),
+            (0.65, 0.1, 0.7, 0.69, 0.6, 1),
+            (0.65, 0.1, 0.5, 0.68, 0.6, 1),
+        ],
+        library="scipy.ndimage",
+        differs="a drop's edge is its outermost pixels, and distances to it are exact; the script's are OpenCV's",
+    ),
 )
 
 CORRUPTIONS: dict[str, Corruption] = {each.name: each for each in _MADE}
-
-MISSING: dict[str, str] = {
-    "motion_blur": "is ImageMagick's, and no library used here has one",
-    "snow": "blurs its flakes by ImageMagick's motion blur",
-    "frost": "needs the authors' photographs of frost",
-    "spatter": "is built from OpenCV's edge and distance filters, and no library used here has them all",
-}
 
 
 def made(channels: int) -> tuple[str, ...]:
