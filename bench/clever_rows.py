@@ -98,5 +98,5 @@ def _row(results: CleverResults, model: CleverResult) -> Row:
         "schema": SCHEMA,
         "symbench": results.versions.get("symbench") or version(),
     }
-    empty = {"curve": "", "grid": "", "alpha_rule": "", "iterate": "", "audit": ""}
+    empty = {"curve": "", "grid": "", "alpha_rule": "", "iterate": "", "audit": "", "stronger": ""}
     return {column: values.get(column, empty.get(column)) for column in COLUMNS}

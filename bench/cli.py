@@ -37,7 +37,7 @@ COMMANDS = {
     "check": "measure a leaderboard's rows of a model again; fail if it has become less robust",
     "train": "train a model of the zoo",
     "list": "show models, attacks and data sets",
-    "report": "draw the pages again from the store",
+    "report": "draw the pages again from the store; mark a leaderboard's rows",
     "export": "write per-image results as CSV or parquet, attacked images as npz",
     "doctor": "check this installation",
 }
@@ -126,6 +126,10 @@ def _attack_options(sub: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--seeds", type=int, metavar="K", help="repeat with K seeds, from --seed on (default 1)"
     )
+    group.add_argument(
+        "--worst-of", default="store", choices=("store", "run"),
+        help="rows worst(…) join all attacks that the store holds of the ball (default), or this run's alone",
+    )  # fmt: skip
     group.add_argument(
         "--audit", choices=("quick", "full"),
         help="then audit, on the first 200 images at most: may the numbers be believed?",
@@ -296,7 +300,7 @@ def _list_options(sub: argparse.ArgumentParser) -> None:
 
 def _report_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--dataset", metavar="NAME", help="only the page of this data set")
-    place_options(sub, "store", "reports")
+    place_options(sub, "store", "leaderboard", "reports")
 
 
 def _export_options(sub: argparse.ArgumentParser) -> None:

@@ -62,7 +62,7 @@ def _row(results: SpatialResults, model: SpatialResult, cell: Cell, outcome: Out
         "schema": SCHEMA,
         "symbench": results.versions.get("symbench") or version(),
     }
-    empty: Row = dict.fromkeys(("norm", "curve", "grid", "alpha_rule", "iterate", "audit"), "")
+    empty: Row = dict.fromkeys(("norm", "curve", "grid", "alpha_rule", "iterate", "audit", "stronger"), "")
     return {column: values.get(column, empty.get(column)) for column in COLUMNS}
 
 
