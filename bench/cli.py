@@ -162,13 +162,16 @@ def _clever_options(sub: argparse.ArgumentParser) -> None:
     model_options(sub)
     data_options(sub)
     group = sub.add_argument_group("CLEVER")
-    group.add_argument("--engine", default="batched", metavar="E", help="batched (default), art or evt")
+    group.add_argument("--engine", default="evt", metavar="E", help="evt (default), batched or art")
     group.add_argument("--norm", default="l2", metavar="NORM", help="l2 (default), linf or l1")
     group.add_argument(
         "--radius", type=float, metavar="R", help="of the ball, in pixel units (default: by norm)"
     )
     group.add_argument(
-        "--preset", default="quick", metavar="P", help="quick (50 × 100) or weng2018 (500 × 1024)"
+        "--preset",
+        default="quick",
+        metavar="P",
+        help="quick (50 × 100; evt 50 × 20) or weng2018 (500 × 1024)",
     )
     group.add_argument("--batches", type=int, metavar="N", help="maxima the distribution is fitted to")
     group.add_argument("--samples", type=int, metavar="N", help="gradients each maximum is taken over")
@@ -248,6 +251,7 @@ def _compare_options(sub: argparse.ArgumentParser) -> None:
 
 def _check_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--against", required=True, metavar="FILE", help="leaderboard with the reference rows")
+    sub.add_argument("--generation", metavar="SHA", help="compare with these weights (default: the newest)")
     sub.add_argument(
         "--tolerance", type=float, default=0.0, metavar="T",
         help="accuracy that may be lost, as a fraction: 0.01 is one point (default 0)",

@@ -89,6 +89,52 @@ def reference_rows(rows: Iterable[Row], model: str, data: Images) -> list[Row]:
     )
 
 
+def one_generation(rows: Sequence[Row], store: Store, chosen: str | None) -> tuple[list[Row], str]:
+    """The rows of one generation of a model, and where there are several which one in words.
+
+    Rows hold no date, so the newest generation is that whose run in the store is the last.
+
+    Args:
+        rows: as ``reference_rows`` gives them.
+        store: where the runs of the generations may lie.
+        chosen: first digits of the weights to take; ``None`` for the newest.
+
+    Raises:
+        UsageError: ``chosen`` stands for none or several, or the store cannot tell which is the newest.
+    """
+    model, data = rows[0]["model"], rows[0]["data"]
+    weights = sorted({row["weights"] for row in rows})
+    found = [each for each in weights if each.startswith(chosen or "")]
+    if chosen is None and len(found) > 1:
+        last = {
+            each["weights"]: i
+            for i, run in enumerate(store.runs())
+            if run.get("kind", "attacks") == "attacks" and run["setting"]["data"] == data
+            for each in run["models"]
+        }
+        found = [max(weights, key=last.__getitem__)] if set(weights) <= set(last) else found
+    if len(found) != 1:
+        kind = (
+            "several weights"
+            if chosen is None
+            else f"{len(found) or 'no'} weights that begin with {chosen!r}"
+        )
+        why = (
+            ", and the store does not have a run of each, so the newest is not known"
+            if chosen is None
+            else ""
+        )
+        raise UsageError(
+            f"the file has rows of {kind} of {model!r}{why}; give --generation with the first digits of one: "
+            + ", ".join(each[:16] for each in weights)
+        )
+    (taken,) = found
+    others = ", ".join(each[:8] for each in weights if each != taken)
+    how = "the newest" if chosen is None else "as asked"
+    said = f"{model}: compared with weights {taken[:8]}, {how}; the file has rows of {others} too"
+    return [row for row in rows if row["weights"] == taken], said if others else ""
+
+
 def grouped(rows: Sequence[Row], data: Images, device: str) -> tuple[Group, ...]:
     """Reference rows in as few evaluations as measure them all with the same n, norm, grid, curve and seed.
 
