@@ -73,7 +73,7 @@ def _compared(
         others = [replace(setting, options=options) for options in counterparts(setting.options, engine)]
         for model in models if engine != setting.options.engine else ():
             found = (whole(store, score_cells(other, model.info)) for other in others)
-            shards = next((each for each in found if each), None)
+            shards = next((each for each in found if each), [])
             both = (joined(shards, "score") > 0) & (model.scores > 0) if shards else np.zeros(1, dtype=bool)
             if both.any():
                 ratio = np.median(joined(shards, "score")[both] / model.scores[both])

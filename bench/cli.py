@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from bench.arguments import (
+    clever_options,
     data_options,
     measuring_options,
     model_options,
@@ -161,24 +162,7 @@ def _audit_options(sub: argparse.ArgumentParser) -> None:
 def _clever_options(sub: argparse.ArgumentParser) -> None:
     model_options(sub)
     data_options(sub)
-    group = sub.add_argument_group("CLEVER")
-    group.add_argument("--engine", default="evt", metavar="E", help="evt (default), batched or art")
-    group.add_argument("--norm", default="l2", metavar="NORM", help="l2 (default), linf or l1")
-    group.add_argument(
-        "--radius", type=float, metavar="R", help="of the ball, in pixel units (default: by norm)"
-    )
-    group.add_argument(
-        "--preset",
-        default="quick",
-        metavar="P",
-        help="quick (50 × 100; evt 50 × 20) or weng2018 (500 × 1024)",
-    )
-    group.add_argument("--batches", type=int, metavar="N", help="maxima the distribution is fitted to")
-    group.add_argument("--samples", type=int, metavar="N", help="gradients each maximum is taken over")
-    group.add_argument("--pool-factor", type=int, metavar="N", help="pool size / samples (default 10)")
-    group.add_argument(
-        "--targets", default="all", metavar="all|top-K", help="classes looked at (default all)"
-    )
+    clever_options(sub)
     measuring_options(sub, n="images (default 20)")
     place_options(sub, "store", "leaderboard", "reports")
 

@@ -126,12 +126,12 @@ def runs_beside(store: Store, found: Sequence[Results]) -> list[Results]:
     }
     beside: list[Results] = []
     for chapter in chapters(store):
-        asked = {
-            info: dict.fromkeys(r for r in requests if (chapter.setting, info.weights, r) not in known)
-            for info, requests in chapter.asked.items()
-            if (*_images(chapter.setting), info.weights) in alike
-        }
-        if any(asked.values()):
+        asked: dict[ModelInfo, dict[Request, None]] = {}
+        for info, requests in chapter.asked.items():
+            new = [each for each in requests if (chapter.setting, info.weights, each) not in known]
+            if new and (*_images(chapter.setting), info.weights) in alike:
+                asked[info] = dict.fromkeys(new)
+        if asked:
             beside += chapter_results(store, replace(chapter, asked=asked))
     return beside
 

@@ -131,7 +131,7 @@ def _place(part: Part, *, whole: bool = False) -> dict[str, str]:
 def _member(entry: str, own: Mapping[str, str]) -> Member:
     call, _, differs = entry.partition(")")
     differs, attack = differs.removeprefix("@"), f"{call})"
-    place = {**own, **dict(part.partition("=")[::2] for part in differs.split(",") if part)}
+    place = {**own, **{part.partition("=")[0]: part.partition("=")[2] for part in differs.split(",") if part}}
     spec = ATTACKS.get((_name(attack), _library(attack)))
     if spec and spec.threat == "minimum_norm":
         place |= {"curve": "minimum_norm", "grid": ""}

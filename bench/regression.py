@@ -114,18 +114,12 @@ def one_generation(rows: Sequence[Row], store: Store, chosen: str | None) -> tup
         }
         found = [max(weights, key=last.__getitem__)] if set(weights) <= set(last) else found
     if len(found) != 1:
-        kind = (
-            "several weights"
-            if chosen is None
-            else f"{len(found) or 'no'} weights that begin with {chosen!r}"
+        which = (
+            "several weights" if chosen is None else f"{len(found) or 'no'} weights beginning with {chosen!r}"
         )
-        why = (
-            ", and the store does not have a run of each, so the newest is not known"
-            if chosen is None
-            else ""
-        )
+        why = ", and the store has no run of each to tell the newest" if chosen is None else ""
         raise UsageError(
-            f"the file has rows of {kind} of {model!r}{why}; give --generation with the first digits of one: "
+            f"the file has rows of {which} of {model!r}{why}; give --generation with the first digits of one: "
             + ", ".join(each[:16] for each in weights)
         )
     (taken,) = found

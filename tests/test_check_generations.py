@@ -93,4 +93,4 @@ def test_a_store_that_cannot_tell_makes_it_ask(capsys: Capture, tmp_path: Path) 
 def test_digits_that_no_generation_has_are_refused(capsys: Capture) -> None:
     found, said = check(capsys, "--generation", "xyz")
     assert found == []
-    assert "no weights that begin with 'xyz' of 'own:net'" in said
+    assert "no weights beginning with 'xyz' of 'own:net'" in said

@@ -29,7 +29,7 @@ class Headline:
     Attributes:
         results: what was measured.
         attacks: names of the attacks of the ranked group.
-        stronger: those of them that are AutoAttack or belong to it.
+        stronger: those of them, and of other runs in the same balls, that are AutoAttack or belong to it.
         eps: texts of the ε grid; empty where no model met an attack.
         ranked, unranked: the models.
         attacked_by: names of each model's attacks, by the model's name in the table.
@@ -79,18 +79,22 @@ def headline(results: Results, lines: Sequence[Standing], marks: Marks) -> Headl
     released = released_rules(results.setting.protocol) is not None
     eps = eps_texts(results.setting.eps) if names else ()
     audited = {line.name: marks.get((line.result.info.weights, results.setting.data)) for line in lines}
+    further = _further(lines)
     found = {line.name: _mark(line, audited[line.name], eps) for line in lines}
     return Headline(
         results=results,
         attacks=tuple(names[request] for request in group),
-        stronger=tuple(names[request] for request in group if request.attack in STRONGER),
+        stronger=(
+            *(names[request] for request in group if request.attack in STRONGER),
+            *(label for label, _ in further if label.rpartition(":")[2] in STRONGER),
+        ),
         eps=eps,
         ranked=ranked,
         unranked=tuple(line for line in lines if line.rank is None),
         attacked_by={line.name: tuple(names[c.request] for c in line.result.curves) for line in lines},
         marks={name: mark for name, mark in found.items() if mark and not released},
         unaudited=tuple(line.name for line in lines if audited[line.name] is None),
-        further=_further(lines),
+        further=further,
         rules=_rules(results.setting.protocol),
         released=released,
     )
