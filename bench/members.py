@@ -64,8 +64,8 @@ def worst_columns(setting: Setting, i: int, parts: Sequence[Part]) -> tuple[dict
 def named(params: str) -> dict[str, str]:
     """The columns ``attack`` and ``params`` of a row that joins the attacks which ``params`` states."""
     entries = sorted(params.removeprefix(_PREFIX).split(";"))
-    names = dict.fromkeys(_label(entry) for entry in entries)
-    return {"attack": f"{WORST}({','.join(names)})", "params": _PREFIX + ";".join(entries)}
+    names = {_label(entry) for entry in entries}
+    return {"attack": f"{WORST}({','.join(sorted(names))})", "params": _PREFIX + ";".join(entries)}
 
 
 def members(row: Mapping[str, Any]) -> frozenset[Member] | None:
