@@ -119,9 +119,9 @@ def audit_history(store: Store, dataset: str | None = None) -> list[AuditResults
 
 
 def verdicts(audits: Iterable[AuditResults]) -> dict[tuple[str, str], str]:
-    """The verdict on each (weights, data) of some audits."""
+    """The verdict on each (weights, data) of some audits with its level, as ``believable(quick)``."""
     return {
-        (audit.weights, results.setting.base.data): audit.verdict
+        (audit.weights, results.setting.base.data): audit.mark
         for results in audits
         for audit in results.audits
     }

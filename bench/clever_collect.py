@@ -11,6 +11,7 @@ import numpy as np
 from bench.apart_collect import digest, history, joined, whole
 from bench.clever import ENGINES, CleverOptions
 from bench.clever.cells import bound_cells, engine_library, score_cells
+from bench.clever.options import counterparts
 from bench.clever.results import CleverResult, CleverResults, CleverSetting
 from bench.results import ModelInfo
 from bench.store import Store
@@ -66,12 +67,13 @@ def _result(store: Store, setting: CleverSetting, model: ModelInfo) -> CleverRes
 def _compared(
     store: Store, setting: CleverSetting, models: Sequence[CleverResult]
 ) -> dict[str, dict[str, float]]:
-    """Median ratio of another engine's scores to these, for engines the store has of the same setting."""
+    """Median ratio of another engine's scores to these, for engines the store has of the same images."""
     ratios: dict[str, dict[str, float]] = {}
     for engine in ENGINES:
-        other = replace(setting, options=replace(setting.options, engine=engine))
-        for model in models if other != setting else ():
-            shards = whole(store, score_cells(other, model.info))
+        others = [replace(setting, options=options) for options in counterparts(setting.options, engine)]
+        for model in models if engine != setting.options.engine else ():
+            found = (whole(store, score_cells(other, model.info)) for other in others)
+            shards = next((each for each in found if each), [])
             both = (joined(shards, "score") > 0) & (model.scores > 0) if shards else np.zeros(1, dtype=bool)
             if both.any():
                 ratio = np.median(joined(shards, "score")[both] / model.scores[both])

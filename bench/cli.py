@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from bench.arguments import (
+    clever_options,
     data_options,
     measuring_options,
     model_options,
@@ -37,7 +38,7 @@ COMMANDS = {
     "check": "measure a leaderboard's rows of a model again; fail if it has become less robust",
     "train": "train models of the zoo",
     "list": "show models, attacks and data sets",
-    "report": "draw the pages again from the store",
+    "report": "draw the pages again from the store; mark a leaderboard's rows",
     "export": "write per-image results as CSV or parquet, attacked images as npz",
     "doctor": "check this installation",
 }
@@ -127,6 +128,10 @@ def _attack_options(sub: argparse.ArgumentParser) -> None:
         "--seeds", type=int, metavar="K", help="repeat with K seeds, from --seed on (default 1)"
     )
     group.add_argument(
+        "--worst-of", default="store", choices=("store", "run"),
+        help="rows worst(…) join all attacks that the store holds of the ball (default), or this run's alone",
+    )  # fmt: skip
+    group.add_argument(
         "--audit", choices=("quick", "full"),
         help="then audit, on the first 200 images at most: may the numbers be believed?",
     )  # fmt: skip
@@ -161,21 +166,7 @@ def _audit_options(sub: argparse.ArgumentParser) -> None:
 def _clever_options(sub: argparse.ArgumentParser) -> None:
     model_options(sub)
     data_options(sub)
-    group = sub.add_argument_group("CLEVER")
-    group.add_argument("--engine", default="batched", metavar="E", help="batched (default), art or evt")
-    group.add_argument("--norm", default="l2", metavar="NORM", help="l2 (default), linf or l1")
-    group.add_argument(
-        "--radius", type=float, metavar="R", help="of the ball, in pixel units (default: by norm)"
-    )
-    group.add_argument(
-        "--preset", default="quick", metavar="P", help="quick (50 × 100) or weng2018 (500 × 1024)"
-    )
-    group.add_argument("--batches", type=int, metavar="N", help="maxima the distribution is fitted to")
-    group.add_argument("--samples", type=int, metavar="N", help="gradients each maximum is taken over")
-    group.add_argument("--pool-factor", type=int, metavar="N", help="pool size / samples (default 10)")
-    group.add_argument(
-        "--targets", default="all", metavar="all|top-K", help="classes looked at (default all)"
-    )
+    clever_options(sub)
     measuring_options(sub, n="images (default 20)")
     place_options(sub, "store", "leaderboard", "reports")
 
@@ -248,6 +239,7 @@ def _compare_options(sub: argparse.ArgumentParser) -> None:
 
 def _check_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--against", required=True, metavar="FILE", help="leaderboard with the reference rows")
+    sub.add_argument("--generation", metavar="SHA", help="compare with these weights (default: the newest)")
     sub.add_argument(
         "--tolerance", type=float, default=0.0, metavar="T",
         help="accuracy that may be lost, as a fraction: 0.01 is one point (default 0)",
@@ -302,7 +294,7 @@ def _list_options(sub: argparse.ArgumentParser) -> None:
 
 def _report_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--dataset", metavar="NAME", help="only the page of this data set")
-    place_options(sub, "store", "reports")
+    place_options(sub, "store", "leaderboard", "reports")
 
 
 def _export_options(sub: argparse.ArgumentParser) -> None:

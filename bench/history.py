@@ -110,6 +110,39 @@ def page_results(
     return replace(whole, models=main), (*extra, *partial)
 
 
+def runs_beside(store: Store, found: Sequence[Results]) -> list[Results]:
+    """What other runs measured of the same weights on the same images, in any sound setting of the same norm.
+
+    What ``found`` holds already is not read again.
+    """
+    known = {
+        (results.setting, model.info.weights, curve.request)
+        for results in found
+        for model in results.models
+        for curve in model.curves
+    }
+    alike = {
+        (*_images(results.setting), model.info.weights)
+        for results in found
+        if released_rules(results.setting.protocol) is None
+        for model in results.models
+    }
+    beside: list[Results] = []
+    for chapter in chapters(store):
+        asked: dict[ModelInfo, dict[Request, None]] = {}
+        for info, requests in chapter.asked.items():
+            new = [each for each in requests if (chapter.setting, info.weights, each) not in known]
+            if new and (*_images(chapter.setting), info.weights) in alike:
+                asked[info] = dict.fromkeys(new)
+        if asked:
+            beside += chapter_results(store, replace(chapter, asked=asked))
+    return beside
+
+
+def _images(setting: Setting) -> tuple[str, int, str, str]:
+    return setting.data, setting.n, setting.norm, setting.protocol
+
+
 def _common_attacks(models: Iterable[ModelResult]) -> tuple[Request, ...]:
     counts = Counter(model.attack_set for model in models if model.attack_set)
     return max(counts, key=lambda attacks: (counts[attacks], len(attacks)), default=())

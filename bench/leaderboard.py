@@ -15,20 +15,23 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from bench.audit.verdict import level_of, marked, verdict_of
 from bench.corruption_errors import CorruptionErrors, Key, with_errors
 from bench.errors import UsageError
+from bench.members import WORST, named
 from bench.protocols import released_rules
+from bench.row_verdicts import Outcomes, ball_of, forget, kept, remark
 from bench.rows import COLUMNS, IDENTITY, KINDS, OPTIONAL, SCHEMA, TIMING, Row, identity, rows, version
 
 __all__ = ["COLUMNS", "IDENTITY", "SCHEMA", "TIMING", "check_writable", "identity", "merge", "read", "rows"]
 
-_NEW_IN_4 = ("mce", "relative_mce", "mce_baseline")
-_NEW_IN_3 = ("iterate", "audit", "silent")
-_NEW_IN_2 = (*(c for c in COLUMNS if c.startswith("clever_")), "attack_median")
+_ERRORS = ("mce", "relative_mce", "mce_baseline")
+_NEW_IN_4 = ("stronger", *_ERRORS)
+_NEW_IN_3 = ("iterate", "audit", "silent", *_NEW_IN_4)
+_NEW_IN_2 = (*(c for c in COLUMNS if c.startswith("clever_")), "attack_median", *_NEW_IN_3)
 OLDER: dict[int, tuple[str, ...]] = {  # columns of earlier schemas, each a part of COLUMNS
-    1: tuple(c for c in COLUMNS if c not in _NEW_IN_2 + _NEW_IN_3 + _NEW_IN_4),
-    2: tuple(c for c in COLUMNS if c not in _NEW_IN_3 + _NEW_IN_4),
-    3: tuple(c for c in COLUMNS if c not in _NEW_IN_4),
+    schema: tuple(c for c in COLUMNS if c not in new)
+    for schema, new in ((1, _NEW_IN_2), (2, _NEW_IN_3), (3, _NEW_IN_4))
 }
 _REMEDY = "move it away or give another --leaderboard FILE"
 
@@ -98,6 +101,10 @@ def _parse(header: tuple[str, ...], fields: list[str]) -> Row:
     row = {column: _value(column, raw.get(column, ""), absent) for column in COLUMNS}
     if "iterate" in absent and row["steps"] is not None:
         row["iterate"] = "last"  # the only way there was
+    if row["attack"] == WORST:  # up to schema 3 the name did not say over what
+        row |= named(row["params"])
+    if row["audit"] and row["audit"] == verdict_of(row["audit"]):  # nor the verdict from which audit
+        row["audit"] = marked(row["audit"], level_of(row["audit"]))
     return row
 
 
@@ -118,42 +125,60 @@ def _value(column: str, text: str, absent: frozenset[str]) -> Any:
     return number
 
 
-def merge(path: Path, new: Iterable[Mapping[str, Any]]) -> None:
+def merge(path: Path, new: Iterable[Mapping[str, Any]], outcomes: Outcomes | None = None) -> list[Row]:
     """Puts rows into a leaderboard: a row of the same identity is replaced.
 
     An audit's verdict and corruption errors stay, unless the new row has others.
 
-    Rows are sorted by identity. The file is replaced as a whole, under a lock that lies beside it, so that all
-    processes that see the file see its lock; a reader sees the old file or the new one.
+    What the rows then say of each other is written too (see ``bench.row_verdicts``). Rows are sorted by identity.
+    The file is replaced as a whole, under a lock that lies beside it, so that all processes that see the file see
+    its lock; a reader sees the old file or the new one.
 
     Args:
         path: the leaderboard; made if it is not there. Its directory must exist.
         new: rows as ``rows`` makes them.
+        outcomes: of rows whose images are known one by one, as ``bench.rows.outcomes`` gives them.
+
+    Returns:
+        The new rows as they stand in the file.
 
     Raises:
         UsageError: the file there is not a leaderboard this version reads (it is left as it is), or it
             cannot be written.
     """
+    new = list(new)
 
     def put(known: dict[tuple[Any, ...], Row]) -> None:
+        changed = set()
         for row in new:
             # the verdict is of weights and images: measuring them again without an audit leaves it
-            before = known.get(identity(row), {})
-            kept = {} if row["mce_baseline"] else {c: before[c] for c in _NEW_IN_4 if c in before}
-            known[identity(row)] = {**row, **kept, "audit": row["audit"] or before.get("audit", "")}
+            before = known.get(identity(row), row)
+            if before["digest"] != row["digest"]:
+                changed.add(ball_of(row))
+            mark = kept(row["audit"], before["audit"])
+            errors = {} if row["mce_baseline"] else {column: before[column] for column in _ERRORS}
+            known[identity(row)] = {**row, **errors, "audit": mark, "stronger": before["stronger"]}
+        for row in known.values():
+            if ball_of(row) in changed:  # other numbers, compared anew
+                forget(row)
 
-    _change(path, put)
+    written = _change(path, put, outcomes)
+    return [written[identity(row)] for row in new]
 
 
 def mark(
-    path: Path, verdicts: Mapping[tuple[str, str], str], errors: Mapping[Key, CorruptionErrors] | None = None
+    path: Path,
+    verdicts: Mapping[tuple[str, str], str],
+    outcomes: Outcomes | None = None,
+    errors: Mapping[Key, CorruptionErrors] | None = None,
 ) -> None:
     """Writes audits' verdicts and corruption errors beside their numbers; makes no leaderboard.
 
     Args:
         path: the leaderboard.
-        verdicts: verdict by (weights, data); rows of other weights or data, or of a released protocol, which
-            no audit is of, keep theirs.
+        verdicts: verdict with its level by (weights, data); rows of other weights or data, or of a released
+            protocol, which no audit is of, keep theirs, and so do rows that others of the file speak against.
+        outcomes: as in ``merge``.
         errors: corruption errors, as ``bench.corruption_errors.errors_of`` gives them.
 
     Raises:
@@ -164,21 +189,25 @@ def mark(
         for key, row in known.items():
             known[key] = row = with_errors(row, errors or {})
             if released_rules(row["protocol"]) is None:
-                row["audit"] = verdicts.get((row["weights"], row["data"]), row["audit"])
+                row["audit"] = kept(verdicts.get((row["weights"], row["data"]), ""), row["audit"])
 
     if path.exists():
-        _change(path, put)
+        _change(path, put, outcomes)
 
 
-def _change(path: Path, change: Callable[[dict[tuple[Any, ...], Row]], None]) -> None:
-    """Reads the rows by their identity, has them changed and writes them, all under the lock."""
+def _change(
+    path: Path, change: Callable[[dict[tuple[Any, ...], Row]], None], outcomes: Outcomes | None
+) -> dict[tuple[Any, ...], Row]:
+    """Reads the rows by their identity, has them changed and marked, and writes them, all under the lock."""
     path = _target(path)
     try:
         _check_place(path)  # where nothing can be written, a lock would be waited for in vain
         with FileLock(path.with_name(f".{path.name}.lock"), timeout=60):
             known = {identity(row): row for row in (read(path) if path.exists() else [])}
             change(known)
+            remark(known.values(), outcomes)
             _write(path, _text(known[key] for key in sorted(known, key=_order)))
+            return known
     except Timeout:
         raise UsageError(f"{path} has been locked by another process for a minute; try again later") from None
     except (OSError, UnicodeEncodeError) as error:

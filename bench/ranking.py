@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
-from jaxtyping import Bool, Int64
+from jaxtyping import Int64
 
+from bench.balls import LEVEL, Beaten, beaten, lowest
 from bench.results import ModelResult, Results
 from bench.stats import Share, holm, mean_score, paired_sign_flip, wilson
-
-LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,21 +20,36 @@ class Standing:
 
     Attributes:
         rank: 1 + the number of models significantly better; ``None`` outside the ranked group.
+        last: the worst rank that the tests allow, the number of models less those significantly worse; ``None``
+            outside the ranked group. Two models that are not significantly different share a rank of theirs.
         name: how tables call the model (see ``display_names``).
         result: the model's measurements.
         clean: accuracy without attack.
         mean_worst: mean over the ε grid of the worst-case robust accuracy.
-        worst: robust accuracy against all attacks of the model together, by ε.
+        worst: robust accuracy against all attacks together, by ε: those of other runs too, where they are at
+            hand (``bench.balls.joined``).
+        own: the same against the model's own attacks alone.
         better: display names of the models significantly better, best first.
+        beaten: where other runs break significantly more than the model's own attacks.
     """
 
     rank: int | None
+    last: int | None
     name: str
     result: ModelResult
     clean: Share
     mean_worst: Share
     worst: tuple[Share, ...]
+    own: tuple[Share, ...]
     better: tuple[str, ...]
+    beaten: Beaten | None
+
+    @property
+    def ranks(self) -> str:
+        """The ranks that the tests allow, as ``3–7`` or ``3``; ``–`` outside the ranked group."""
+        if self.rank is None:
+            return "–"
+        return str(self.rank) if self.last == self.rank else f"{self.rank}–{self.last}"
 
 
 def standings(results: Results) -> tuple[Standing, ...]:
@@ -48,36 +62,54 @@ def standings(results: Results) -> tuple[Standing, ...]:
     """
     names = display_names(results)
     group = _group(results)
-    better = _significantly_better([survived(results.models[i]) for i in group])
+    counts = {i: survived(results, results.models[i]) for i in group}
+    better = _significantly_better(list(counts.values()))
     beaten_by = {i: [group[j] for j in row] for i, row in zip(group, better, strict=True)}
+    last = dict(zip(group, last_ranks(better), strict=True))
     lines = []
     for i, model in enumerate(results.models):
-        worst = worst_case(results, model)
-        above = sorted(beaten_by.get(i, ()), key=lambda j: (-survived(results.models[j]).sum(), names[j]))
+        worst, own = (lowest(results.setting, each) for each in (model, replace(model, elsewhere=())))
+        above = sorted(beaten_by.get(i, ()), key=lambda j: (-counts[j].sum(), names[j]))
         lines.append(
             Standing(
                 rank=1 + len(above) if i in beaten_by else None,
+                last=last.get(i),
                 name=names[i],
                 result=model,
                 clean=wilson(int(model.clean.correct.sum()), results.setting.n),
                 mean_worst=mean_score(worst.mean(0)),
                 worst=tuple(wilson(int(row.sum()), results.setting.n) for row in worst),
+                own=tuple(wilson(int(row.sum()), results.setting.n) for row in own),
                 better=tuple(names[j] for j in above),
+                beaten=beaten(results.setting, model),
             )
         )
     return tuple(sorted(lines, key=lambda s: (s.rank is None, s.rank or 0, -s.mean_worst.value, s.name)))
 
 
-def worst_case(results: Results, model: ModelResult) -> Bool[np.ndarray, "e n"]:
-    """(number of ε, n) bool: what stands against all attacks of the model; without attacks, what is right."""
-    if model.curves:
-        return model.worst()
-    return np.tile(model.clean.correct, (len(results.setting.eps), 1))
-
-
-def survived(model: ModelResult) -> Int64[np.ndarray, " n"]:
+def survived(results: Results, model: ModelResult) -> Int64[np.ndarray, " n"]:
     """(n,) int64: the number of ε at which each image stands against every attack; attacks >= 1."""
-    return model.worst().sum(0, dtype=np.int64)
+    return lowest(results.setting, model).sum(0, dtype=np.int64)
+
+
+def last_ranks(better: list[list[int]]) -> list[int]:
+    """The worst rank of each model that tests allow: the number of models less those significantly worse.
+
+    Tests need not agree with each other: A may not be significantly different from B though two models lie
+    significantly between them. Then A's last rank is B's first one, so that the ranges of two models that are
+    not significantly different always meet.
+
+    Args:
+        better: for each model, the positions of the significantly better ones.
+    """
+    n = len(better)
+    first = [1 + len(above) for above in better]
+    last = [n - sum(i in above for above in better) for i in range(n)]
+    for i, j in combinations(range(n), 2):
+        if i not in better[j] and j not in better[i]:
+            upper, lower = (i, j) if first[i] <= first[j] else (j, i)
+            last[upper] = max(last[upper], first[lower])
+    return last
 
 
 def attack_label(results: Results) -> str:

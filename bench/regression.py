@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
-from bench.attacks import ATTACKS, Request, library_version
-from bench.cell import Scalar, sorted_params
+from bench.attacks import Request, library_version
 from bench.collect import collect
 from bench.errors import UsageError
+from bench.members import is_worst, request_of
 from bench.paired import Difference, independent_difference, paired_difference
 from bench.plan import parse_eps
 from bench.protocols import SOUND, released_rules
@@ -21,8 +21,6 @@ from bench.rows import Row
 from bench.run import backend, versions
 from bench.sources import Images
 from bench.store import Store
-
-_WORDS: dict[str, bool] = {"True": True, "False": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,7 @@ def reference_rows(rows: Iterable[Row], model: str, data: Images) -> list[Row]:
     attacked = [
         row
         for row in rows
-        if row["eps"] is not None and row["attack"] != "worst" and released_rules(row["protocol"]) is None
+        if row["eps"] is not None and not is_worst(row["attack"]) and released_rules(row["protocol"]) is None
     ]
     found = [row for row in attacked if row["model"] == model and row["data"] == data.sha256]
     if found:
@@ -89,6 +87,46 @@ def reference_rows(rows: Iterable[Row], model: str, data: Images) -> list[Row]:
         f"no attack row of {model!r} on these images of {data.name}; the file has "
         + (f"rows on them of {', '.join(here)}" if here else "no rows on these images at all")
     )
+
+
+def one_generation(rows: Sequence[Row], store: Store, chosen: str | None) -> tuple[list[Row], str]:
+    """The rows of one generation of a model, and where there are several which one in words.
+
+    Rows hold no date, so the newest generation is that whose run in the store is the last.
+
+    Args:
+        rows: as ``reference_rows`` gives them.
+        store: where the runs of the generations may lie.
+        chosen: first digits of the weights to take; ``None`` for the newest.
+
+    Raises:
+        UsageError: ``chosen`` stands for none or several, or the store cannot tell which is the newest.
+    """
+    model, data = rows[0]["model"], rows[0]["data"]
+    weights = sorted({row["weights"] for row in rows})
+    found = [each for each in weights if each.startswith(chosen or "")]
+    if chosen is None and len(found) > 1:
+        last = {
+            each["weights"]: i
+            for i, run in enumerate(store.runs())
+            if run.get("kind", "attacks") == "attacks" and run["setting"]["data"] == data
+            for each in run["models"]
+        }
+        found = [max(weights, key=last.__getitem__)] if set(weights) <= set(last) else found
+    if len(found) != 1:
+        which = (
+            "several weights" if chosen is None else f"{len(found) or 'no'} weights beginning with {chosen!r}"
+        )
+        why = ", and the store has no run of each to tell the newest" if chosen is None else ""
+        raise UsageError(
+            f"the file has rows of {which} of {model!r}{why}; give --generation with the first digits of one: "
+            + ", ".join(each[:16] for each in weights)
+        )
+    (taken,) = found
+    others = ", ".join(each[:8] for each in weights if each != taken)
+    how = "the newest" if chosen is None else "as asked"
+    said = f"{model}: compared with weights {taken[:8]}, {how}; the file has rows of {others} too"
+    return [row for row in rows if row["weights"] == taken], said if others else ""
 
 
 def grouped(rows: Sequence[Row], data: Images, device: str) -> tuple[Group, ...]:
@@ -138,44 +176,6 @@ def _setting(key: tuple[Any, ...], eps: tuple[float, ...], data: Images, device:
         protocol=SOUND.label,
         backend=backend(device),
     )
-
-
-def request_of(row: Row) -> Request:
-    """The attack a row is of, with all its parameters.
-
-    Raises:
-        UsageError: this version has no such attack, or it takes other parameters than the row states.
-    """
-    library = row["library"].partition("==")[0]
-    stated = dict(part.partition("=")[::2] for part in row["params"].split(";") if part)
-    given: dict[str, Scalar] = {
-        **stated,
-        **{name: row[name] for name in ("steps", "random_start", "restarts")},
-    }
-    given["alpha"] = row["alpha"] if row["alpha_rule"] == "absolute" else None
-    given["best_iterate"] = row["iterate"] == "best"
-    try:
-        known = ATTACKS[row["attack"], library].params
-        params = {name: _typed(given[name], default) for name, default in known.items()}
-        if set(stated) - set(known):
-            raise ValueError
-    except (KeyError, ValueError):
-        raise UsageError(
-            f"this version does not know {library}:{row['attack']} with the parameters of its row at "
-            f"ε {row['eps']:.6g} ({row['params'] or 'none besides the columns'}); take the row out of the file"
-        ) from None
-    return Request(attack=row["attack"], library=library, norm=row["norm"], params=sorted_params(params))
-
-
-def _typed(value: Scalar, default: Scalar) -> Scalar:
-    """A value of the type of the default; ``None`` is one only where the default is."""
-    if default is None:
-        return value
-    if value is None:
-        raise ValueError
-    if not isinstance(value, str):
-        return value
-    return _WORDS[value] if isinstance(default, bool) else type(default)(value)
 
 
 def check(

@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from bench.attacks import Request
-from bench.ranking import worst_case
+from bench.balls import lowest
 from bench.results import ModelInfo, ModelResult, Results, Setting
 from bench.stats import Share, Spread, over_seeds, wilson
 
@@ -100,7 +100,8 @@ def over_attack_seeds(found: Sequence[Results]) -> tuple[AttackSeeds, ...]:
 
 
 def _replicas(results: Results, name: str, members: Sequence[ModelResult]) -> Replicas:
-    robust = np.array([worst_case(results, m).mean(axis=1) for m in members])
+    # each under its own attacks: what another run did to one of them is no variation of training
+    robust = np.array([lowest(results.setting, replace(m, elsewhere=())).mean(axis=1) for m in members])
     return Replicas(
         name=name,
         members=tuple(m.info.name for m in members),

@@ -133,6 +133,14 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Elsewhere:
+    """A curve that another run measured of the same weights on the same images (see ``bench.balls``)."""
+
+    setting: Setting
+    curve: Curve
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class ModelResult:
     """Everything measured of one model in one setting.
 
@@ -142,6 +150,7 @@ class ModelResult:
         curves: attacks over the ε grid, which may be joined and ranked.
         samples: for the gallery.
         spatial: spatial attacks, each a curve of one row.
+        elsewhere: curves of other runs in the same balls; empty where nobody looked for them.
     """
 
     info: ModelInfo
@@ -149,6 +158,7 @@ class ModelResult:
     curves: tuple[Curve, ...]
     samples: tuple[Sample, ...]
     spatial: tuple[Curve, ...] = ()
+    elsewhere: tuple[Elsewhere, ...] = ()
 
     @property
     def attack_set(self) -> tuple[Request, ...]:
@@ -156,7 +166,7 @@ class ModelResult:
         return tuple(sorted((c.request for c in self.curves), key=repr))
 
     def worst(self) -> Bool[np.ndarray, "e n"]:
-        """(number of ε, n) bool: images that stand against every attack measured."""
+        """(number of ε, n) bool: images that stand against every attack of ``curves``."""
         return np.logical_and.reduce([curve.standing for curve in self.curves])
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
 
-from bench.attacks import Request
+from bench.balls import Part, parts
+from bench.members import worst_columns
 from bench.protocols import released_rules
 from bench.results import Clean, Curve, ModelInfo, ModelResult, Results
 from bench.stats import Share, wilson
 
-SCHEMA = 4  # 2 added CLEVER's columns, 3 those of iterates and of the audit, 4 those of corruption errors
+# 2 added CLEVER's columns, 3 those of iterates and of the audit, 4 what is stronger, the audit's level and
+# corruption errors
+SCHEMA = 4
 
 Row = dict[str, Any]
 
@@ -58,6 +61,7 @@ _VALUES: dict[str, str] = {
     "clean_right": "int",
     "robust": "int",
     "audit": "text",
+    "stronger": "text",
     "vanished": "int",
     "nonfinite": "int",
     "projected": "int",
@@ -100,27 +104,41 @@ OPTIONAL = _CLEVER | _ATTACK | _CORRUPTION  # numbers that do not apply to every
 def rows(results: Results, verdicts: Mapping[tuple[str, str], str] | None = None) -> list[Row]:
     """The rows of some results, in the order of models, attacks and ε.
 
-    After a model's attacks over the grid come, where it has several, rows ``worst``: per-image AND over all
-    of them, which ``params`` states. Spatial attacks come last, without ε, and are not part of it.
+    After a model's attacks over the grid come, where several were run in a ball, rows ``worst(…)``: per-image
+    AND over all of them, which ``params`` states. Spatial attacks come last, without ε, and are not part of it.
 
     Args:
-        results: what was measured.
-        verdicts: the audit's verdicts by (weights, data), where there are any; none is of a released protocol.
+        results: what was measured; what other runs found counts where ``bench.balls.joined`` put it.
+        verdicts: the audit's verdicts with their level by (weights, data), where there are any; none is of a
+            released protocol.
 
     Returns:
         Dictionaries with the keys ``COLUMNS``; values are str, int, finite float or bool, and ``None`` where
         a number does not apply. Accuracies are fractions in [0, 1] with Wilson's 95 % interval.
     """
+    return [row for row, _ in _with_outcomes(results, verdicts or {})]
+
+
+def outcomes(results: Results) -> dict[tuple[Any, ...], tuple[str, Bool[np.ndarray, " n"]]]:
+    """By the identity of each row of some results: its digest, and (n,) bool which images stand."""
+    return {identity(row): (row["digest"], standing) for row, standing in _with_outcomes(results, {})}
+
+
+def _with_outcomes(
+    results: Results, verdicts: Mapping[tuple[str, str], str]
+) -> list[tuple[Row, Bool[np.ndarray, " n"]]]:
     found = []
+    audited = released_rules(results.setting.protocol) is None  # an audit is of the sound protocol only
+    grid = range(len(results.setting.eps))
     for model in results.models:
-        audited = released_rules(results.setting.protocol) is None  # an audit is of the sound protocol only
-        key = model.info.weights, results.setting.data
-        verdict = (verdicts or {}).get(key, "") if audited else ""
-        grid = range(len(results.setting.eps))
-        found += [_row(results, model, curve, i, verdict) for curve in model.curves for i in grid]
-        if len(model.curves) > 1:
-            found += [_worst_row(results, model, i, verdict) for i in grid]
-        found += [_row(results, model, curve, 0, verdict) for curve in model.spatial]
+        verdict = verdicts.get((model.info.weights, results.setting.data), "") if audited else ""
+        for curve in model.curves:
+            found += [(_row(results, model, curve, i, verdict), curve.standing[i]) for i in grid]
+        for i in grid if model.curves else ():
+            if len(joined := parts(results.setting, model, i)) > 1:
+                found.append(_worst_row(results, model, i, joined, verdict))
+        for curve in model.spatial:
+            found.append((_row(results, model, curve, 0, verdict), curve.standing[0]))
     return found
 
 
@@ -143,38 +161,33 @@ def _row(results: Results, model: ModelResult, curve: Curve, i: int, verdict: st
     return _complete(row)
 
 
-def _worst_row(results: Results, model: ModelResult, i: int, verdict: str) -> Row:
-    curves, eps = model.curves, float(results.setting.eps[i])
-    digests = "".join(curve.digest[i] for curve in curves)
-    return _complete(
-        {
-            **_about(results, model, model.worst()[i], i),
-            "attack": "worst",
-            "library": _joined(sorted({curve.library for curve in curves})),
-            "norm": results.setting.norm,
-            "eps": eps,
-            "alpha_rule": "",
-            "iterate": "",
-            "params": "attacks=" + _joined(stated(curve.request) for curve in curves),
-            "audit": verdict,
-            "nonfinite": int(np.logical_or.reduce([curve.nonfinite[i] for curve in curves]).sum()),
-            "projected": int(np.logical_or.reduce([curve.projected[i] for curve in curves]).sum()),
-            "gradients": sum(int(curve.gradients[i]) for curve in curves),
-            "seconds": round(sum(float(curve.seconds[i]) for curve in curves), 3),
-            "digest": hashlib.sha256(digests.encode()).hexdigest(),
-        }
-    )
+def _worst_row(
+    results: Results, model: ModelResult, i: int, joined: Sequence[Part], verdict: str
+) -> tuple[Row, Bool[np.ndarray, " n"]]:
+    columns, joined = worst_columns(results.setting, i, joined)
+    standing = np.logical_and.reduce([part.standing for part in joined])
+    digests = "".join(part.curve.digest[part.at] for part in joined)
+    row = {
+        **_about(results, model, standing, i),
+        **columns,
+        "library": _joined(sorted({part.curve.library for part in joined})),
+        "norm": results.setting.norm,
+        "eps": float(results.setting.eps[i]),
+        "alpha_rule": "",
+        "iterate": "",
+        "audit": verdict,
+        "nonfinite": int(np.logical_or.reduce([part.curve.nonfinite[part.at] for part in joined]).sum()),
+        "projected": int(np.logical_or.reduce([part.curve.projected[part.at] for part in joined]).sum()),
+        "gradients": sum(int(part.curve.gradients[part.at]) for part in joined),
+        "seconds": round(sum(float(part.curve.seconds[part.at]) for part in joined), 3),
+        "digest": hashlib.sha256(digests.encode()).hexdigest(),
+    }
+    return _complete(row), standing
 
 
 def vanished(clean: Clean) -> int:
     """Of how many clean-right images the gradient is exactly 0."""
     return int((clean.correct & (clean.grad_norm == 0)).sum())
-
-
-def stated(request: Request) -> str:
-    """An attack with all its parameters, as ``torchattacks:pgd(restarts=1,steps=20)``."""
-    params = ",".join(f"{k}={v}" for k, v in request.params_at(None))
-    return f"{request.library}:{request.attack}({params})"
 
 
 def _about(results: Results, model: ModelResult, standing: Bool[np.ndarray, " n"], i: int) -> Row:
@@ -202,6 +215,7 @@ def _about(results: Results, model: ModelResult, standing: Bool[np.ndarray, " n"
         **_share("robust_given_clean", wilson(both, right) if right else None, "robust_given_clean"),
         "clean_right": right,
         "robust": robust,
+        "stronger": "",
         "vanished": vanished(clean),
         "mce_baseline": "",
         "versions": made_with(results.versions, model.info),

@@ -62,9 +62,8 @@ def _row(results: SpatialResults, model: SpatialResult, cell: Cell, outcome: Out
         "schema": SCHEMA,
         "symbench": results.versions.get("symbench") or version(),
     }
-    empty: Row = dict.fromkeys(
-        ("norm", "curve", "grid", "alpha_rule", "iterate", "audit", "mce_baseline"), ""
-    )
+    absent = ("norm", "curve", "grid", "alpha_rule", "iterate", "audit", "stronger", "mce_baseline")
+    empty: Row = dict.fromkeys(absent, "")
     return {column: values.get(column, empty.get(column)) for column in COLUMNS}
 
 

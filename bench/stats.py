@@ -218,6 +218,18 @@ def mcnemar(a: np.ndarray, b: np.ndarray) -> float:
     return float(stats.binomtest(only_a, only_a + only_b, 0.5).pvalue)
 
 
+def mcnemar_lower(only_high: int, only_low: int) -> float:
+    """Exact one-sided McNemar p-value that the second of two outcomes on the same images is the lower one.
+
+    Args:
+        only_high, only_low: images that only the first (only the second) has right.
+
+    Returns:
+        P(X >= only_high) for X ~ Binomial(only_high + only_low, 1/2); 1 where no image differs.
+    """
+    return float(stats.binom.sf(only_high - 1, only_high + only_low, 0.5))
+
+
 def holm(p: Sequence[float] | Float[np.ndarray, " m"]) -> Float64[np.ndarray, " m"]:
     """p-values adjusted by Holm's step-down method (Holm 1979): reject where adjusted p < level.
 

@@ -26,7 +26,7 @@ def make_clever(
     **options: object,
 ) -> CleverResults:
     """Scores of models whose attacks find a little more than CLEVER estimates, for all but a few images."""
-    asked = parse_options(**{"image_shape": (1, 16, 16), "radius": 2.0, **options})  # type: ignore[arg-type]
+    asked = parse_options(**{"image_shape": (1, 16, 16), "engine": "batched", "radius": 2.0, **options})  # type: ignore[arg-type]
     rng = np.random.default_rng(seed)
     return CleverResults(
         setting=CleverSetting(

@@ -28,8 +28,8 @@ def test_a_linear_model_gets_its_closed_form() -> None:
         ("fgsm", 0.01),
         ("pgd", 0.002),
         ("pgd", 0.01),
-        ("worst", 0.002),
-        ("worst", 0.01),
+        ("worst(fgsm,foolbox:pgd)", 0.002),
+        ("worst(fgsm,foolbox:pgd)", 0.01),
     ]
     assert rows[0]["robust_acc"] == int((radius > 0.002).sum()) / 120
 

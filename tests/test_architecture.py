@@ -28,6 +28,8 @@ bench.cell
 bench.protocols
 bench.attacks
 bench.results
+bench.balls
+bench.members
 bench.plan
 bench.judge
 bench.board bench.iterates
@@ -46,7 +48,7 @@ bench.groups
 bench.ranking bench.rows
 bench.paper
 bench.tradeoff
-bench.clever_rows bench.replicas bench.spatial_rows
+bench.clever_rows bench.replicas bench.row_verdicts bench.spatial_rows
 bench.corruption_errors
 bench.leaderboard
 bench.report

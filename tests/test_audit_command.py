@@ -16,6 +16,7 @@ from bench.audit_plan import chosen_eps
 from bench.run import Failure
 from tests.own import call, write_models
 
+BEATEN = "upper_bound(rows)"  # PGD breaks more than FGSM, which needs no audit
 Capture = pytest.CaptureFixture[str]
 QUICK = ("audit", "--n", 40, "--workers", 1, "--eps", "0.05,0.1")
 
@@ -34,7 +35,7 @@ def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_honest_model_is_believable_and_its_rows_say_so(capsys: Capture, no_page: None) -> None:
     run = ("run", "--model", "baseline_cnn_4", "--n", 40, "--workers", 1, "--eps", "0.05,0.1")
     assert call(capsys, *run).code == 0
-    assert {row["audit"] for row in leaderboard.read(Path("leaderboard.csv"))} == {""}
+    assert {row["audit"] for row in leaderboard.read(Path("leaderboard.csv"))} == {"", BEATEN}
     answer = call(capsys, *QUICK, "--model", "baseline_cnn_4", "--json")
     assert answer.code == 0
     (audit,) = json.loads(answer.out)
@@ -45,10 +46,13 @@ def test_an_honest_model_is_believable_and_its_rows_say_so(capsys: Capture, no_p
     for check in audit["checks"]:
         assert check["status"] in ("pass", "warn", "fail", "skip")
         assert {"id", "status", "value", "threshold"} <= set(check)
-    assert {row["audit"] for row in leaderboard.read(Path("leaderboard.csv"))} == {"believable"}
-    # a later run of the same weights carries the mark
-    answer = call(capsys, *run, "--attacks", "pgd", "--steps", 2, "--json")
-    assert {row["audit"] for row in json.loads(answer.out)} == {"believable"}
+    marks = {
+        row["attack"]: row["audit"] for row in leaderboard.read(Path("leaderboard.csv")) if row["eps"] == 0.1
+    }
+    assert marks == {"fgsm": BEATEN, "pgd": "believable(quick)", "worst(fgsm,pgd)": "believable(quick)"}
+    # a later run of the same weights carries the mark, where no other row is lower
+    answer = call(capsys, *run, "--attacks", "pgd", "--steps", 30, "--worst-of", "run", "--json")
+    assert {row["audit"] for row in json.loads(answer.out)} == {"believable(quick)"}
 
 
 def test_an_audit_measures_nothing_twice(capsys: Capture, no_page: None, tmp_path: Path) -> None:
@@ -67,7 +71,8 @@ def test_a_run_with_an_audit_marks_its_rows(capsys: Capture, no_page: None) -> N
         "--attacks", "fgsm,pgd", "--audit", "quick", "--json",
     )  # fmt: skip
     assert answer.code == 0
-    assert {row["audit"] for row in json.loads(answer.out)} == {"believable"}
+    marks = {row["attack"]: row["audit"] for row in json.loads(answer.out)}
+    assert marks == {"fgsm": BEATEN, "pgd": "believable(quick)", "worst(fgsm,pgd)": "believable(quick)"}
 
 
 def test_an_audit_takes_the_images_asked_for_and_a_run_gives_it_few(

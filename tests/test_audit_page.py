@@ -82,9 +82,13 @@ def test_names_in_tables_carry_their_verdicts(audited: str) -> None:
     by_name = {
         row[1][0].split()[0]: row[1][0].split(maxsplit=1)[1:] for row in tables(audited, "headline")[0][1:]
     }
-    assert by_name == {"good": [], "weak": ["≤ upper bound"], "bad": ["✗ not believable"]}
+    assert by_name == {
+        "good": ["✓ believable (quick)"],
+        "weak": ["≤ upper bound (quick)"],
+        "bad": ["✗ not believable (quick)"],
+    }
     told = words(audited)
-    assert "Models without a mark were audited and found believable." in told
+    assert "✓ believable: the quick audit in brackets found nothing that speaks against the numbers." in told
     assert "Not to be believed: bad (audit)." in told
     assert "bench audit to see" not in told
     reasons = re.findall(r'<a class="mark not-believable" href="#audit" title="([^"]*)"', audited)
@@ -110,8 +114,7 @@ def test_a_page_without_audits_says_so_and_has_no_section(three: Results, tmp_pa
 
 def test_models_that_were_not_audited_are_named_beside_those_that_were(three: Results) -> None:
     told = words(undrawn(three, made(three, {"good": {}, "bad": {"C3": flag("C3")}})))
-    assert "found believable, but for weak, not audited." in told
-    assert "Not audited: weak." in told
+    assert told.count("Not audited: weak.") == 2  # below the table and in the audit's section
 
 
 def test_texts_of_audits_are_escaped(tmp_path: Path) -> None:
@@ -151,7 +154,7 @@ def test_audits_of_one_setting_share_a_block_and_others_have_their_own(
 def test_the_newest_verdict_on_weights_counts(three: Results) -> None:
     newest, older = made(three, {"bad": {}}, "full"), made(three, {"bad": {"C3": flag("C3")}})
     (mark,) = marks([newest, older]).values()
-    assert (mark.verdict, mark.text) == ("believable", "✓ believable")
+    assert (mark.verdict, mark.text) == ("believable", "✓ believable (full)")
 
 
 @pytest.mark.parametrize("mode", ["quick", "full"])
@@ -184,11 +187,12 @@ def test_verdicts_have_signs_besides_colours() -> None:
 def test_the_terminal_marks_names_and_adds_a_spatial_table(
     three: Results, audits: AuditResults, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    verdicts = {key: mark.verdict for key, mark in marks([audits]).items()}
+    verdicts = {key: f"{mark.verdict}({mark.level})" for key, mark in marks([audits]).items()}
     ranked_table(with_spatial(three, "spatial_grid"), verdicts)
     shown = capsys.readouterr().out
-    assert "bad ✗ not believable" in shown
-    assert "weak ≤" in shown
+    assert "bad ✗ not believable (quick)" in shown
+    assert "weak ≤ (quick)" in shown
+    assert "good ✓ (quick)" in shown
     assert "rotations and translations" in shown
     ranked_table(three, {})
     assert "Not audited: see bench audit." in " ".join(capsys.readouterr().out.split())

@@ -18,6 +18,7 @@ from bench import leaderboard
 from bench.attacks import ATTACKS, parse_requests
 from bench.cli import main
 from bench.errors import UsageError
+from bench.members import is_worst
 from bench.paired import independent_difference
 from bench.regression import grouped, request_of
 from bench.rows import rows
@@ -263,7 +264,7 @@ def test_cumulative_rows_go_back_to_whole_curves() -> None:
             row
             for grid in grids
             for row in rows(make_results(models=("net",), n=20, samples=0, eps=grid, **options))
-            if row["attack"] != "worst"
+            if not is_worst(row["attack"])
         ]
 
     def plan(found: list[dict[str, Any]]) -> list[tuple]:

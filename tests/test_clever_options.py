@@ -19,10 +19,12 @@ SHAPE = (3, 32, 32)
 
 def test_defaults() -> None:
     options = parse_options(image_shape=SHAPE)
-    assert (options.engine, options.norm, options.radius) == ("batched", "l2", RADII["photographs"]["l2"])
-    assert (options.batches, options.samples, options.pool_factor) == (50, 100, 10)
+    assert (options.engine, options.norm, options.radius) == ("evt", "l2", RADII["photographs"]["l2"])
+    assert (options.batches, options.samples, options.pool_factor) == (50, 20, 10)
     assert options.targets is None
-    assert options.gradients == 1000
+    pool = parse_options(image_shape=SHAPE, engine="batched")
+    assert (pool.batches, pool.samples, pool.pool_factor) == (50, 100, 10)
+    assert options.gradients == pool.gradients == 1000  # the default engine takes no more than a pool
 
 
 def test_preset_and_changes_to_it() -> None:

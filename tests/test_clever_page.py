@@ -144,7 +144,7 @@ def test_redrawing_gives_the_same_bytes(results: CleverResults, directory: Path,
 
 
 def test_other_settings_are_compact_tables(html: str):
-    assert "<summary>evt: L2, radius 2, first 40 images, 50 × 100, against all other classes, seed 0" in html
+    assert "<summary>evt: L2, radius 2, first 40 images, 50 × 20, against all other classes, seed 0" in html
     assert len(tables(html, "scores")) == 2
     assert len(tables(html, "scores")[1]) == 4
 

@@ -18,6 +18,7 @@ import torch
 import zoo
 from bench import leaderboard
 from bench.cli import main
+from bench.members import is_worst
 from tests.own import call, write_images, write_models
 
 RUN = ("run", "--n", 40, "--model", "baseline_cnn_4", "--attacks", "fgsm,pgd", "--workers", 1)
@@ -66,7 +67,7 @@ def cells(folder: Path) -> set[str]:
 def test_a_run_leaves_a_leaderboard_a_page_and_figures(done: Path) -> None:
     rows = rows_of(done / "leaderboard.csv")
     assert [(row["attack"], row["eps"]) for row in rows] == [
-        (attack, eps) for attack in ("fgsm", "pgd", "worst") for eps in (0.02, 0.05, 0.1, 0.15)
+        (attack, eps) for attack in ("fgsm", "pgd", "worst(fgsm,pgd)") for eps in (0.02, 0.05, 0.1, 0.15)
     ]
     assert {row["n"] for row in rows} == {40}
     assert (done / "reports" / "digits.html").read_text().lower().startswith("<!doctype html>")
@@ -121,7 +122,7 @@ def test_report_draws_the_same_page_from_the_store(
 
 
 def _attacks(row: dict[str, Any]) -> tuple[str, ...]:
-    return ("fgsm", "pgd") if row["attack"] == "worst" else (row["attack"],)
+    return ("fgsm", "pgd") if is_worst(row["attack"]) else (row["attack"],)
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
@@ -246,7 +247,10 @@ def test_libraries_run_side_by_side(capsys: Capture, no_page: None) -> None:
         "foolbox",
     )
     assert ours["robust"] == theirs["robust"]
-    assert (worst["attack"], worst["library"]) == ("worst", f"{theirs['library']};{ours['library']}")
+    assert (worst["attack"], worst["library"]) == (
+        "worst(foolbox:pgd,pgd)",
+        f"{theirs['library']};{ours['library']}",
+    )
     answer = call(capsys, *ONE_EPS, "--n", 64, "--attacks", "fgsm", "--library", "foolbox", "--json")
     assert json.loads(answer.out)[0]["library"].startswith("foolbox==")
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from bench.attacks import parse_requests
 from bench.export import image_table, kept_images
 from bench.history import Chapter
+from bench.members import is_worst
 from bench.rows import rows
 from tests.test_run import World
 from tests.toys import Linear
@@ -56,7 +57,7 @@ def test_standing_adds_up_to_every_row_of_an_attack(world: World) -> None:
     for curve, eps in GRIDS:
         world.setting = replace(world.setting, curve=curve, eps=eps)
         for row in rows(world.results(*REQUESTS)[0]):
-            if row["attack"] != "worst":
+            if not is_worst(row["attack"]):
                 eps_or_none = -1.0 if row["eps"] is None else row["eps"]
                 told[tuple({**row, "eps": eps_or_none}[name] for name in identity)] = row["robust"]
     assert counted == told

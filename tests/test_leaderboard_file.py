@@ -11,6 +11,7 @@ import pytest
 import bench.leaderboard as leaderboard
 from bench.errors import UsageError
 from bench.leaderboard import COLUMNS, check_writable, merge, read, rows
+from bench.members import is_worst
 from tests.factory import make_results, visible
 
 ROOT = Path(__file__).parent.parent
@@ -127,7 +128,7 @@ def test_an_older_file_is_read_and_carried_over(board: Path, monkeypatch: pytest
 def test_rows_of_schema_2_are_replaced_by_the_same_measurement(tmp_path: Path) -> None:
     """Before there was a choice of iterate the last one counted."""
     path, new = tmp_path / "l.csv", rows(make_results(models=("a",), n=50, eps=(0.1,)))
-    fgsm_and_pgd = [row for row in new if row["attack"] != "worst"]
+    fgsm_and_pgd = [row for row in new if not is_worst(row["attack"])]
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(leaderboard.OLDER[2])
@@ -195,11 +196,15 @@ def test_marking_takes_nothing_back(board: Path, monkeypatch: pytest.MonkeyPatch
         return lock(*args, **options)
 
     monkeypatch.setattr(leaderboard, "FileLock", late)
-    leaderboard.mark(board, {(old[3]["weights"], old[3]["data"]): "upper_bound"})
+    leaderboard.mark(board, {(old[3]["weights"], old[3]["data"]): "upper_bound(full)"})
     new = read(board)
-    assert (new[3]["robust"], new[3]["audit"]) == (7, "upper_bound")
-    assert {row["audit"] for row in new if row["weights"] != old[3]["weights"]} == {""}
-    assert [{**row, "audit": "", "robust": 0} for row in new] == [{**row, "robust": 0} for row in old]
+    assert (new[3]["robust"], new[3]["audit"]) == (7, "upper_bound(full)")
+    others = [
+        (row, before) for row, before in zip(new, old, strict=True) if row["weights"] != old[3]["weights"]
+    ]
+    assert all(row == before for row, before in others)
+    unmarked = {"audit": "", "stronger": "", "robust": 0}
+    assert [{**row, **unmarked} for row in new] == [{**row, **unmarked} for row in old]
 
 
 def test_marking_makes_no_leaderboard(tmp_path: Path) -> None:

@@ -105,7 +105,9 @@ def test_verdicts_stand_beside_sound_numbers_only(capsys: Capture, label: str, m
     results = under(label)
     keys = [(model.info.weights, results.setting.data) for model in results.models]
     verdict = "not_believable"
-    table = headline(results, ranking.standings(results), {key: Mark(verdict, "why") for key in keys})
+    table = headline(
+        results, ranking.standings(results), {key: Mark(verdict, "quick", "why") for key in keys}
+    )
     assert bool(table.marks) is marked
     assert table.released is not marked
     ranked_table(results, dict.fromkeys(keys, verdict))

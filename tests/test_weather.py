@@ -116,7 +116,7 @@ def test_water_covers_its_share_and_adds_pale_turquoise(severity: int) -> None:
 
 @pytest.mark.parametrize("severity", [4, 5])
 def test_mud_hides_what_is_behind(severity: int) -> None:
-    mean, sigma, smooth, least, blur, mud = SPATTER[severity - 1]
+    mean, sigma, smooth, least, _, mud = SPATTER[severity - 1]
     assert mud
     muddy = many("spatter", severity, np.ones((3, 32, 32)), 60)
     touched = (muddy < 1).all(axis=1)

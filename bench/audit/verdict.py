@@ -12,6 +12,21 @@ from bench.audit.findings import Finding
 BELIEVABLE, UPPER_BOUND, NOT_BELIEVABLE = "believable", "upper_bound", "not_believable"
 
 
+def marked(verdict: str, level: str) -> str:
+    """A verdict with what it rests on, as ``believable(quick)``."""
+    return f"{verdict}({level})"
+
+
+def verdict_of(mark: str) -> str:
+    """The verdict of such a mark; empty where there is none."""
+    return mark.partition("(")[0]
+
+
+def level_of(mark: str) -> str:
+    """What a mark rests on: ``quick``, ``full``, ``rows``, or ``unknown`` where none is stated."""
+    return mark.partition("(")[2].removesuffix(")") or "unknown"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
     """All that was found about the evaluation of one model.
@@ -38,6 +53,11 @@ class Audit:
         if "fatal" in flagged:
             return NOT_BELIEVABLE
         return UPPER_BOUND if "strength" in flagged else BELIEVABLE
+
+    @property
+    def mark(self) -> str:
+        """The verdict with the level of the audit, as ``believable(quick)``."""
+        return marked(self.verdict, self.mode)
 
 
 def to_json(audit: Audit) -> dict[str, Any]:

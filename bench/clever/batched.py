@@ -1,4 +1,4 @@
-"""The default engine: ART's sampler and fit, with one pool for all targets and one forward pass a point."""
+"""ART's sampler and fit, with one pool for all targets and one forward pass a point."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reference procedure of Weng et al. 2018 (Algorithm 1): fresh samples for every maximum.
+"""The default engine, the procedure of Weng et al. 2018 (Algorithm 1): fresh samples for every maximum.
 
 As in ART, points are uniform in the ball; the authors' released code shrinks each by a further random factor.
 """

@@ -22,8 +22,9 @@ from bench.commands.screen import say
 from bench.errors import UsageError
 from bench.evaluation import Evaluation, check_device, open_models, run_evaluation
 from bench.paired import Difference
-from bench.regression import Checked, changed_since, check, grouped, reference_rows
+from bench.regression import Checked, changed_since, check, grouped, one_generation, reference_rows
 from bench.report.format import eps_texts, params_text
+from bench.results import ModelInfo
 from bench.rows import Row
 from bench.store import DirectoryStore
 
@@ -60,9 +61,14 @@ def _checked(options: Namespace, table: Sequence[Row]) -> tuple[list[Checked], l
     with rows_only():
         data = ask.data.load(download=ask.download)
         models, bench = open_models(ask, data, len(data))
-    reference = {info: reference_rows(table, info.name, data) for _, info in models}
-    plans = {info: grouped(rows, data, ask.device) for info, rows in reference.items()}
     store = DirectoryStore(Path(options.store))
+    reference: dict[ModelInfo, list[Row]] = {}
+    notes = []
+    for _, info in models:
+        found = reference_rows(table, info.name, data)
+        reference[info], said = one_generation(found, store, options.generation)
+        notes += [said] if said else []
+    plans = {info: grouped(rows, data, ask.device) for info, rows in reference.items()}
     checked: list[Checked] = []
     failures: list[str] = []
     with running(bench, ask.device, options.workers or os.cpu_count() or 1) as (executor, progress):
@@ -83,7 +89,7 @@ def _checked(options: Namespace, table: Sequence[Row]) -> tuple[list[Checked], l
                 failures += map(str, outcome.failures)
                 measured.append((group, outcome.results))
             checked += check(measured, info, store, options.tolerance)
-    notes = changed_since([row for rows in reference.values() for row in rows], ask.device)
+    notes += changed_since([row for rows in reference.values() for row in rows], ask.device)
     return checked, failures, notes
 
 

@@ -1,11 +1,12 @@
-"""``bench report``: draws the pages again from what the store holds."""
+"""``bench report``: draws the pages again from what the store holds, and marks the leaderboard's rows."""
 
 from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
 
-from bench.audit_collect import audit_history
+from bench import leaderboard
+from bench.audit_collect import audit_history, verdicts
 from bench.clever_collect import clever_history
 from bench.commands import clever, mip, reproduce, spatial, tradeoff
 from bench.commands.options import check_directory
@@ -21,12 +22,13 @@ from bench.tradeoff_collect import tradeoffs
 
 
 def execute(options: Namespace) -> int:
-    """Writes a page for every data set of the store, or for the one named."""
+    """Writes a page for every data set of the store, or for the one named; marks the leaderboard if it is there."""
     path, pages = Path(options.store), Path(options.reports)
     if not path.is_dir():
         raise UsageError(f"there is no store at {path}; measure something first, e.g. bench run --zoo all")
     check_directory(pages)
     store = DirectoryStore(path)
+    leaderboard.mark(Path(options.leaderboard), verdicts(audit_history(store)))
     known = dict.fromkeys(
         [chapter.setting.dataset for chapter in chapters(store)]
         + [results.setting.dataset for results in clever_history(store)]

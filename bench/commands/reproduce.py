@@ -21,7 +21,7 @@ from bench.paper.sections import DATASETS, needed, remedy
 from bench.reproduction import SIZES, Plan, Sizes, plan
 from bench.reproduction_collect import collect_reproduction, reproductions
 from bench.reproduction_run import measured, seconds_at_most
-from bench.rows import rows
+from bench.rows import outcomes, rows
 from bench.run import Failure, backend
 from bench.store import DirectoryStore, Store
 
@@ -81,7 +81,8 @@ def _measured(
     with running(planned.bench, options.device, workers) as (executor, progress):
         for stage in measured(planned, store, executor, progress):
             failures += stage.failures
-            leaderboard.merge(table, [row for results in stage.results for row in rows(results, marks)])
+            known = {key: value for results in stage.results for key, value in outcomes(results).items()}
+            leaderboard.merge(table, [row for each in stage.results for row in rows(each, marks)], known)
             drawn = None if whole else _drawn(planned, store, pages, failures)
     return *(drawn or _drawn(planned, store, pages, failures)), failures
 

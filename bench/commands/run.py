@@ -8,9 +8,9 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
-from bench import leaderboard
 from bench.attacks import Request, parse_requests
 from bench.audit.findings import limit_of
 from bench.audit_collect import AuditResults, audit_history, verdicts
@@ -18,17 +18,19 @@ from bench.audit_evaluation import DEFAULT_N, audit_of
 from bench.cell import Scalar
 from bench.commands.audit import audited
 from bench.commands.audit_screen import audit_table
+from bench.commands.marking import write_rows
 from bench.commands.options import check_numbers, model_ask, names, writable_places
 from bench.commands.running import exit_code, rows_only, running, show_plan
 from bench.commands.screen import ranked_table, say
 from bench.commands.writing import write_page
-from bench.corruption_errors import errors_of, with_errors
+from bench.corruption_errors import errors_of
 from bench.corruption_run import lanes_besides, run_besides
 from bench.errors import UsageError
 from bench.estimate import seconds_left
 from bench.evaluation import Ask, Evaluation, Outcome, prepare_each, run_each
 from bench.protocols import OWN_SCRIPT, released_rules
-from bench.rows import rows, vanished
+from bench.results import Results
+from bench.rows import vanished
 from bench.run import Failure
 from bench.store import DirectoryStore, Store
 
@@ -57,17 +59,18 @@ def execute(options: Namespace) -> int:
         failures += faults
     history = audit_history(store)
     marks = verdicts(history)
-    fresh = [row for outcome in found for results in outcome.results for row in rows(results, marks)]
+    results = [each for outcome in found for each in outcome.results]
     dataset = evaluations[0].setting.dataset
     errors = errors_of(store, dataset)
-    fresh = [with_errors(row, errors) for row in fresh]
-    leaderboard.merge(table, fresh)
-    leaderboard.mark(table, marks, errors)
+    shown, fresh = write_rows(table, store, results, marks, options.worst_of, errors)
     page = write_page(store, dataset, pages, [str(failure) for failure in failures], history)
     if options.json:
         print(json.dumps(fresh, allow_nan=False))
     else:
-        _print(found[: len(evaluations)], marks, audits)
+        of_outcome = iter(shown)
+        _print(
+            [list(islice(of_outcome, len(each.results))) for each in found[: len(evaluations)]], marks, audits
+        )
     if audits is None:  # else check C3 has said so
         _say_vanished(found[: len(evaluations)])
     say(f"leaderboard: {table} ({len(fresh)} rows)" + (f", page: {page}" if page else ""))
@@ -100,11 +103,11 @@ def _by_seed(evaluations: Sequence[Evaluation], seeds: int | None) -> list[list[
 
 
 def _print(
-    outcomes: Sequence[Outcome], marks: Mapping[tuple[str, str], str], audits: AuditResults | None
+    found: Sequence[Sequence[Results]], marks: Mapping[tuple[str, str], str], audits: AuditResults | None
 ) -> None:
-    for outcome in outcomes:
-        if any(results.models for results in outcome.results):
-            ranked_table(outcome.results[0], marks)
+    for each in found:
+        if any(results.models for results in each):
+            ranked_table(each[0], marks)
     if audits is not None:
         audit_table(audits)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,6 +18,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from bench.audit.verdict import BELIEVABLE, NOT_BELIEVABLE, UPPER_BOUND, level_of, verdict_of
 from bench.clever.results import CleverResults
 from bench.clever_rows import clever_rows
 from bench.protocols import released_rules
@@ -25,6 +26,7 @@ from bench.ranking import Standing, standings
 from bench.report.format import attack_names, eps_texts
 from bench.report.spatial import SpatialTable, spatial_table
 from bench.results import Results, Setting
+from bench.row_verdicts import ROWS, kept
 from bench.stats import Share
 from bench.theory import TheoryResults
 
@@ -60,7 +62,7 @@ def ranked_table(results: Results, verdicts: Mapping[tuple[str, str], str] | Non
 
     Args:
         results: what was measured.
-        verdicts: the audit's verdicts by (weights, data), for marks beside the names.
+        verdicts: the audit's verdicts with their level by (weights, data), for marks beside the names.
     """
     lines, setting = standings(results), results.setting
     if released_rules(setting.protocol) is not None:
@@ -69,9 +71,10 @@ def ranked_table(results: Results, verdicts: Mapping[tuple[str, str], str] | Non
         table = Table(
             title=f"{escape(setting.dataset)}: accuracy in % under {escape(_ranked_under(results))} "
             f"({setting.norm}, {setting.curve}), n = {setting.n}",
-            caption="95 % intervals in brackets; rank = 1 + number of models significantly better."
+            caption="95 % intervals in brackets; ranks from 1 + number of models significantly better to number of "
+            "models less those significantly worse: ranges that do not meet differ significantly."
             + _about_numbers(setting)
-            + _about_marks(results, verdicts),
+            + _about_marks(lines, setting, verdicts),
         )
         table.add_column("rank", justify="right")
         table.add_column("model", overflow="fold")
@@ -80,8 +83,8 @@ def ranked_table(results: Results, verdicts: Mapping[tuple[str, str], str] | Non
         for line in lines:
             shares = (line.clean, *line.worst, line.mean_worst) if line.result.curves else (line.clean,)
             table.add_row(
-                "–" if line.rank is None else str(line.rank),
-                _marked(line, results, verdicts or {}),
+                line.ranks,
+                _marked(line, setting, verdicts),
                 *map(percent, shares),
             )
         width = None if sys.stdout.isatty() else 60 + 18 * (2 + len(setting.eps))
@@ -97,12 +100,20 @@ def _ranked_under(results: Results) -> str:
     return ", ".join(names[curve.request] for curve in ranked.result.curves)
 
 
-def _marked(line: Standing, results: Results, verdicts: Mapping[tuple[str, str], str]) -> str:
-    """A model's name with its verdict, unless that is that nothing was found."""
-    verdict = verdicts.get((line.result.info.weights, results.setting.data))
-    if verdict == "not_believable":
-        return f"{escape(line.name)} [red]✗ not believable[/]"
-    return escape(line.name) + (" [yellow]≤[/]" if verdict == "upper_bound" else "")
+def _mark(line: Standing, setting: Setting, verdicts: Mapping[tuple[str, str], str] | None) -> str:
+    """The audit's mark, or that another run got further; empty where there is none."""
+    if verdicts is None:
+        return ""
+    mark = verdicts.get((line.result.info.weights, setting.data), "")
+    return kept(mark, ROWS) if line.beaten else mark
+
+
+def _marked(line: Standing, setting: Setting, verdicts: Mapping[tuple[str, str], str] | None) -> str:
+    """A model's name with its verdict and what that rests on."""
+    mark = _mark(line, setting, verdicts)
+    signs = {NOT_BELIEVABLE: "[red]✗ not believable", UPPER_BOUND: "[yellow]≤", BELIEVABLE: "[green]✓"}
+    sign = signs.get(verdict_of(mark))
+    return f"{escape(line.name)} {sign} ({level_of(mark)})[/]" if sign else escape(line.name)
 
 
 def _about_numbers(setting: Setting) -> str:
@@ -111,18 +122,23 @@ def _about_numbers(setting: Setting) -> str:
     return " Attacks give upper bounds on robust accuracy."
 
 
-def _about_marks(results: Results, verdicts: Mapping[tuple[str, str], str] | None) -> str:
+def _about_marks(
+    lines: Sequence[Standing], setting: Setting, verdicts: Mapping[tuple[str, str], str] | None
+) -> str:
     """What the marks in the table mean; nothing where no verdicts are asked for."""
     if verdicts is None:
         return ""
-    found = {verdicts.get((model.info.weights, results.setting.data)) for model in results.models}
-    if found == {None}:
+    found = {_mark(line, setting, verdicts) for line in lines}
+    if found == {""}:
         return " Not audited: see bench audit."
-    signs = {
-        "not_believable": " ✗: an audit found that these numbers say nothing about robustness.",
-        "upper_bound": " ≤: an audit found that a stronger attack gets further.",
-    }
-    return "".join(text for verdict, text in signs.items() if verdict in found)
+    audits = {verdict_of(mark) for mark in found - {ROWS}}
+    texts = (
+        (NOT_BELIEVABLE in audits, " ✗: an audit found that these numbers say nothing about robustness."),
+        (UPPER_BOUND in audits, " ≤: an audit found that a stronger attack gets further."),
+        (ROWS in found, " ≤ (rows): an attack of another run got significantly further and counts here."),
+        (BELIEVABLE in audits, " ✓: the audit in brackets found nothing that speaks against the numbers."),
+    )
+    return "".join(text for holds, text in texts if holds)
 
 
 def _print_spatial(setting: Setting, spatial: SpatialTable) -> None:

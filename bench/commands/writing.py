@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from bench.audit_collect import AuditResults
+from bench.balls import joined
 from bench.corruption_errors import chapter_errors
 from bench.history import Chapter, chapters, page_results
 from bench.results import Results
@@ -73,6 +74,8 @@ def write_page(
     if not main.models and not main.failed:
         return None
     note = _group_page(store, newest, main, directory) if newest.groups else ""
+    pool = [main, *others]
+    main, *others = (joined(results, pool) for results in pool)
     others = [results for results in others if results.models]
     audits = [audit for audit in audits if audit.setting.base.dataset == dataset]
     return report.write(main, others, directory, data_note=note, audits=audits)

@@ -13,7 +13,7 @@ from matplotlib.path import Path
 
 from bench.report.audit_section import KINDS, AuditBlock
 from bench.report.figures import as_files, inline, look
-from bench.report.format import figure_label
+from bench.report.format import VERDICTS, figure_label
 from bench.report.style import CARD, LINE, MUTED, RIGHT, WARN, WRONG
 
 if TYPE_CHECKING:
@@ -85,7 +85,9 @@ def _grid(block: AuditBlock, title: str = "") -> Figure:
         for finding in model.audit.findings:
             places[finding.status].append((columns[finding.id], y))
         verdict = model.mark.verdict
-        axes.text(width + 0.1, y, model.mark.text, va="center", fontsize=9, color=_VERDICT_INK[verdict])
+        axes.text(
+            width + 0.1, y, " ".join(VERDICTS[verdict]), va="center", fontsize=9, color=_VERDICT_INK[verdict]
+        )
     _legend(axes, places, height - 0.12)
     for status, centres in places.items():
         _cells(axes, OUTCOMES[status], centres)

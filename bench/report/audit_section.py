@@ -23,15 +23,16 @@ Marks = Mapping[tuple[str, str], "Mark"]
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What stands beside a model's name: its verdict and the checks that led to it, in words."""
+    """What stands beside a model's name: its verdict, what it rests on (``quick``, ``full``, ``rows``), and why."""
 
     verdict: str
+    level: str
     reason: str
 
     @property
     def text(self) -> str:
-        """As ``✗ not believable``."""
-        return " ".join(VERDICTS[self.verdict])
+        """As ``✗ not believable (quick)``."""
+        return f"{' '.join(VERDICTS[self.verdict])} ({self.level})"
 
     @property
     def css(self) -> str:
@@ -171,7 +172,7 @@ def _mark(audit: Audit) -> Mark:
     }
     what, ids = reasons[audit.verdict]
     reason = f"{audit.mode} audit: {what}"
-    return Mark(audit.verdict, f"{reason}; not so: {', '.join(ids)}" if ids else reason)
+    return Mark(audit.verdict, audit.mode, f"{reason}; not so: {', '.join(ids)}" if ids else reason)
 
 
 def _strength(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from bench.attacks import Request
     from bench.ranking import Standing
-    from bench.results import ModelResult, Results
+    from bench.results import Results
 
 _LONGEST_TITLE = 40  # the last ten characters fit in small type
 _TICK_CHARACTER, _TICK_GAP = 0.025, 0.03  # shares of an axis
@@ -57,7 +57,7 @@ def panels(results: Results, lines: Sequence[Standing], request: Request | None,
     grid = results.setting.eps
     eps = grid if grid[0] == 0 else (0.0, *grid)
     measured = [
-        Line(line.name, _shares(line.result, request, grid))
+        Line(line.name, _shares(line, request, grid))
         for line in lines
         if (line.rank is not None if request is None else request in line.result.attack_set)
     ]
@@ -70,10 +70,11 @@ def panels(results: Results, lines: Sequence[Standing], request: Request | None,
     ]
 
 
-def _shares(model: ModelResult, request: Request | None, grid: Sequence[float]) -> tuple[Share, ...]:
-    standing = {curve.request: curve.standing for curve in model.curves}
-    rows = model.worst() if request is None else standing[request]
-    attacked = tuple(wilson(int(row.sum()), len(row)) for row in rows)
+def _shares(line: Standing, request: Request | None, grid: Sequence[float]) -> tuple[Share, ...]:
+    model, attacked = line.result, line.worst
+    if request is not None:
+        standing = {curve.request: curve.standing for curve in model.curves}
+        attacked = tuple(wilson(int(row.sum()), len(row)) for row in standing[request])
     if grid[0] == 0:
         return attacked
     return (wilson(int(model.clean.correct.sum()), len(model.clean.correct)), *attacked)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from bench.ranking import worst_case
+from bench.balls import lowest
 from bench.report.format import params_text
 from bench.report.images import amplification, data_uri, perturbation
 from bench.stats import Share, wilson
@@ -201,7 +201,7 @@ def class_rows(results: Results, lines: Sequence[Standing], at: int) -> list[Cla
         ClassRow(
             line.name,
             _by_class(line.result.clean.label, line.result.clean.correct, classes),
-            _by_class(line.result.clean.label, worst_case(results, line.result)[at], classes),
+            _by_class(line.result.clean.label, lowest(results.setting, line.result)[at], classes),
         )
         for line in lines
     ]

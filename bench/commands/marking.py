@@ -1,0 +1,48 @@
+"""Rows into a leaderboard, with the worst case over all that a store holds of a ball, and verdicts beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bench import leaderboard
+from bench.balls import joined
+from bench.corruption_errors import CorruptionErrors, Key, with_errors
+from bench.history import runs_beside
+from bench.results import Results
+from bench.rows import Row, outcomes, rows
+from bench.store import Store
+
+WORST_OF = ("store", "run")
+
+
+def write_rows(
+    table: Path,
+    store: Store,
+    found: Sequence[Results],
+    marks: Mapping[tuple[str, str], str],
+    worst_of: str = WORST_OF[0],
+    errors: Mapping[Key, CorruptionErrors] | None = None,
+) -> tuple[list[Results], list[Row]]:
+    """Puts the rows of a run into a leaderboard and marks all rows of it.
+
+    Args:
+        table: the leaderboard.
+        store: where other runs lie.
+        found: what was measured.
+        marks: the audits' verdicts by (weights, data).
+        worst_of: ``store``: worst cases take the attacks of all runs in the store; ``run``: of this run alone.
+        errors: corruption errors, for all rows of the file.
+
+    Returns:
+        The results, worst cases as asked, and the rows as they stand in the file.
+
+    Raises:
+        UsageError: as ``bench.leaderboard.merge``.
+    """
+    pool = [*found, *runs_beside(store, found)]
+    shown = [joined(results, pool) for results in found] if worst_of == "store" else list(found)
+    known = {key: value for results in (*pool, *shown) for key, value in outcomes(results).items()}
+    leaderboard.mark(table, marks, known, errors)
+    fresh = [with_errors(row, errors or {}) for results in shown for row in rows(results, marks)]
+    return shown, leaderboard.merge(table, fresh, known)
