@@ -140,8 +140,9 @@ def _member(entry: str, own: Mapping[str, str]) -> Member:
 
 
 def _label(entry: str) -> str:
+    """The attack's name, with its library where that is neither the default nor a released script's own."""
     library, name = _library(entry), _name(entry)
-    return name if library == next(iter(libraries_of(name)), library) else f"{library}:{name}"
+    return f"{library}:{name}" if library in libraries_of(name)[1:] else name
 
 
 def _library(entry: str) -> str:
