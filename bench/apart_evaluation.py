@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 from bench.apart_collect import Collect
 from bench.cell import Cell
-from bench.evaluation import Ask, check_device, checked_n, open_models
+from bench.evaluation import Ask, check_device, open_models
 from bench.executors import Bench, Executor, one_thread
+from bench.images import checked_n
 from bench.judge import look
 from bench.plan import Lane
 from bench.results import ModelInfo

@@ -16,6 +16,7 @@ from bench.evaluation import Ask, Evaluation, make_setting, run_evaluation
 from bench.executors import Bench, InProcess, one_thread
 from bench.gradient_free import check_gradients
 from bench.measure import seeded
+from bench.naming import check_name
 from bench.own_code import code_digest
 from bench.own_models import check_module, state_digest
 from bench.plan import SHARD
@@ -71,6 +72,7 @@ def evaluate(
     check_module(model)
     data = array_data(dataset, x, y)
     source = DataSource(spec="python", name=dataset)
+    check_name(name, "give another name=")
     requests = parse_requests(_texts(attacks), library=library, norm=norm, params=_known(params))
     ask = Ask(
         models=(),

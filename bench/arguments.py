@@ -37,6 +37,10 @@ def model_options(sub: argparse.ArgumentParser) -> None:
         "--model", action="append", metavar="NAMES|FILE.py:FACTORY",
         help="models of the zoo or installed ones, with commas between, or one's own; may be repeated",
     )  # fmt: skip
+    group.add_argument(
+        "--as", dest="names", action="append", metavar="NAME",
+        help="name in rows and pages of a model from a file; may be repeated, one for each in order",
+    )  # fmt: skip
     group.add_argument("--weights", metavar="FILE", help=".safetensors or .pt file for one's own model")
     group.add_argument(
         "--weights-from", metavar="NAME|DIR", help="take the zoo's weights trained on another data set"

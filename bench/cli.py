@@ -6,7 +6,6 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from bench.arguments import (
     clever_options,
@@ -17,9 +16,10 @@ from bench.arguments import (
     spatial_options,
     tradeoff_options,
 )
+from bench.parsing import EXIT_USAGE, Parser, shortened
 from zoo.errors import UserError
 
-EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+EXIT_OK, EXIT_FAILED = 0, 1
 
 DESCRIPTION = """\
 Measures the adversarial robustness of image classifiers: one protocol for all models, every perturbation
@@ -44,16 +44,9 @@ COMMANDS = {
 }
 
 
-class _Parser(argparse.ArgumentParser):
-    """Refuses in one line, like every other refusal here."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(EXIT_USAGE, f"bench: error: {message}; see {self.prog} --help\n")
-
-
 def parser() -> argparse.ArgumentParser:
     """All commands with their options; builds nothing heavy."""
-    top = _Parser(prog="bench", description=DESCRIPTION)
+    top = Parser(prog="bench", description=DESCRIPTION)
     top.add_argument("--version", action="store_true", help="print the version and stop")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     for name, summary in COMMANDS.items():
@@ -88,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return EXIT_OK
     except UserError as fault:
-        print(f"bench: error: {' '.join(str(fault).split())}", file=sys.stderr)
+        print(f"bench: error: {shortened(' '.join(str(fault).split()))}", file=sys.stderr)
         return EXIT_USAGE
 
 

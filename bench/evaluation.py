@@ -12,11 +12,13 @@ from torch import Tensor, nn
 from bench.attacks import RELEASED_REQUESTS, Request
 from bench.collect import collect
 from bench.corruption_errors import check_baseline
+from bench.eps import parse_eps
 from bench.errors import UsageError
 from bench.executors import Bench, Executor, one_thread
 from bench.gradient_free import check_gradients
-from bench.images import base_of, groups_of
-from bench.plan import SHARD, Lane, lanes, parse_eps
+from bench.images import base_of, checked_n, groups_of
+from bench.naming import named
+from bench.plan import SHARD, Lane, lanes
 from bench.protocols import OWN_SCRIPT, SOUND, Released, find_protocol, own_script
 from bench.released import check_asked, check_network
 from bench.results import ModelInfo, Results, Setting
@@ -43,6 +45,7 @@ class Ask:
         models: names of the zoo, ``file.py:factory`` or entry points.
         requests: attacks with their parameters; none under a released protocol, which brings its own.
         data: where the images come from.
+        names: names in rows of the models from files, in their order; none for those of the files.
         weights: weights file of one's own model.
         weights_from: data set or directory the zoo's weights come from, if not the data set's own.
         eps: the grid as given; ``None`` for the data set's default, ``("paper",)`` for the paper's.
@@ -60,6 +63,7 @@ class Ask:
     models: tuple[str, ...]
     requests: tuple[Request, ...]
     data: DataSource
+    names: tuple[str, ...] = ()
     weights: str | None = None
     weights_from: str | None = None
     eps: tuple[str | float, ...] | None = None
@@ -197,7 +201,7 @@ def open_models(ask: Ask, data: Images, n: int) -> tuple[tuple[tuple[ModelSource
         find_source(name, dataset=base, weights=ask.weights, weights_from=ask.weights_from)
         for name in ask.models
     )
-    sources = list(dict.fromkeys(asked))  # baseline_cnn@0 is baseline_cnn
+    sources = named(list(dict.fromkeys(asked)), ask.names)  # baseline_cnn@0 is baseline_cnn
     _check_weights(ask.weights, sources)
     found = tuple((source, describe(source, digest)) for source in sources)
     bench = Bench()
@@ -257,19 +261,6 @@ def make_setting(ask: Ask, data: Images) -> Setting:
         protocol=protocol.label,
         backend=backend(ask.device),
     )
-
-
-def checked_n(n: int | None, data: Images, default: int) -> int:
-    """The number of images; where none was given at most ``default``, but whole groups of corrupted ones.
-
-    Raises:
-        UsageError: there are not so many.
-    """
-    if n is not None and not 1 <= n <= len(data):
-        raise UsageError(f"--n is {n}, but {data.name} has 1 to {len(data)} test images")
-    groups = groups_of(data)
-    block = groups.block if groups else 1
-    return n or max(block, min(default, len(data)) // block * block)
 
 
 def run_evaluation(

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import sys
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -224,9 +226,18 @@ _worker: Any = None
 
 def _start_worker() -> None:
     global _worker
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     sys.stdout = sys.stderr  # what a user's own model prints must not get between the rows of --json
     torch.set_num_threads(1)
     _worker = Bench()
+
+
+def _end_with_parent() -> None:
+    """Ends this worker, whatever it computes, when the main process is gone: killed, it cannot stop its workers."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _warm_up() -> None:

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Float32, Float64, Int64
 from torch import Tensor, nn
 
 from bench.cell import Cell
+from bench.eps import eps_text
 from bench.errors import CellError
 from bench.protocols import JUDGED, Judged
 
@@ -99,7 +100,9 @@ def verify(
     accepted = rules.accepted_linf if norm == "linf" else rules.accepted_relative * eps
     worst = float(excess.max())
     if worst > max(rules.projected, accepted):
-        raise CellError(f"an attacked image lies {worst:.3g} outside its {norm} ball of radius {eps:.6g}")
+        raise CellError(
+            f"an attacked image lies {worst:.3g} outside its {norm} ball of radius {eps_text(eps)}"
+        )
     drifted = (excess > accepted) | _outside_box(proposed, rules)
     if bool(drifted.any()):
         images = torch.where(drifted[:, None, None, None], project(x, images, norm, eps), images)

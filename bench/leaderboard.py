@@ -39,16 +39,20 @@ _REMEDY = "move it away or give another --leaderboard FILE"
 def read(path: Path) -> list[Row]:
     """The rows of a leaderboard, as ``rows`` makes them; columns an older schema lacks are ``None`` or ''.
 
+    An empty file is a leaderboard without rows.
+
     Raises:
         UsageError: the file cannot be read, is not a leaderboard, is damaged, or is of a newer schema; the
             message names file, line and remedy.
     """
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = path.read_bytes().decode("utf-8-sig")  # a spreadsheet begins with a byte order mark
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror or error}); {_REMEDY}") from None
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not a leaderboard: it is not UTF-8 text; {_REMEDY}") from None
+    if not text:
+        return []
     lines = _lines(text)
     line, found = 1, []
     try:

@@ -18,6 +18,7 @@ from torch.nn.parameter import is_lazy
 
 from bench.errors import UsageError, nearest
 from bench.script_digest import script_digest
+from bench.weights_file import check_declared, check_dtypes
 
 ENTRY_POINTS = "symbench.models"
 _opened: set[Path] = set()  # directories of model files, put on the path
@@ -191,6 +192,7 @@ def load_weights(model: nn.Module, path: Path, name: str) -> None:
     """Fills a model from ``.safetensors`` or a ``.pt`` of plain tensors; raises ``UsageError`` if they do not fit."""
     if not path.is_file():
         raise UsageError(f"no weights file {str(path)!r}")
+    check_declared(path, model, name)
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -204,6 +206,7 @@ def load_weights(model: nn.Module, path: Path, name: str) -> None:
             f"{str(path)!r} is no weights file that can be read safely ({type(fault).__name__}); "
             "give a .safetensors file or a .pt file of plain tensors"
         ) from fault
+    check_dtypes(path, model, state)
     try:
         model.load_state_dict(state, strict=True)
     except (RuntimeError, AttributeError, TypeError) as fault:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.attacks import RELEASED_REQUESTS, Request, library_version
 from bench.cell import Cell, Scalar, sorted_params
-from bench.errors import UsageError
 from bench.protocols import released_rules
 from bench.results import ModelInfo, Setting
 
@@ -145,26 +143,3 @@ def released_cell(setting: Setting, model: ModelInfo) -> Cell:
         backend=setting.backend,
         parent=None,
     )
-
-
-def parse_eps(values: Sequence[str | float]) -> tuple[float, ...]:
-    """An ascending ε grid, each value once, from numbers or texts such as ``0.03`` and ``8/255``.
-
-    Raises:
-        UsageError: a value that is not a number or is negative.
-    """
-    if not values:
-        raise UsageError("no ε was given; name at least one, e.g. --eps 8/255")
-    return tuple(sorted({_eps(value) for value in values}))
-
-
-def _eps(value: str | float) -> float:
-    text = str(value).strip()
-    top, slash, bottom = text.partition("/")
-    try:
-        eps = float(top) / float(bottom) if slash else float(text)
-    except (ValueError, ZeroDivisionError):
-        raise UsageError(f"--eps has {text!r}, which is not a number; write e.g. 0.03 or 8/255") from None
-    if not math.isfinite(eps) or eps < 0:
-        raise UsageError(f"--eps has {text}; ε is a radius in pixel units, images in [0, 1], of 0 or more")
-    return eps

@@ -11,10 +11,10 @@ from jaxtyping import Bool
 
 from bench.attacks import Request, library_version
 from bench.collect import collect
+from bench.eps import parse_eps
 from bench.errors import UsageError
 from bench.members import is_worst, request_of
 from bench.paired import Difference, independent_difference, paired_difference
-from bench.plan import parse_eps
 from bench.protocols import SOUND, released_rules
 from bench.results import ModelInfo, Results, Setting
 from bench.rows import Row

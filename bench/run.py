@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from bench.cell import Cell, parent_of
+from bench.eps import eps_text
 from bench.executors import Executor, Task
 from bench.measure import CellResult
 from bench.plan import Lane
@@ -43,7 +44,7 @@ class Failure:
         cell = self.cell
         what = "clean" if cell.kind == "clean" else f"{cell.attack} ({cell.library})"
         what += "" if cell.kind != "released" else f" under {cell.protocol}"
-        what += "" if cell.eps is None else f" at ε {cell.eps:.6g}"
+        what += "" if cell.eps is None else f" at ε {eps_text(cell.eps)}"
         return f"{cell.model}, {what}, images {cell.first}–{cell.first + cell.count - 1}: {self.reason}"
 
 
@@ -114,6 +115,7 @@ class Driver:
     def run(self, lanes: Sequence[Lane]) -> tuple[Failure, ...]:
         """Measures what the store lacks; the failed cells come back, each with its reason."""
         self._done, self._total = 0, sum(map(len, lanes))
+        self._progress(0, self._total)
         self._queue = deque(_Position(lane) for lane in lanes)
         running: dict[Future[CellResult], _Position] = {}
         while self._queue or running:

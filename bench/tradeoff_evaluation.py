@@ -12,9 +12,9 @@ import torch
 from bench.attacks import Request, parse_requests
 from bench.errors import UsageError
 from bench.estimate import seconds_left
-from bench.evaluation import Ask, Evaluation, check_device, checked_n, prepare_on
+from bench.evaluation import Ask, Evaluation, check_device, prepare_on
 from bench.executors import Bench, Executor
-from bench.images import base_of
+from bench.images import base_of, checked_n
 from bench.plan import Lane
 from bench.reproduction_weights import records_of, replicas, train_command
 from bench.run import Failure, driver, versions

@@ -22,8 +22,10 @@ zoo.adversarial zoo.checkpoints
 zoo.held_out zoo.losses zoo.progress zoo.training
 zoo.writing
 zoo.train
+bench.parsing
 bench.arguments bench.errors bench.foreign bench.memo bench.own_code bench.script_digest bench.stats bench.switches
-bench.paired bench.own_models
+bench.paired bench.eps bench.weights_file
+bench.own_models
 bench.cell
 bench.protocols
 bench.attacks
@@ -38,7 +40,7 @@ bench.theory bench.clever bench.released bench.mip bench.spatial
 bench.audit
 bench.audit_plan
 bench.array_data bench.gradient_free bench.sources bench.store
-bench.executors bench.images bench.released.collect
+bench.executors bench.images bench.naming bench.released.collect
 bench.run
 bench.apart_collect
 bench.collect bench.clever_collect

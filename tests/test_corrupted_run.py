@@ -12,9 +12,8 @@ import pytest
 from bench import leaderboard
 from bench.cli import parser
 from bench.commands.options import data_source, shown_command
-from bench.evaluation import checked_n
 from bench.groups import by_group
-from bench.images import base_of, groups_of
+from bench.images import base_of, checked_n, groups_of
 from bench.report.groups_page import INTERVALS, group_rows
 from bench.sources import DataSource
 from tests.own import call

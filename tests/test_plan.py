@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.attacks import parse_requests
+from bench.eps import parse_eps
 from bench.errors import UsageError
-from bench.plan import SHARD, clean_cells, lanes, parse_eps
+from bench.plan import SHARD, clean_cells, lanes
 from bench.results import ModelInfo, Setting
 
 SETTING = Setting(

@@ -16,8 +16,9 @@ import pytest
 from PIL import Image
 
 from bench import ranking, report
+from bench.eps import eps_texts
 from bench.errors import UsageError
-from bench.report.format import attack_names, eps_texts, slug
+from bench.report.format import attack_names, slug
 from bench.report.images import amplification, data_uri, perturbation
 from bench.report.tables import attack_blocks, class_rows, pictures
 from bench.results import ModelResult, Results

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.eps import eps_text
 from bench.paper.outcome import FAILS, HOLDS, UNTOLD
 from bench.stats import holm, mcnemar
 from bench.tradeoff.claim import ARCHITECTURES, CLAIMS, PERTURBATIONS, RECIPES, ROTATIONS
 from bench.tradeoff.front import on_front, staircase
-from bench.tradeoff.results import CLEAN, FRONT, SPATIAL, Axis, Replica, eps_text, model_name
+from bench.tradeoff.results import CLEAN, FRONT, SPATIAL, Axis, Replica, model_name
 from bench.tradeoff.tested import NEITHER
 from bench.tradeoff.verdicts import informative, judge
 from tests.tradeoff_factory import EPS, N, everything, first, outcome, replica, tradeoff

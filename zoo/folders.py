@@ -8,10 +8,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import multiprocessing
 import os
 import struct
+import sys
 import tempfile
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +23,7 @@ from jaxtyping import Int64, UInt8
 from zoo.errors import UserError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp"}
+_told: set[str] = set()
 GRAY = {"1", "L", "LA"}
 
 
@@ -38,7 +42,9 @@ def read(
     if resize is not None and not fits(resize):
         raise DataError(f"--resize {resize}: the size must be divisible by 8 and at least 16")
     classes = _classes(folder)
-    files = [_files(folder / split / name) for name in classes]
+    left_out: Counter[str] = Counter()
+    files = [_files(folder / split / name, left_out) for name in classes]
+    _tell(folder / split, left_out)
     labels = np.repeat(np.arange(len(classes)), [len(group) for group in files])
     paths = [path for group in files for path in group]
     cache = _cache(folder, paths, resize)
@@ -65,11 +71,25 @@ def _classes(folder: Path) -> tuple[str, ...]:
     return tuple(found["test"])
 
 
-def _files(folder: Path) -> list[Path]:
-    files = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()]
+def _files(folder: Path, left_out: Counter[str]) -> list[Path]:
+    """The images of a class in order of their paths; files of other kinds are counted by suffix."""
+    found = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    files = [path for path in found if path.suffix.lower() in SUFFIXES]
+    left_out.update(
+        path.suffix.lower() or "no suffix" for path in found if path.suffix.lower() not in SUFFIXES
+    )
     if not files:
         raise DataError(f"{folder} holds no images: put some there or remove the class from train/ and test/")
     return sorted(files, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def _tell(folder: Path, left_out: Counter[str]) -> None:
+    """Says on stderr, once a process and not in workers, what lies among the images and is none."""
+    kinds = ", ".join(f"{count} × {suffix}" for suffix, count in sorted(left_out.items()))
+    line = f"note: {left_out.total()} files of {folder} are no images and are left out ({kinds})"
+    if left_out and line not in _told and multiprocessing.parent_process() is None:
+        _told.add(line)
+        print(line, file=sys.stderr)
 
 
 def _decode(paths: list[Path], resize: int | None) -> UInt8[np.ndarray, "n c h h"]:

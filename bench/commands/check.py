@@ -19,11 +19,12 @@ from bench import leaderboard
 from bench.commands.options import check_numbers, model_ask
 from bench.commands.running import rows_only, running
 from bench.commands.screen import say
+from bench.eps import eps_texts
 from bench.errors import UsageError
 from bench.evaluation import Evaluation, check_device, open_models, run_evaluation
 from bench.paired import Difference
 from bench.regression import Checked, changed_since, check, grouped, one_generation, reference_rows
-from bench.report.format import eps_texts, params_text
+from bench.report.format import params_text
 from bench.results import ModelInfo
 from bench.rows import Row
 from bench.store import DirectoryStore

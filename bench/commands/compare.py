@@ -17,12 +17,13 @@ from bench.attacks import ATTACKS
 from bench.commands.options import names
 from bench.commands.screen import percent
 from bench.comparing import WORST, Measured, Pair, find_measured, pairs, shown_name
+from bench.eps import eps_texts, parse_eps
 from bench.errors import UsageError, nearest
 from bench.history import chapters
-from bench.plan import parse_eps
-from bench.report.format import eps_texts, norm_text
+from bench.report.format import norm_text
 from bench.stats import Share
 from bench.store import DirectoryStore, MemoryStore, Store
+from zoo import entries
 from zoo.data import BUILT_IN
 from zoo.registry import data_options
 
@@ -41,6 +42,7 @@ def execute(options: Namespace) -> int:
     measured = find_measured(store, options.models, dataset=options.dataset, attack=options.attack, eps=eps)
     if measured is None:
         _check_dataset(options, store)
+        _check_models(options, store)
         raise _missing(options)
     found = pairs(measured)
     if options.json:
@@ -64,6 +66,18 @@ def _check_dataset(options: Namespace, store: Store) -> None:
         raise UsageError(
             f"the store {options.store} has no data set {options.dataset!r}; {nearest(options.dataset, known)}"
         )
+
+
+def _check_models(options: Namespace, store: Store) -> None:
+    """Raises ``UsageError`` for a name that no model of the store or the zoo has: a remedy would repeat the mistake."""
+    measured = {info.name for chapter in chapters(store) for info in chapter.asked}
+    for name in options.models:
+        try:
+            entries.parsed(name)
+        except entries.UnknownModel:
+            if name not in measured and ".py:" not in name:
+                known = [*sorted(measured), *entries.ENTRIES]
+                raise UsageError(f"unknown model {name!r}; {nearest(name, known)}") from None
 
 
 def _data(dataset: str) -> list[str]:

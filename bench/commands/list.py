@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping
@@ -55,16 +56,23 @@ def _models() -> list[dict[str, Any]]:
                 "model": name,
                 "layers": entry.depth,
                 "recipe": entry.recipe,
-                "parameters": ", ".join(f"{r.dataset}: {r.parameters:,}" for r in weights),
-                "clean accuracy": ", ".join(
-                    f"{r.dataset}: {100 * r.clean_acc:.1f} %" for r in weights if r.clean_acc is not None
-                ),
+                "parameters": {r.dataset: r.parameters for r in weights},
+                "clean accuracy": {r.dataset: r.clean_acc for r in weights if r.clean_acc is not None},
                 "weights": ", ".join(r.sha256[:8] for r in weights) or "none: bench train",
             }
         )
-    for name in entry_points():
-        rows.append({"model": name, "recipe": "installed (entry point)"})
+    for name, point in entry_points().items():
+        rows.append({"model": name, "recipe": _installed(point.module)})
     return rows
+
+
+def _installed(module: str) -> str:
+    """Whether an entry point's module can be found; it is not imported for that."""
+    try:
+        found = importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        found = False
+    return "installed (entry point)" if found else f"broken (entry point): no module {module}"
 
 
 def _attacks() -> list[dict[str, Any]]:
@@ -95,11 +103,20 @@ def _datasets() -> list[dict[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in DATASETS]
 
 
+def _shown(value: Any) -> str:
+    """A value of a table in words: accuracies in percent, counts with their thousands parted."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {_shown(each)}" for name, each in value.items())
+    if isinstance(value, float):
+        return f"{100 * value:.1f} %"
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
 def _print(title: str, rows: list[dict[str, Any]]) -> None:
     columns: Mapping[str, None] = dict.fromkeys(column for row in rows for column in row)
     table = Table(title=title)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*("" if row.get(c) is None else escape(str(row[c])) for c in columns))
+        table.add_row(*(escape(_shown(row.get(column))) for column in columns))
     Console(width=None if Console().is_terminal else 160).print(table)

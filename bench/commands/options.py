@@ -49,7 +49,8 @@ def data_ask(options: Namespace) -> Ask:
 
 def model_ask(options: Namespace) -> Ask:
     """Models and data of a command that takes no attacks."""
-    return replace(data_ask(options), models=model_names(options), weights=options.weights, n=options.n)
+    asked = replace(data_ask(options), models=model_names(options), weights=options.weights, n=options.n)
+    return replace(asked, names=tuple(options.names or ()))
 
 
 def model_names(options: Namespace) -> tuple[str, ...]:

@@ -21,9 +21,11 @@ from rich.table import Table
 from bench.audit.verdict import BELIEVABLE, NOT_BELIEVABLE, UPPER_BOUND, level_of, verdict_of
 from bench.clever.results import CleverResults
 from bench.clever_rows import clever_rows
+from bench.commands.progress_lines import progress_lines
+from bench.eps import eps_texts
 from bench.protocols import released_rules
 from bench.ranking import Standing, standings
-from bench.report.format import attack_names, eps_texts
+from bench.report.format import attack_names
 from bench.report.spatial import SpatialTable, spatial_table
 from bench.results import Results, Setting
 from bench.row_verdicts import ROWS, kept
@@ -38,8 +40,12 @@ def say(text: str) -> None:
 
 @contextlib.contextmanager
 def cells_bar(of: str = "cells") -> Iterator[Callable[[int, int], None]]:
-    """A progress bar with the time left, on stderr; silent where stderr is no terminal."""
+    """What is done and the time left, on stderr: a bar on a terminal, else a line every ten seconds."""
     console = Console(stderr=True)
+    if not console.is_terminal:
+        with progress_lines(of) as told:
+            yield told
+        return
     columns = (
         TextColumn("measuring"),
         BarColumn(),
@@ -50,7 +56,7 @@ def cells_bar(of: str = "cells") -> Iterator[Callable[[int, int], None]]:
         TimeRemainingColumn(),
         TextColumn("left"),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console) as bar:
         task = bar.add_task(of, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

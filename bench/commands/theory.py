@@ -17,8 +17,9 @@ from bench.commands.options import check_directory, check_numbers, model_ask
 from bench.commands.running import rows_only
 from bench.commands.screen import cells_bar, claims_table, say
 from bench.errors import CellError
-from bench.evaluation import check_device, checked_n, open_models
+from bench.evaluation import check_device, open_models
 from bench.executors import one_thread
+from bench.images import checked_n
 from bench.report.theory_page import write_theory_page
 from bench.results import ModelInfo
 from bench.run import versions

@@ -5,22 +5,29 @@ from __future__ import annotations
 import sys
 from time import monotonic as _now
 
+from bench.commands.progress_lines import SECONDS
 from bench.commands.screen import say
 from zoo.recipes import Recipe
 from zoo.train import Progress
 
-EVERY = 1.0  # seconds between two lines of the running epoch: each reads its loss from the device
+EVERY = (
+    1.0  # seconds between two lines of the running epoch on a terminal: each reads its loss from the device
+)
 
 
 class Lines:
-    """Prints a headline, a line where a stage begins, one an epoch, and on a terminal the running epoch too."""
+    """Prints a headline, a line where a stage begins, one an epoch, and the running epoch as it goes.
+
+    Where stderr is no terminal the running epoch takes a line of its own every ten seconds.
+    """
 
     def __init__(self, headline: str, recipe: Recipe) -> None:
         self._headline = headline
         self._recipe = recipe
         self._stage = 0 if recipe.stages else 1
         self._live = sys.stderr.isatty()
-        self._shown = -EVERY
+        self._every = EVERY if self._live else SECONDS
+        self._shown = -EVERY if self._live else _now()
 
     def __call__(self, now: Progress) -> None:
         if self._headline:  # only now is it sure that training can begin
@@ -34,9 +41,12 @@ class Lines:
             robust = "" if now.held_out is None else f"  held out {100 * now.held_out:.2f} %"
             start = "\r" if self._live else ""
             say(f"{start}{_standing(now)}{robust}  test {100 * now.test_accuracy:.2f} %   ")
-        elif self._live and _now() - self._shown >= EVERY:
             self._shown = _now()
-            print(f"\r{_standing(now)}  {now.batch}/{now.batches}   ", end="", file=sys.stderr, flush=True)
+        elif _now() - self._shown >= self._every:
+            self._shown = _now()
+            start, end = ("\r", "   ") if self._live else ("", "\n")
+            text = f"{start}{_standing(now)}  {now.batch}/{now.batches}{end}"
+            print(text, end="", file=sys.stderr, flush=True)
 
 
 def _standing(now: Progress) -> str:

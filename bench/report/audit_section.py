@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.audit import CHECKS, Audit, Check, Finding
-from bench.report.format import VERDICTS, eps_texts
+from bench.eps import eps_text, eps_texts
+from bench.report.format import VERDICTS
 
 if TYPE_CHECKING:
     from bench.audit_collect import AuditResults
@@ -183,7 +184,7 @@ def _strength(
     for name, eps in zip(names, chosen, strict=True):
         if eps is not None:
             groups.setdefault(eps, []).append(name)
-    return tuple((shown.get(eps, f"{eps:.6g}"), tuple(groups[eps])) for eps in sorted(groups))
+    return tuple((shown.get(eps, eps_text(eps)), tuple(groups[eps])) for eps in sorted(groups))
 
 
 def _unseen(audits: Sequence[Audit], names: Sequence[str]) -> tuple[Unseen, ...]:

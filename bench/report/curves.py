@@ -11,7 +11,8 @@ import seaborn as sns
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 
-from bench.report.format import eps_texts, figure_label, norm_text
+from bench.eps import eps_texts
+from bench.report.format import figure_label, norm_text
 from bench.report.style import FEW, MUTED, Style, family
 from bench.stats import Share, wilson
 

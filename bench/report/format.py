@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -55,20 +55,6 @@ def significant(value: float) -> str:
 def norm_text(norm: str) -> str:
     """A norm as papers write it."""
     return NORMS.get(norm, norm)
-
-
-def eps_texts(grid: Sequence[float]) -> tuple[str, ...]:
-    """An ε grid in its natural form: multiples of 1/255 as ``8/255`` unless they are short decimals.
-
-    A grid that is all multiples of 1/255 is written so throughout, though 51/255 is also 0.2.
-    """
-    short = [abs(eps - round(eps, 3)) < 1e-9 for eps in grid]
-    steps = [abs(255 * eps - round(255 * eps)) < 1e-6 for eps in grid]
-    prefer_steps = all(steps) and not all(short)
-    return tuple(
-        f"{round(255 * eps)}/255" if eps and step and (prefer_steps or not decimal) else f"{eps:.6g}"
-        for eps, step, decimal in zip(grid, steps, short, strict=True)
-    )
 
 
 def slug(name: str) -> str:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.corruption_errors import CorruptionErrors, Key, is_whole, key_of
+from bench.eps import eps_texts
 from bench.groups import GroupTable, by_group
-from bench.report.format import attack_names, eps_texts, slug
+from bench.report.format import attack_names, slug
 from bench.report.page import environment, save
 from bench.results import ModelResult, Results
 from zoo.cifar10c import BENCHMARK

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from bench.audit import FULL, QUICK
 from bench.audit.verdict import BELIEVABLE, UPPER_BOUND
+from bench.eps import eps_texts
 from bench.protocols import PROTOCOLS, released_rules
 from bench.report.audit_section import Mark, Marks
-from bench.report.format import attack_names, eps_texts, percent
+from bench.report.format import attack_names, percent
 
 if TYPE_CHECKING:
     from bench.attacks import Request

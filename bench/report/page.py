@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from bench import ranking
 from bench.audit import CHECKS
+from bench.eps import eps_texts
 from bench.errors import UsageError
 from bench.report import audit_section, tables
 from bench.report.format import (
     VERDICTS,
     attack_names,
-    eps_texts,
     interval,
     norm_text,
     percent,

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Int64
 
 from bench.balls import lowest
+from bench.eps import eps_text
 from bench.report.format import params_text
 from bench.report.images import amplification, data_uri, perturbation
 from bench.stats import Share, wilson
@@ -224,7 +225,7 @@ def _picture(sample: Sample, classes: Sequence[str], eps: dict[float, str]) -> P
     factor = amplification(sample.clean, sample.attacked)
     return Picture(
         sample,
-        eps.get(sample.eps, f"{sample.eps:.6g}"),
+        eps.get(sample.eps, eps_text(sample.eps)),
         _class_name(sample.label, classes),
         _class_name(sample.clean_predicted, classes),
         _class_name(sample.predicted, classes),

@@ -12,12 +12,13 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from bench.eps import eps_text
 from bench.report.figures import as_files, inline, look
 from bench.report.format import figure_label
 from bench.report.scatter import number_points
 from bench.report.style import CARD, INK, MUTED, PALETTE
 from bench.tradeoff.front import staircase
-from bench.tradeoff.results import CLEAN, FRONT, FRONT_NAMES, NEARBY, SPATIAL, Axis, Group, Tradeoff, eps_text
+from bench.tradeoff.results import CLEAN, FRONT, FRONT_NAMES, NEARBY, SPATIAL, Axis, Group, Tradeoff
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

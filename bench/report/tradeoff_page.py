@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.eps import eps_text
 from bench.paper.outcome import FAILS, HOLDS
 from bench.paper.wording import difference_text, p_text, points_text
 from bench.report.format import slug
 from bench.report.page import environment, save
 from bench.stats import Share, Spread
-from bench.tradeoff.results import CLEAN, FRONT, FRONT_NAMES, NEARBY, SPATIAL, Axis, Group, Tradeoff, eps_text
+from bench.tradeoff.results import CLEAN, FRONT, FRONT_NAMES, NEARBY, SPATIAL, Axis, Group, Tradeoff
 from bench.tradeoff.tested import AGAINST, AS_CLAIMED
 from bench.tradeoff.verdicts import informative, judge
 

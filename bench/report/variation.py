@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bench.eps import eps_texts
 from bench.replicas import AttackSeeds, Replicas, over_attack_seeds, replicas
-from bench.report.format import eps_texts
 
 if TYPE_CHECKING:
     from bench.attacks import Request

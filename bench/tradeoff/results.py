@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from bench.eps import eps_text
 from bench.results import ModelInfo, Setting
 from bench.stats import Share, Spread, mean_of_draws, over_seeds
 from bench.tradeoff.front import on_front
@@ -246,12 +247,6 @@ def model_name(architecture: str, recipe: str) -> str:
 def design_of(name: str) -> str:
     """A name of the zoo without the training seed."""
     return name.partition("@")[0]
-
-
-def eps_text(eps: float) -> str:
-    """ε as a short decimal, or in 255ths where it is none."""
-    steps = round(255 * eps)
-    return f"{steps}/255" if abs(255 * eps - steps) < 1e-6 and eps != round(eps, 3) else f"{eps:g}"
 
 
 def _near(a: float, b: float) -> bool:

@@ -1,0 +1,31 @@
+"""Reads the command line's words; a refusal is one short line."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from typing import Any, NoReturn
+
+EXIT_USAGE = 2
+
+
+class Parser(argparse.ArgumentParser):
+    """Refuses in one line, like every other refusal here; takes no option by a part of its name."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **options})
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        for word in sys.argv[1:] if args is None else args:
+            if word.startswith("--") and word.endswith("=--"):  # argparse of Python 3.11 makes [] of that
+                self.error(f"{word.removesuffix('=--')} was given the value '--'")
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USAGE, f"bench: error: {shortened(message)}; see {self.prog} --help\n")
+
+
+def shortened(message: str) -> str:
+    """A message in which no word, such as a value that a user gave, is longer than a line."""
+    return re.sub(r"\S{200,}", lambda found: f"{found[0][:80]}… ({len(found[0])} characters)", message)
