@@ -7,9 +7,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import jaxtyping
 import pytest
 import torch
+
+# No test is timed: how long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 # An int passes for a float, as in PEP 484. Two things stay unchecked: the worker processes that tests start, and
 # names imported for type checkers only. Those are results in bench/report, and the tensors that zoo.data gives:
