@@ -294,7 +294,6 @@ def test_an_image_that_cannot_be_read(capsys: Capture, place: Path) -> None:
 
 FOREIGN = {
     "foreign": "name,score\nmine,1\n",
-    "empty": "",
     "binary": "\x89PNG\r\n\x1a\n\x00",
     "cut off": ",".join(leaderboard.COLUMNS) + "\nbaseline_cnn",
     "another header": ",".join(leaderboard.COLUMNS[1:]) + "\n",
