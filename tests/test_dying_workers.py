@@ -28,7 +28,7 @@ class Net(nn.Module):
         nn.init.constant_(self.layer.bias, float(deadly))
 
     def forward(self, x):
-        if self.deadly and x.requires_grad:
+        if self.deadly and x.requires_grad and len(x) == 20:  # not yet at the first look, at 16 points
             os._exit(1)
         return self.layer(x.flatten(1))
 
