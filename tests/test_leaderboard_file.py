@@ -33,7 +33,7 @@ def _refused(path: Path, *words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "\n", "a,b\n1,2\n", "hello", "model\nx\n", ",".join(COLUMNS[:-2]) + "\n"]
+    "text", ["\n", "a,b\n1,2\n", "hello", "model\nx\n", ",".join(COLUMNS[:-2]) + "\n"]
 )
 def test_a_foreign_file_is_left_alone(tmp_path: Path, text: str) -> None:
     path = tmp_path / "mine.csv"
