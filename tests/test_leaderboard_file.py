@@ -32,9 +32,7 @@ def _refused(path: Path, *words: str) -> None:
         assert visible(path.parent) == [path.name]
 
 
-@pytest.mark.parametrize(
-    "text", ["\n", "a,b\n1,2\n", "hello", "model\nx\n", ",".join(COLUMNS[:-2]) + "\n"]
-)
+@pytest.mark.parametrize("text", ["\n", "a,b\n1,2\n", "hello", "model\nx\n", ",".join(COLUMNS[:-2]) + "\n"])
 def test_a_foreign_file_is_left_alone(tmp_path: Path, text: str) -> None:
     path = tmp_path / "mine.csv"
     path.write_text(text)
