@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,8 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from zoo.notes import note_once
+
 _CUDNN = ("enabled", "benchmark", "deterministic", "allow_tf32")
-_said: set[str] = set()
 
 
 def _directory() -> str | None:
@@ -103,7 +102,5 @@ def put_back(who: str) -> Iterator[None]:
     finally:
         random.setstate(of_python)
         np.random.set_state(of_numpy)
-        note = f"note: {who} changed {' and '.join(changed)}; put back as before"
-        if changed and note not in _said and multiprocessing.parent_process() is None:
-            _said.add(note)
-            print(note, file=sys.stderr)
+        if changed:
+            note_once(f"{who} changed {' and '.join(changed)}; put back as before")

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ORDER = """
-zoo.errors zoo.grouped zoo.spatial
+zoo.errors zoo.grouped zoo.notes zoo.spatial
 zoo.entries zoo.folders zoo.schedule zoo.layers zoo.weights
 zoo.arrays zoo.recipes
 zoo.cifar zoo.cifar10c zoo.corruptions

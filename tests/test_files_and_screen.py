@@ -25,7 +25,7 @@ from bench.eps import eps_text, eps_texts, parse_eps
 from bench.errors import UsageError
 from bench.naming import check_name
 from tests.toys import linear_problem
-from zoo import data, folders
+from zoo import data, notes
 
 Capture = pytest.CaptureFixture[str]
 RUN = ("run", "--zoo", "baseline_cnn_4", "--n", "10", "--workers", "1")
@@ -148,17 +148,24 @@ def test_heads_show_eps_as_given(capsys: Capture) -> None:
 
 
 def test_what_is_no_image_is_left_out_and_counted_in_one_line(capsys: Capture) -> None:
-    folders._told.clear()
+    notes._said.clear()
     for split in ("train", "test"):
         for kind in ("a", "b"):
             place = Path("photos") / split / kind
             place.mkdir(parents=True)
             Image.fromarray(np.full((16, 16, 3), 7, np.uint8)).save(place / "0.png")
-            for name in ("x.gif", "y.svg", "z.SVG", ".hidden"):
+            for name in (
+                "x.gif",
+                "y.svg",
+                "z.SVG",
+                ".hidden",
+            ):  # a hidden file that is no image is not counted
                 (place / name).write_bytes(b"nothing")
     for _ in range(2):
         assert len(data.load("folder:photos", "test")) == 2
     (line,) = capsys.readouterr().err.splitlines()
+    Image.fromarray(np.full((16, 16, 3), 9, np.uint8)).save("photos/test/a/.dotted.png")
+    assert len(data.load("folder:photos", "test")) == 3  # a hidden image is one
     assert line == "note: 6 files of photos/test are no images and are left out (2 × .gif, 4 × .svg)"
 
 

@@ -21,6 +21,7 @@ from bench.commands.options import check_numbers
 from bench.sources import ModelSource, find_model
 from tests import own_faulty
 from tests.own import Answer, call
+from zoo import notes
 
 Capture = pytest.CaptureFixture[str]
 GRADIENT_FREE = (
@@ -33,7 +34,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with the model file in it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("bench.commands.run.write_page", lambda *_: None)
-    monkeypatch.setattr(switches, "_said", set())
+    monkeypatch.setattr(notes, "_said", set())
     shutil.copy(own_faulty.__file__, tmp_path / "faulty.py")
     return tmp_path
 

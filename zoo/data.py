@@ -280,8 +280,8 @@ def _name(name: str) -> str:
 
 
 def _nearest(spec: str) -> str:
-    for kind, suits in (("folder", Path.is_dir), ("npz", Path.is_file)):
-        if suits(Path(spec).expanduser()) and (kind == "folder" or spec.endswith(".npz")):
-            return f"for these images write {kind}:{spec}"
+    path = Path(spec).expanduser()
+    if path.is_dir() or (path.is_file() and path.suffix == ".npz"):
+        return f"for these images write {'folder' if path.is_dir() else 'npz'}:{spec}"
     near = difflib.get_close_matches(spec.lower(), KNOWN, n=2, cutoff=0.5)
     return f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(KNOWN)}"

@@ -8,10 +8,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import multiprocessing
 import os
 import struct
-import sys
 import tempfile
 import zipfile
 from collections import Counter
@@ -21,9 +19,9 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 
 from zoo.errors import UserError
+from zoo.notes import note_once
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp"}
-_told: set[str] = set()
 GRAY = {"1", "L", "LA"}
 
 
@@ -72,24 +70,23 @@ def _classes(folder: Path) -> tuple[str, ...]:
 
 
 def _files(folder: Path, left_out: Counter[str]) -> list[Path]:
-    """The images of a class in order of their paths; files of other kinds are counted by suffix."""
-    found = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
-    files = [path for path in found if path.suffix.lower() in SUFFIXES]
-    left_out.update(
-        path.suffix.lower() or "no suffix" for path in found if path.suffix.lower() not in SUFFIXES
-    )
+    """The images of a class in order of their paths; other files that are not hidden are counted by suffix."""
+    files = []
+    for path in filter(Path.is_file, folder.rglob("*")):
+        if path.suffix.lower() in SUFFIXES:
+            files.append(path)
+        elif not path.name.startswith("."):
+            left_out[path.suffix.lower() or "no suffix"] += 1
     if not files:
         raise DataError(f"{folder} holds no images: put some there or remove the class from train/ and test/")
     return sorted(files, key=lambda path: path.relative_to(folder).as_posix())
 
 
 def _tell(folder: Path, left_out: Counter[str]) -> None:
-    """Says on stderr, once a process and not in workers, what lies among the images and is none."""
-    kinds = ", ".join(f"{count} × {suffix}" for suffix, count in sorted(left_out.items()))
-    line = f"note: {left_out.total()} files of {folder} are no images and are left out ({kinds})"
-    if left_out and line not in _told and multiprocessing.parent_process() is None:
-        _told.add(line)
-        print(line, file=sys.stderr)
+    """Says, once a run, what lies among the images and is none."""
+    if left_out:
+        kinds = ", ".join(f"{count} × {suffix}" for suffix, count in sorted(left_out.items()))
+        note_once(f"{left_out.total()} files of {folder} are no images and are left out ({kinds})")
 
 
 def _decode(paths: list[Path], resize: int | None) -> UInt8[np.ndarray, "n c h h"]:

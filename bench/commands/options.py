@@ -111,9 +111,8 @@ def told(command: str, options: Namespace) -> str:
     if options.weights_from is not None:
         out = Path(options.weights_from).name
         words = words.replace(f"--out {out}", f"--out {shlex.quote(options.weights_from)}")
-    words = re.sub(
-        rf"(folder|npz):{re.escape(DATA)}", r"\1:PATH", words
-    )  # of other data, which only the user knows
+    # of other data, which only the user knows
+    words = re.sub(rf"(folder|npz):{re.escape(DATA)}", r"\1:PATH", words)
     return words.replace(DATA, shlex.quote(options.data_root or "PATH"))
 
 
@@ -146,12 +145,12 @@ def writable_places(options: Namespace) -> tuple[Path, Path]:
     return table, pages
 
 
-def check_directory(path: Path) -> None:
+def check_directory(path: Path, option: str = "--reports") -> None:
     """Raises ``UsageError`` unless files can be made in a directory, which is made if it is missing."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         usable = os.access(path, os.W_OK | os.X_OK)
     except OSError as fault:
-        raise UsageError(f"cannot write to {path}: {fault.strerror}; give another --reports DIR") from fault
+        raise UsageError(f"cannot write to {path}: {fault.strerror}; give another {option} DIR") from fault
     if not usable:
-        raise UsageError(f"cannot write to {path}: permission denied; give another --reports DIR")
+        raise UsageError(f"cannot write to {path}: permission denied; give another {option} DIR")

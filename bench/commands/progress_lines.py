@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 SECONDS = 10.0
 
@@ -19,12 +20,12 @@ def progress_lines(of: str, every: float = SECONDS) -> Iterator[Callable[[int, i
         A function to call with (done, total).
     """
     began, ended = time.monotonic(), threading.Event()
-    stand = {"done": 0, "total": 0, "first": None}
+    stand = _Standing()
 
     def told(done: int, total: int) -> None:
-        if stand["first"] is None and done:  # what the store holds already takes no time
-            stand["first"] = (done, time.monotonic())
-        stand["done"], stand["total"] = done, total
+        if stand.first is None and done:  # the start of the workers is not in the pace
+            stand.first = (done, time.monotonic())
+        stand.done, stand.total = done, total
 
     def tell() -> None:
         while not ended.wait(every):
@@ -39,18 +40,28 @@ def progress_lines(of: str, every: float = SECONDS) -> Iterator[Callable[[int, i
         thread.join()
 
 
-def _line(of: str, stand: dict, gone: float) -> str:
-    done, total, first = stand["done"], stand["total"], stand["first"]
+@dataclass
+class _Standing:
+    """What is done of how much, and how much was done when first anything was, with that time in seconds."""
+
+    done: int = 0
+    total: int = 0
+    first: tuple[int, float] | None = None
+
+
+def _line(of: str, stand: _Standing, gone: float) -> str:
+    done, total, first = stand.done, stand.total, stand.first
     if not total:
-        return f"measuring: {_clock(gone)} gone"
-    text = f"measuring: {done} of {total} {of}, {_clock(gone)} gone"
+        return f"measuring: {clock(gone)} gone"
+    text = f"measuring: {done} of {total} {of}, {clock(gone)} gone"
     if first is None or done <= first[0]:
         return text
     left = (time.monotonic() - first[1]) / (done - first[0]) * (total - done)
-    return f"{text}, about {_clock(left)} left"
+    return f"{text}, about {clock(left)} left"
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """``0:01:35``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}"

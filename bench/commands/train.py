@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from bench.commands import trainings
-from bench.commands.options import data_source, told_data
+from bench.commands.options import check_directory, data_source, told_data
 from bench.commands.screen import say
 from bench.commands.training_lines import Lines
 from bench.commands.trainings import Training, at_least_one
@@ -32,7 +32,7 @@ def execute(options: Namespace) -> int:
     check_device(options.device)
     replicas, width = trainings.replicas(options), _width(options.width)
     threads = at_least_one("--threads", options.threads, os.cpu_count() or 1)
-    _check_out(Path(options.out))
+    check_directory(Path(options.out), "--out")
     source = data_source(options)
     data = source.load(split="train", download=options.download)
     test = source.load(split="test", download=options.download)
@@ -97,16 +97,6 @@ def _tell(trained: train.Trained) -> None:
         f"{record.path}: {epoch}clean accuracy {100 * (record.clean_acc or 0):.2f} % on {record.clean_n} test "
         f"images; half precision changed {trained.changed} of {trained.compared} predictions"
     )
-
-
-def _check_out(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        usable = os.access(out, os.W_OK | os.X_OK)
-    except OSError as fault:
-        raise UsageError(f"cannot write to {out}: {fault.strerror}; give another --out DIR") from fault
-    if not usable:
-        raise UsageError(f"cannot write to {out}: permission denied; give another --out DIR")
 
 
 def _width(text: str) -> float | str:

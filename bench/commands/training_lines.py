@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from time import monotonic as _now
 
-from bench.commands.progress_lines import SECONDS
+from bench.commands.progress_lines import SECONDS, clock
 from bench.commands.screen import say
 from zoo.recipes import Recipe
 from zoo.train import Progress
 
-EVERY = (
-    1.0  # seconds between two lines of the running epoch on a terminal: each reads its loss from the device
-)
+# seconds between two lines of the running epoch on a terminal: each reads its loss from the device
+EVERY = 1.0
 
 
 class Lines:
@@ -52,11 +51,5 @@ class Lines:
 def _standing(now: Progress) -> str:
     return (
         f"epoch {now.epoch}/{now.epochs}  loss {now.loss:.4f}  accuracy {100 * now.accuracy:.1f} %  "
-        f"{_clock(now.seconds_left)} left"
+        f"{clock(now.seconds_left)} left"
     )
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}"
