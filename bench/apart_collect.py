@@ -14,7 +14,7 @@ import numpy as np
 from bench.cell import Cell
 from bench.measure import CellResult
 from bench.results import ModelInfo
-from bench.store import Store
+from bench.store import Store, read_runs
 
 SettingT = TypeVar("SettingT")
 TakenT = TypeVar("TakenT", contravariant=True)
@@ -56,12 +56,16 @@ def history(
         collect: the results of a setting; versions and command are those of its newest run.
     """
     found: dict[SettingT, tuple[dict[str, ModelInfo], Mapping[str, Any]]] = {}
-    for run in store.runs():
-        if run.get("kind") != kind or dataset not in (None, run["setting"]["dataset"]):
-            continue
-        setting = setting_of(run["setting"])
-        known, _ = found.pop(setting, ({}, {}))
+
+    def read(run: Mapping[str, Any]) -> tuple[str, SettingT, dict[str, ModelInfo], Mapping[str, Any]]:
+        page = {name: run[name] for name in ("versions", "command")}
         models = {each["name"]: ModelInfo(**each) for each in run["models"]}
+        return run["setting"]["dataset"], setting_of(run["setting"]), models, page
+
+    for measured_on, setting, models, run in read_runs(store, kind, read):
+        if dataset not in (None, measured_on):
+            continue
+        known, _ = found.pop(setting, ({}, {}))
         earlier = {name: info for name, info in known.items() if name not in models}
         found[setting] = (models | earlier, run)
     return [

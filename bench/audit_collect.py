@@ -26,7 +26,7 @@ from bench.audit_plan import (
 from bench.clever_collect import clever_history
 from bench.collect import collect
 from bench.results import Clean, Curve, ModelInfo, Setting
-from bench.store import Store
+from bench.store import Store, read_runs
 
 Standing = Bool[np.ndarray, " n"]
 Measured = tuple[Clean, Curve]
@@ -105,13 +105,16 @@ def audit_history(store: Store, dataset: str | None = None) -> list[AuditResults
     """Every model's newest audit on each data set, grouped by setting, the one asked for last first."""
     found: list[AuditResults] = []
     seen: set[tuple[str, str]] = set()
-    for run in reversed(list(store.runs())):
-        if run.get("kind") != "audit" or dataset not in (None, run["setting"]["base"]["dataset"]):
-            continue
-        setting = _setting(run["setting"])
+
+    def read(run: Mapping[str, Any]) -> tuple[AuditSetting, list[ModelInfo], dict[str, str], str]:
         models = [ModelInfo(**each) for each in run["models"]]
+        return _setting(run["setting"]), models, run["versions"], str(run["command"])
+
+    for setting, models, versions, command in reversed(list(read_runs(store, "audit", read))):
+        if dataset not in (None, setting.base.dataset):
+            continue
         fresh = [m for m in models if (m.weights, setting.base.data) not in seen]
-        results = collect_audit(store, setting, fresh, versions=run["versions"], command=str(run["command"]))
+        results = collect_audit(store, setting, fresh, versions=versions, command=command)
         seen |= {(model.weights, setting.base.data) for model in results.models}
         if results.audits:
             found.append(results)

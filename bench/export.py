@@ -14,13 +14,14 @@ from bench.attacks import Request
 from bench.board import NOT_ATTACKED
 from bench.collect import curve_of
 from bench.errors import UsageError
+from bench.files import write_atomically
 from bench.history import Chapter
 from bench.plan import lanes
 from bench.protocols import released_rules
 from bench.released.collect import as_cells
 from bench.results import Curve, ModelInfo, Setting
 from bench.run import lane_results
-from bench.store import Store, Stored, write_atomically
+from bench.store import Store, Stored
 
 _PER_IMAGE = ("standing", "attacked", "distance", "predicted", "margin", "loss", "nonfinite", "projected")
 _CLEAN = ("standing", "predicted", "margin", "loss", "grad_norm", "nonfinite")

@@ -11,7 +11,7 @@ from bench.attacks import Request
 from bench.collect import collect
 from bench.protocols import released_rules
 from bench.results import ModelInfo, ModelResult, Results, Setting
-from bench.store import Store
+from bench.store import Store, read_runs
 from zoo.grouped import Groups
 
 
@@ -61,10 +61,7 @@ def chapters(store: Store, dataset: str | None = None) -> list[Chapter]:
         dataset: only settings on this data set.
     """
     found: dict[Setting, Chapter] = {}
-    for run in store.runs():
-        if run.get("kind", "attacks") != "attacks":
-            continue
-        setting = _setting(run["setting"])
+    for setting, run in read_runs(store, "attacks", lambda run: (chapter_of(run).setting, run)):
         if dataset in (None, setting.dataset):
             chapter = found.pop(setting, None) or Chapter(setting)
             chapter.add(run)

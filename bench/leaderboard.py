@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import math
 import os
@@ -223,7 +224,7 @@ def _order(key: tuple[Any, ...]) -> tuple[tuple[bool, Any], ...]:
 
 
 def check_writable(path: Path) -> None:
-    """Says before measuring whether ``merge`` could write there; leaves nothing behind.
+    """Says before measuring whether ``merge`` could lock and write there; leaves nothing behind.
 
     Raises:
         UsageError: as ``merge`` would.
@@ -240,8 +241,13 @@ def check_writable(path: Path) -> None:
 
 
 def _check_place(path: Path) -> None:
-    with tempfile.TemporaryFile(dir=path.parent):
-        pass
+    """Raises ``OSError`` unless a file can be made and locked beside the leaderboard."""
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name[:16]}.") as folder:
+        try:
+            with FileLock(Path(folder) / "lock", timeout=60):
+                pass
+        except NotImplementedError as error:
+            raise OSError(errno.ENOLCK, "its file system refuses locks") from error
 
 
 def _target(path: Path) -> Path:

@@ -8,6 +8,7 @@ the caller's random state.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import random
 import time
@@ -33,7 +34,7 @@ __all__ = ["KEPT_IMAGES", "NOT_ATTACKED", "CellResult", "measure", "seed_of", "s
 _JUDGES = ("restarts", "targets", "best_iterate")  # parameters the judge acts on, not the adapter
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class CellResult:
     """What came out of a cell.
 
@@ -47,7 +48,7 @@ class CellResult:
     seconds: float
     gradients: int
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
         """sha256 of the arrays: equal exactly if the results are equal bit for bit."""
         total = hashlib.sha256()

@@ -20,7 +20,7 @@ from bench.results import ModelInfo, Results, Setting
 from bench.rows import Row
 from bench.run import backend, versions
 from bench.sources import Images
-from bench.store import Store
+from bench.store import Store, read_runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +107,10 @@ def one_generation(rows: Sequence[Row], store: Store, chosen: str | None) -> tup
     found = [each for each in weights if each.startswith(chosen or "")]
     if chosen is None and len(found) > 1:
         last = {
-            each["weights"]: i
-            for i, run in enumerate(store.runs())
-            if run.get("kind", "attacks") == "attacks" and run["setting"]["data"] == data
-            for each in run["models"]
+            each: i
+            for i, (measured_on, models) in enumerate(read_runs(store, "attacks", _measured))
+            if measured_on == data
+            for each in models
         }
         found = [max(weights, key=last.__getitem__)] if set(weights) <= set(last) else found
     if len(found) != 1:
@@ -127,6 +127,10 @@ def one_generation(rows: Sequence[Row], store: Store, chosen: str | None) -> tup
     how = "the newest" if chosen is None else "as asked"
     said = f"{model}: compared with weights {taken[:8]}, {how}; the file has rows of {others} too"
     return [row for row in rows if row["weights"] == taken], said if others else ""
+
+
+def _measured(run: Mapping[str, Any]) -> tuple[str, list[str]]:
+    return run["setting"]["data"], [each["weights"] for each in run["models"]]
 
 
 def grouped(rows: Sequence[Row], data: Images, device: str) -> tuple[Group, ...]:

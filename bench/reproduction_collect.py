@@ -12,7 +12,7 @@ from bench.mip.results import MipResults
 from bench.mip_evaluation import collect_mip
 from bench.paper import Corrupted, Reproduction
 from bench.results import ModelInfo, Results
-from bench.store import Store
+from bench.store import Store, read_runs
 
 
 def collect_reproduction(store: Store, run: Mapping[str, Any], failed: Sequence[str] = ()) -> Reproduction:
@@ -50,11 +50,8 @@ def reproductions(store: Store, dataset: str | None = None) -> dict[str, dict[st
         store: where the runs are.
         dataset: only runs on this data set.
     """
-    return {
-        run["page"]["dataset"]: run
-        for run in store.runs()
-        if run.get("kind") == "reproduction" and dataset in (None, run["page"]["dataset"])
-    }
+    found = dict(read_runs(store, "reproduction", lambda run: (run["page"]["dataset"], dict(run))))
+    return {name: run for name, run in found.items() if dataset in (None, name)}
 
 
 def _results(store: Store, part: Mapping[str, Any], *, replicas: bool = False) -> Results:

@@ -1,47 +1,32 @@
 """Results by key: whole or absent.
 
-A cell is one ``.npz`` file named by its key, written to a temporary name and renamed, so a crash leaves
-either all of it or nothing. A run is one JSON file that says what was asked for, so that pages can be drawn
-again from the store alone.
+A store in a directory is one SQLite file. A cell is a row that is believed only if it proves itself (see
+``bench.records``); a run is a row that says what was requested, so that pages can be drawn again from the store alone.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
-import json
 import os
-import tempfile
-import zipfile
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
-import numpy as np
-
-from bench.cell import Cell, canonical_json
+from bench import database
+from bench.cell import canonical_json
 from bench.errors import UsageError
-from bench.measure import CellResult
+from bench.old_store import old_cells, old_runs
+from bench.records import Record, Stored, decode, encode, sealed, unsealed
+from zoo.notes import note_once
 
-SCHEMA = 1
-_META = "__meta__"
+__all__ = ["DirectoryStore", "MemoryStore", "Store", "Stored", "read_runs", "store_at"]
 
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Stored:
-    """A cell with what came out of it.
-
-    Attributes:
-        cell: what was measured.
-        result: per-image arrays, seconds, gradients.
-        provenance: where and with which versions; outside the key.
-    """
-
-    cell: Cell
-    result: CellResult
-    provenance: dict[str, str]
+SCHEMA = 2
+FILE = "results.sqlite"
+ReadT = TypeVar("ReadT")
+Run = Mapping[str, Any]
 
 
 @runtime_checkable
@@ -79,122 +64,216 @@ class MemoryStore:
         self._cells[stored.cell.key] = stored
 
     def put_run(self, run: dict[str, Any]) -> None:
-        self._runs[canonical_json(run)] = run
+        name = canonical_json(run)
+        self._runs.pop(name, None)
+        self._runs[name] = run
 
     def runs(self) -> Iterator[dict[str, Any]]:
-        return iter(self._runs.values())
+        return iter(list(self._runs.values()))
 
 
 class DirectoryStore:
     """A store in a directory.
 
+    A store of schema 1 (a folder of ``.npz`` files) is carried over when it is opened for the first time; its files
+    stay. Several processes of one machine may read and write at the same time. The directory must not lie on a
+    network file system.
+
     Args:
         path: the directory; made if it is missing.
 
     Raises:
-        UsageError: it cannot be written, or a newer version of symbench wrote it.
+        UsageError: it cannot be locked or written, or a newer version of symbench wrote it.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = path.absolute()
+        self.file = self.path / FILE
+        self._put = 0
         try:
-            (path / "cells").mkdir(parents=True, exist_ok=True)
-            (path / "runs").mkdir(exist_ok=True)
-            self._check_schema(path / "schema")
-        except OSError as fault:
-            raise UsageError(
-                f"cannot write to the store {path}: {fault.strerror}; give another --store DIR"
-            ) from fault
+            self.path.mkdir(parents=True, exist_ok=True)
+            marker = self.path / "schema"
+            found = self._schema(marker)
+            self._connection = self._opened()
+            self._inode = self.file.stat().st_ino
+            if found < SCHEMA:
+                self._carry_over()
+                marker.write_text(f"{SCHEMA}\n")
+        except (OSError, sqlite3.Error) as fault:
+            raise self._unwritable(fault) from fault
 
-    def _check_schema(self, marker: Path) -> None:
-        if not marker.exists():
-            write_atomically(marker, f"{SCHEMA}\n".encode())
-        found = marker.read_text().strip()
-        if not found.isdecimal() or int(found) > SCHEMA:
+    def _schema(self, marker: Path) -> int:
+        text = marker.read_bytes().decode(errors="replace").strip() if marker.exists() else "0"
+        if not (text.isascii() and text.isdecimal()) or int(text) > SCHEMA:
             raise UsageError(
-                f"the store {self.path} has schema {found!r}, this symbench reads up to {SCHEMA}; "
+                f"the store {self.path} has schema {text[:20]!r}, this symbench reads up to {SCHEMA}; "
                 "update symbench or give another --store DIR"
+            )
+        return int(text)
+
+    def _opened(self) -> sqlite3.Connection:
+        try:
+            return database.connect(self.file)
+        except sqlite3.OperationalError:
+            raise  # locked, full or not writable: not damaged
+        except sqlite3.DatabaseError:
+            self._rebuild()
+            return database.connect(self.file)
+
+    def _rebuild(self) -> None:
+        kept = database.rebuild(self.file)
+        note_once(
+            f"the store {self.path} was damaged; what can be read of it is kept, the rest is measured again "
+            f"(the damaged file: {kept.name})"
+        )
+
+    def _carry_over(self) -> None:
+        cells = runs = damaged = 0
+        with database.transaction(self._connection):
+            for stored in old_cells(self.path):
+                damaged += stored is None
+                cells += stored is not None and self.add(stored)
+            for run in old_runs(self.path):
+                damaged += run is None
+                runs += run is not None and self.add_run(run)
+        if cells or runs or damaged:
+            lost = f", {damaged} damaged files are left out" if damaged else ""
+            note_once(
+                f"{cells} cells and {runs} runs of an older store are carried over to {self.file}{lost}; "
+                "the folders cells and runs beside it are no longer read"
             )
 
     def get(self, key: str) -> Stored | None:
-        path = self._cell_path(key)
+        statement = "SELECT description, seal, arrays FROM cells WHERE key = ?"
         try:
-            return decode(path.read_bytes())
-        except FileNotFoundError:
-            return None
-        except (zipfile.BadZipFile, ValueError, KeyError, EOFError):
-            # Only a lost disk write can leave a damaged file; the cell is measured again.
-            return None
+            row = self._connection.execute(statement, (key,)).fetchone()
+            return None if row is None else decode(Record(*row), key)
+        except sqlite3.OperationalError as fault:
+            raise UsageError(
+                f"cannot read the store {self.path}: {fault}; give another --store DIR"
+            ) from fault
+        except (sqlite3.DatabaseError, ValueError, TypeError):
+            return None  # damaged: the cell is measured again
 
     def put(self, stored: Stored) -> None:
-        self._write(self._cell_path(stored.cell.key), encode(stored))
+        self._write(lambda: self.add(stored, replace=True))
+        self._put += 1
 
     def put_run(self, run: dict[str, Any]) -> None:
-        text = canonical_json(run)
-        name = sha256(text.encode()).hexdigest()[:32]
-        self._write(self.path / "runs" / f"{name}.json", text.encode())
+        self._write(lambda: self.add_run(run, replace=True))
 
-    def _write(self, path: Path, content: bytes) -> None:
-        try:
-            path.parent.mkdir(exist_ok=True)
-            write_atomically(path, content)
-        except OSError as fault:
-            raise UsageError(
-                f"cannot write to the store {self.path}: {fault.strerror}; what it holds is kept"
-            ) from fault
+    def add(self, stored: Stored, *, replace: bool = False) -> bool:
+        """Puts a cell in the current transaction; whether it was written."""
+        record, cell = encode(stored), stored.cell
+        columns = (cell.key, cell.kind, cell.model, cell.dataset, cell.attack)
+        values = (*columns, record.description, record.seal, record.arrays)
+        return database.put(self._connection, "cells", values, replace=replace)
+
+    def add_run(self, run: Mapping[str, Any], *, replace: bool = False) -> bool:
+        """Puts a run in the current transaction; whether it was written."""
+        text, seal = sealed(run)
+        values = (sha256(text.encode()).hexdigest()[:32], text, seal)
+        return database.put(self._connection, "runs", values, replace=replace)
+
+    def cells(self) -> Iterator[Stored | None]:
+        """Every cell, oldest first; ``None`` for one that is damaged."""
+        for key, _, _, _, _, *record in database.rows(self._connection, "cells"):
+            try:
+                yield decode(Record(*record), key)
+            except (ValueError, TypeError):
+                yield None
 
     def runs(self) -> Iterator[dict[str, Any]]:
-        files = sorted(
-            (self.path / "runs").glob("*.json"), key=lambda file: (file.stat().st_mtime, file.name)
-        )
-        for file in files:
-            # As with cells, only a lost disk write can leave a damaged file.
-            with contextlib.suppress(ValueError):
-                yield json.loads(file.read_text())
+        for run in self.all_runs():
+            if run is not None:
+                yield run
 
-    def _cell_path(self, key: str) -> Path:
-        return self.path / "cells" / key[:2] / f"{key}.npz"
+    def all_runs(self) -> Iterator[dict[str, Any] | None]:
+        """Every run, oldest first; ``None`` for one that is damaged."""
+        for _, text, seal in list(database.rows(self._connection, "runs")):
+            try:
+                run = unsealed(text, seal)
+            except ValueError:
+                run = None
+            yield run if isinstance(run, dict) else None
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """For what asks about many cells at once (see ``bench.commands.store``)."""
+        return self._connection
+
+    def rebuild(self) -> None:
+        """Writes the file anew with what can be read; the old file stays beside it."""
+        self.close()
+        self._rebuild()
+        self._connection = database.connect(self.file)
+        self._inode = self.file.stat().st_ino
+
+    def _write(self, write: Callable[[], object]) -> None:
+        self._check_present()
+        try:
+            try:
+                self._written(write)
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError:
+                self.rebuild()
+                self._written(write)
+        except (OSError, sqlite3.Error) as fault:
+            raise self._unwritable(fault, "; what it holds is kept") from fault
+
+    def _written(self, write: Callable[[], object]) -> None:
+        with database.transaction(self._connection):
+            write()
+
+    def _check_present(self) -> None:
+        """Raises ``UsageError`` if the file was deleted or replaced after it was opened."""
+        try:
+            present = os.stat(self.file).st_ino == self._inode
+        except OSError:
+            present = False
+        if not present:
+            raise UsageError(
+                f"the store {self.path} was deleted or replaced during the run; {self._put} cells measured in this "
+                "run are lost, run the command again"
+            )
+
+    def _unwritable(self, fault: Exception, more: str = "; give another --store DIR") -> UsageError:
+        reason = getattr(fault, "strerror", None) or str(fault)
+        return UsageError(f"cannot write to the store {self.path}: {reason}{more}")
+
+    def close(self) -> None:
+        """Closes the file; the last process to do so clears its log."""
+        with contextlib.suppress(sqlite3.Error, AttributeError):
+            self._connection.close()
+
+    __del__ = close
 
 
-def encode(stored: Stored) -> bytes:
-    """A cell and its result as the bytes of an ``.npz`` file."""
-    meta = {
-        "schema": SCHEMA,
-        "cell": asdict(stored.cell),
-        "seconds": stored.result.seconds,
-        "gradients": stored.result.gradients,
-        "provenance": stored.provenance,
-    }
-    buffer = io.BytesIO()
-    header = np.frombuffer(canonical_json(meta).encode(), dtype=np.uint8)
-    arrays: dict[str, Any] = {_META: header, **stored.result.arrays}
-    np.savez(buffer, **arrays)
-    return buffer.getvalue()
+def store_at(path: Path) -> DirectoryStore | MemoryStore:
+    """The store in a directory, or an empty one in memory where there is none: nothing is made."""
+    is_store = (path / FILE).is_file() or (path / "cells").is_dir()
+    return DirectoryStore(path) if is_store else MemoryStore()
 
 
-def decode(content: bytes) -> Stored:
-    """The reverse of ``encode``; nothing is unpickled."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        meta = json.loads(file[_META].tobytes())
-        arrays = {name: file[name] for name in file.files if name != _META}
-    result = CellResult(arrays=arrays, seconds=meta["seconds"], gradients=meta["gradients"])
-    return Stored(cell=Cell.from_json(meta["cell"]), result=result, provenance=meta["provenance"])
+def read_runs(store: Store, kind: str, read: Callable[[Run], ReadT]) -> Iterator[ReadT]:
+    """What a function reads of each run of a kind, oldest first.
 
+    A run that it cannot read (another version wrote it, or someone changed it) is passed over and named in a line.
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file so that it is either whole or as it was before."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:16]}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    Args:
+        store: where the runs are.
+        kind: of the runs, e.g. ``attacks``.
+        read: raises ``KeyError``, ``TypeError``, ``ValueError`` or ``AttributeError`` for one it cannot read.
+    """
+    for run in store.runs():
+        if run.get("kind", "attacks") != kind:
+            continue
+        try:
+            found = read(run)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as fault:
+            what = str(run.get("command") or "without a command")[:100]
+            reason = f"{type(fault).__name__}: {fault}"[:100]
+            note_once(f"a stored run of {kind} ({what}) cannot be read ({reason}); it is left out and kept")
+        else:
+            yield found

@@ -12,7 +12,7 @@ from bench.results import ModelInfo, ModelResult, Results
 from bench.spatial.results import SpatialResults
 from bench.spatial.setting import SpatialSetting
 from bench.spatial_evaluation import collect_spatial
-from bench.store import Store
+from bench.store import Store, read_runs
 from bench.tradeoff.results import ATTACK_NAMES, Replica, Tradeoff
 
 
@@ -65,8 +65,7 @@ def collect_tradeoff(store: Store, run: Mapping[str, Any], failed: Sequence[str]
 
 def tradeoffs(store: Store, dataset: str | None = None) -> dict[str, dict[str, Any]]:
     """The newest run on each data set, by its name."""
-    runs = (run for run in store.runs() if run.get("kind") == "tradeoff")
-    found = {run["pgd"]["setting"]["dataset"]: run for run in runs}
+    found = dict(read_runs(store, "tradeoff", lambda run: (run["pgd"]["setting"]["dataset"], dict(run))))
     return {name: run for name, run in found.items() if dataset in (None, name)}
 
 

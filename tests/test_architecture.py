@@ -23,7 +23,8 @@ zoo.held_out zoo.losses zoo.progress zoo.training
 zoo.writing
 zoo.train
 bench.parsing
-bench.arguments bench.errors bench.foreign bench.memo bench.own_code bench.script_digest bench.stats bench.switches
+bench.arguments bench.errors bench.files bench.foreign bench.memo bench.own_code
+bench.script_digest bench.stats bench.switches
 bench.paired bench.eps bench.weights_file
 bench.own_models
 bench.cell
@@ -39,7 +40,9 @@ bench.measure
 bench.theory bench.clever bench.released bench.mip bench.spatial
 bench.audit
 bench.audit_plan
-bench.array_data bench.gradient_free bench.sources bench.store
+bench.records
+bench.array_data bench.database bench.gradient_free bench.old_store bench.sources
+bench.store
 bench.executors bench.images bench.naming bench.released.collect
 bench.run
 bench.apart_collect

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from safetensors.torch import save_file
 from bench.cli import main
 from bench.leaderboard import read
 from tests.own import call, write_models
+from tests.stores import stored_runs
 
 Capture = pytest.CaptureFixture[str]
 GENERATIONS = ("old", "new")
@@ -35,13 +35,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
                 "layer.bias": torch.zeros(10),
             }
             save_file(weights, f"{name}.safetensors")
-        seen: set[Path] = set()
-        for i, name in enumerate(GENERATIONS):
+        for name in GENERATIONS:
             words = ("--weights", f"{name}.safetensors", "--attacks", "fgsm", "--eps", "0.02", "--n", "20")
             assert main(["run", "--model", "own.py:net", "--workers", "1", *words]) == 0
-            for run in set(Path(".symbench/runs").glob("*.json")) - seen:
-                os.utime(run, (i, i))  # the older run is older, however coarse the clock
-            seen = set(Path(".symbench/runs").glob("*.json"))
         yield folder
 
 
@@ -53,7 +49,7 @@ def _there(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def weights_of(name: str) -> str:
     """The sha256 in the row of a generation; the rows lie in the order of it, not of time."""
     rows = {row["weights"]: row for row in read(Path("leaderboard.csv"))}
-    runs = [json.loads(run.read_text()) for run in Path(".symbench/runs").glob("*.json")]
+    runs = stored_runs(Path(".symbench"))
     (found,) = {
         model["weights"] for run in runs if f"{name}.safetensors" in run["command"] for model in run["models"]
     } & set(rows)

@@ -20,6 +20,7 @@ from bench import leaderboard
 from bench.cli import main
 from bench.members import is_worst
 from tests.own import call, write_images, write_models
+from tests.stores import cell_ids
 
 RUN = ("run", "--n", 40, "--model", "baseline_cnn_4", "--attacks", "fgsm,pgd", "--workers", 1)
 ONE_EPS = ("run", "--workers", 1, "--eps", 0.1, "--model", "baseline_cnn_4")
@@ -61,7 +62,7 @@ def untimed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def cells(folder: Path) -> set[str]:
-    return {path.name for path in (folder / ".symbench" / "cells").rglob("*.npz")}
+    return set(cell_ids(folder / ".symbench"))
 
 
 def test_a_run_leaves_a_leaderboard_a_page_and_figures(done: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -316,9 +317,9 @@ def test_a_refusal_hides_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_full_disk_while_measuring(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: Any) -> None:
-        raise OSError(28, "No space left on device")
+    def full(*_: Any, **__: Any) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr("bench.executors.measure", measure)
-    monkeypatch.setattr("bench.store.write_atomically", full)
-    refused(capsys, ZOO, "No space left on device")
+    monkeypatch.setattr("bench.database.put", full)
+    refused(capsys, ZOO, "database or disk is full", "what it holds is kept")

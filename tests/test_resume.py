@@ -17,6 +17,7 @@ import pytest
 from bench.leaderboard import TIMING
 from bench.run import Driver
 from bench.store import MemoryStore, Stored
+from tests.stores import cell_ids
 from tests.test_run import EPS, FGSM, PGD, Counting, World
 
 CELLS = 3 * (1 + 2 * len(EPS))  # of the toy world
@@ -118,7 +119,7 @@ def untimed(path: Path) -> list[list[str]]:
 
 
 def stored(folder: Path) -> int:
-    return len(list((folder / ".symbench" / "cells").glob("*/*.npz")))
+    return len(cell_ids(folder / ".symbench"))
 
 
 def kill_at(folder: Path, cells: int, delay: float) -> bool:

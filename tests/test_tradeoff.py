@@ -32,6 +32,7 @@ from bench.spatial.setting import Options
 from bench.spatial_evaluation import collect_spatial, prepare_spatial
 from bench.store import DirectoryStore
 from bench.tradeoff_evaluation import DEFAULT_MODELS, Sizes, plan_tradeoff
+from tests.stores import cell_ids
 from tests.tradeoff_factory import weights
 from zoo import registry
 
@@ -64,10 +65,8 @@ class Home:
         return DirectoryStore(self.path / "store")
 
     def cells(self) -> dict[str, int]:
-        """When each cell was written, in nanoseconds."""
-        return {
-            file.name: file.stat().st_mtime_ns for file in (self.path / "store" / "cells").glob("*/*.npz")
-        }
+        """The cells, and what changes when one is written again."""
+        return cell_ids(self.path / "store")
 
     def pages(self) -> dict[str, bytes]:
         """Page and figures."""

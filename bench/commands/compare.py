@@ -22,7 +22,7 @@ from bench.errors import UsageError, nearest
 from bench.history import chapters
 from bench.report.format import norm_text
 from bench.stats import Share
-from bench.store import DirectoryStore, MemoryStore, Store
+from bench.store import Store, store_at
 from zoo import entries
 from zoo.data import BUILT_IN
 from zoo.registry import data_options
@@ -38,7 +38,7 @@ def execute(options: Namespace) -> int:
         raise UsageError(f"give two different models or more to compare, not {' '.join(options.models)}")
     eps = None if options.eps is None else parse_eps(names(options.eps))
     _check_attack(options.attack)
-    store = DirectoryStore(Path(options.store)) if Path(options.store).is_dir() else MemoryStore()
+    store = store_at(Path(options.store))
     measured = find_measured(store, options.models, dataset=options.dataset, attack=options.attack, eps=eps)
     if measured is None:
         _check_dataset(options, store)

@@ -9,7 +9,7 @@ from bench.commands.screen import say
 from bench.errors import UsageError
 from bench.export import image_table, kept_images
 from bench.history import chapters
-from bench.store import DirectoryStore
+from bench.store import store_at
 
 FORMATS = (".csv", ".parquet", ".npz")
 
@@ -21,7 +21,7 @@ def execute(options: Namespace) -> int:
         raise UsageError(f"{options.out!r} must end in one of {', '.join(FORMATS)}")
     if not Path(options.store).is_dir():
         raise UsageError(f"there is no store at {options.store}; measure something first with bench run")
-    store = DirectoryStore(Path(options.store))
+    store = store_at(Path(options.store))
     found = chapters(store, options.dataset)
     chosen = {"model": options.model, "attack": options.attack}
     content = (

@@ -14,7 +14,7 @@ from bench.estimate import cells
 from bench.executors import Bench, Executor, executor_for
 from bench.plan import Lane
 from bench.run import Failure
-from bench.store import DirectoryStore, MemoryStore, Store
+from bench.store import Store, store_at
 
 LONG = 120.0  # seconds after which a user would have liked to know
 
@@ -52,8 +52,7 @@ def show_plan(
         workers: that share the work.
         at_most: whether the seconds are an upper bound rather than an estimate.
     """
-    path = Path(options.store)
-    store = DirectoryStore(path) if path.is_dir() else MemoryStore()
+    store = store_at(Path(options.store))
     total, stored = cells(lanes, store)
     with rows_only():
         left = seconds(store) / workers
