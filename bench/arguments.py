@@ -168,3 +168,22 @@ def place_options(sub: argparse.ArgumentParser, *names: str) -> None:
         )
     if "reports" in names:
         group.add_argument("--reports", default="reports", metavar="DIR", help="where pages and figures go")
+
+
+def store_options(sub: argparse.ArgumentParser) -> None:
+    """What ``bench store`` can do with a store."""
+    parts = sub.add_subparsers(dest="what", required=True, metavar="info|merge|prune|check")
+    info = parts.add_parser("info", help="what a store holds, by data set and kind of cell")
+    merge = parts.add_parser("merge", help="take in what other stores hold and this one lacks")
+    merge.add_argument("others", nargs="+", metavar="DIR", help="the other stores; they stay as they are")
+    prune = parts.add_parser(
+        "prune", help="remove cells: those of a model, data set and attack, as far as named"
+    )
+    for name in ("model", "dataset", "attack"):
+        prune.add_argument(f"--{name}", metavar="NAME", help=f"only this {name}, by its name in tables")
+    prune.add_argument("--dry-run", action="store_true", help="count them only")
+    check = parts.add_parser("check", help="read every record and name damage; exit code 1 if there is any")
+    check.add_argument("--repair", action="store_true", help="write the file anew without what is damaged")
+    for part in (info, merge, prune, check):
+        part.add_argument("--json", action="store_true", help="as JSON on stdout")
+        place_options(part, "store")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 Scalar = str | int | float | bool | None
@@ -65,7 +65,7 @@ class Cell:
     @property
     def key(self) -> str:
         """sha256 of the cell's canonical JSON."""
-        return hashlib.sha256(canonical_json(asdict(self)).encode()).hexdigest()
+        return key_of({name: getattr(self, name) for name in self.__slots__})
 
     def param(self, name: str) -> Scalar:
         """One parameter of the attack by its name; ``KeyError`` where the attack has none of it."""
@@ -80,6 +80,11 @@ class Cell:
         """A cell from the dictionary that ``asdict`` and JSON made of it."""
         params = tuple((str(name), value) for name, value in fields["params"])
         return cls(**{**fields, "params": params})
+
+
+def key_of(fields: Mapping[str, Any]) -> str:
+    """The key of the cell with these fields, as ``asdict`` or JSON gives them."""
+    return hashlib.sha256(canonical_json(fields).encode()).hexdigest()
 
 
 def canonical_json(value: Any) -> str:

@@ -14,6 +14,7 @@ from bench.arguments import (
     model_options,
     place_options,
     spatial_options,
+    store_options,
     tradeoff_options,
 )
 from bench.parsing import EXIT_USAGE, Parser, shortened
@@ -40,6 +41,7 @@ COMMANDS = {
     "list": "show models, attacks and data sets",
     "report": "draw the pages again from the store; mark a leaderboard's rows",
     "export": "write per-image results as CSV or parquet, attacked images as npz",
+    "store": "show, join, clear or check stores of results",
     "doctor": "check this installation",
 }
 
@@ -298,7 +300,16 @@ def _export_options(sub: argparse.ArgumentParser) -> None:
     place_options(sub, "store")
 
 
+def _store_options(sub: argparse.ArgumentParser) -> None:
+    store_options(sub)
+
+
 def _doctor_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--like",
+        metavar="FILE",
+        help="compare with the versions that the rows of a leaderboard were measured with",
+    )
     sub.add_argument("--json", action="store_true", help="as JSON on stdout")
 
 

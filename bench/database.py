@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,32 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")  # the log outlives a killed process
         with transaction(connection):
-            for statement in _TABLES.split(";\n"):
-                connection.execute(statement)
+            _make_tables(connection)
+        if _declared(connection) != _expected():
+            raise sqlite3.DatabaseError("its tables are not those of a store")
+    except UnicodeDecodeError as fault:  # of SQLite's message about a damaged declaration
+        connection.close()
+        raise sqlite3.DatabaseError("its tables are not declared in UTF-8") from fault
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    for statement in _TABLES.split(";\n"):
+        connection.execute(statement)
+
+
+def _declared(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+    return connection.execute("SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema").fetchall()
+
+
+@functools.cache
+def _expected() -> list[tuple[Any, ...]]:
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        _make_tables(connection)
+        return _declared(connection)
 
 
 @contextlib.contextmanager
@@ -87,12 +108,20 @@ def rows(connection: sqlite3.Connection, table: str) -> Iterator[tuple[Any, ...]
                 last = found[0]
                 yield found[1:]
             return
-        except sqlite3.DatabaseError:
+        except (sqlite3.DatabaseError, UnicodeDecodeError):
             last += 1
 
 
-def rebuild(path: Path) -> Path:
-    """Puts a new file with all rows that can be read in a damaged one's place; returns where the old one now is."""
+def rebuild(path: Path, sound: Callable[[str, tuple[Any, ...]], bool]) -> Path:
+    """Puts a new file with the sound rows in a damaged one's place.
+
+    Args:
+        path: the damaged file; it is kept beside the new one.
+        sound: whether a row of a table (its name, the values of ``COLUMNS``) is to be kept.
+
+    Returns:
+        Where the damaged file now is.
+    """
     number = 1
     while (kept := path.with_name(f"{path.name}.damaged-{number}")).exists():
         number += 1
@@ -103,7 +132,7 @@ def rebuild(path: Path) -> Path:
             with contextlib.suppress(sqlite3.DatabaseError):
                 attempt()
                 with contextlib.closing(connect(path)) as old:
-                    _copy(old, new)
+                    _copy(old, new, sound)
                 break
         new.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     for suffix in ("-wal", "-shm"):
@@ -113,11 +142,13 @@ def rebuild(path: Path) -> Path:
     return kept
 
 
-def _copy(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
+def _copy(
+    old: sqlite3.Connection, new: sqlite3.Connection, sound: Callable[[str, tuple[Any, ...]], bool]
+) -> None:
     for table in COLUMNS:
         with transaction(new):
             for values in rows(old, table):
-                with contextlib.suppress(sqlite3.Error, OverflowError):  # a row without a key
+                if sound(table, values):
                     put(new, table, values)
 
 

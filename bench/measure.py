@@ -55,7 +55,7 @@ class CellResult:
         for name in sorted(self.arrays):
             array = np.ascontiguousarray(self.arrays[name])
             total.update(f"{name} {array.dtype.str} {array.shape};".encode())
-            total.update(array.tobytes())
+            total.update(array.reshape(-1).view(np.uint8).data)
         return total.hexdigest()
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.cell import Cell, canonical_json
+from bench.cell import Cell, canonical_json, key_of
 from bench.measure import CellResult
 
 _KINDS = "biufcUS"  # of array elements: none that must be unpickled
@@ -93,7 +93,7 @@ def _decoded(record: Record, key: str | None) -> Stored:
         raise ValueError("the description does not have its seal")
     fields = json.loads(record.description)
     cell = Cell.from_json(fields["cell"])
-    if key not in (None, cell.key):
+    if key not in (None, key_of(fields["cell"])):
         raise ValueError("the record is of another cell")
     whole, start, arrays = memoryview(bytearray(record.arrays)), 0, {}
     for name, kind, shape in fields["arrays"]:

@@ -121,7 +121,7 @@ class DirectoryStore:
             return database.connect(self.file)
 
     def _rebuild(self) -> None:
-        kept = database.rebuild(self.file)
+        kept = database.rebuild(self.file, _sound)
         note_once(
             f"the store {self.path} was damaged; what can be read of it is kept, the rest is measured again "
             f"(the damaged file: {kept.name})"
@@ -157,6 +157,9 @@ class DirectoryStore:
 
     def put(self, stored: Stored) -> None:
         self._write(lambda: self.add(stored, replace=True))
+        if self.get(stored.cell.key) is None:  # the file's index is damaged
+            self.rebuild()
+            self._write(lambda: self.add(stored, replace=True))
         self._put += 1
 
     def put_run(self, run: dict[str, Any]) -> None:
@@ -177,25 +180,14 @@ class DirectoryStore:
 
     def cells(self) -> Iterator[Stored | None]:
         """Every cell, oldest first; ``None`` for one that is damaged."""
-        for key, _, _, _, _, *record in database.rows(self._connection, "cells"):
-            try:
-                yield decode(Record(*record), key)
-            except (ValueError, TypeError):
-                yield None
+        return map(_cell, database.rows(self._connection, "cells"))
 
     def runs(self) -> Iterator[dict[str, Any]]:
-        for run in self.all_runs():
-            if run is not None:
-                yield run
+        return (run for run in self.all_runs() if run is not None)
 
     def all_runs(self) -> Iterator[dict[str, Any] | None]:
         """Every run, oldest first; ``None`` for one that is damaged."""
-        for _, text, seal in list(database.rows(self._connection, "runs")):
-            try:
-                run = unsealed(text, seal)
-            except ValueError:
-                run = None
-            yield run if isinstance(run, dict) else None
+        return map(_run, list(database.rows(self._connection, "runs")))
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -248,6 +240,29 @@ class DirectoryStore:
             self._connection.close()
 
     __del__ = close
+
+
+def _cell(row: tuple[Any, ...]) -> Stored | None:
+    """The cell of a row of the table, or ``None`` if it is damaged."""
+    key, *_, description, seal, arrays = row
+    try:
+        return decode(Record(description, seal, arrays), key)
+    except (ValueError, TypeError):
+        return None
+
+
+def _run(row: tuple[Any, ...]) -> dict[str, Any] | None:
+    """The run of a row of the table, or ``None`` if it is damaged."""
+    _, text, seal = row
+    try:
+        run = unsealed(text, seal)
+    except ValueError:
+        return None
+    return run if isinstance(run, dict) else None
+
+
+def _sound(table: str, row: tuple[Any, ...]) -> bool:
+    return (_cell(row) if table == "cells" else _run(row)) is not None
 
 
 def store_at(path: Path) -> DirectoryStore | MemoryStore:

@@ -18,7 +18,8 @@ from bench.store import FILE, Stored
 
 def cell_ids(path: Path) -> dict[str, int]:
     """The number of each cell's row by its key; a cell that is written again gets another."""
-    return dict(asked(path, "SELECT key, id FROM cells")) if (path / FILE).exists() else {}
+    known = (path / FILE).exists() and asked(path, "SELECT 1 FROM sqlite_master WHERE name = 'cells'")
+    return dict(asked(path, "SELECT key, id FROM cells")) if known else {}
 
 
 def stored_runs(path: Path) -> list[dict[str, Any]]:

@@ -66,6 +66,7 @@ bench.reproduction bench.tradeoff_evaluation
 bench.reproduction_run
 bench
 bench.doctor
+bench.alike
 bench.commands
 bench.cli
 """

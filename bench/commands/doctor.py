@@ -5,18 +5,20 @@ from __future__ import annotations
 import dataclasses
 import json
 from argparse import Namespace
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
+from bench.alike import like
 from bench.doctor import diagnose
 
 _MARKS = {"ok": "[green]ok  [/]", "warn": "[yellow]warn[/]", "fail": "[red]fail[/]"}
 
 
 def execute(options: Namespace) -> int:
-    """Prints every finding; 1 if one is a failure."""
-    findings = diagnose()
+    """Prints every finding; 1 if one is a failure, or with ``--like`` if versions differ."""
+    findings = diagnose() if options.like is None else like(Path(options.like))
     if options.json:
         print(json.dumps([dataclasses.asdict(finding) for finding in findings]))
     else:
@@ -25,4 +27,5 @@ def execute(options: Namespace) -> int:
             console.print(f"{_MARKS[finding.status]} {escape(finding.what)}: {escape(finding.detail)}")
             if finding.remedy:
                 console.print(f"     → {escape(finding.remedy)}")
-    return 1 if any(finding.status == "fail" for finding in findings) else 0
+    bad = ("fail",) if options.like is None else ("fail", "warn")
+    return 1 if any(finding.status in bad for finding in findings) else 0
