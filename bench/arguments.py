@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from bench.parsing import positive
+
 
 def data_options(sub: argparse.ArgumentParser) -> None:
     """Which images."""
@@ -53,11 +55,11 @@ def measuring_options(
     """How many images (the help of ``--n``; ``None`` for no such option), from which seed and on what."""
     group = sub.add_argument_group("measuring")
     if n is not None:
-        group.add_argument("--n", type=int, metavar="N", help=n)
+        group.add_argument("--n", type=positive, metavar="N", help=n)
     group.add_argument("--seed", type=int, default=0, metavar="S", help="seed of random starts (default 0)")
     group.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
     group.add_argument(
-        "--workers", type=int, metavar="N", help="processes (default: the cores); no number changes"
+        "--workers", type=positive, metavar="N", help="processes (default: the cores); no number changes"
     )
     group.add_argument("--dry-run", action="store_true", help="show what would run and for how long")
     group.add_argument(

@@ -17,7 +17,7 @@ from bench.arguments import (
     store_options,
     tradeoff_options,
 )
-from bench.parsing import EXIT_USAGE, Parser, shortened
+from bench.parsing import EXIT_USAGE, Parser, positive, shortened
 from zoo.errors import UserError
 
 EXIT_OK, EXIT_FAILED = 0, 1
@@ -244,7 +244,7 @@ def _check_options(sub: argparse.ArgumentParser) -> None:
     group = sub.add_argument_group("measuring")
     group.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
     group.add_argument(
-        "--workers", type=int, metavar="N", help="processes (default: the cores); no number changes"
+        "--workers", type=positive, metavar="N", help="processes (default: the cores); no number changes"
     )
     group.add_argument(
         "--json", action="store_true", help="every row with its status as one JSON list on stdout"

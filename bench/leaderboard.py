@@ -9,6 +9,7 @@ import math
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -116,7 +117,7 @@ def _parse(header: tuple[str, ...], fields: list[str]) -> Row:
 def _value(column: str, text: str, absent: frozenset[str]) -> Any:
     kind = KINDS[column]
     if kind == "text":
-        return text
+        return sys.intern(text)  # a large file has the same texts in most rows
     if text == "" and (column in OPTIONAL or column in absent):
         return None
     try:

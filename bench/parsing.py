@@ -26,6 +26,17 @@ class Parser(argparse.ArgumentParser):
         self.exit(EXIT_USAGE, f"bench: error: {shortened(message)}; see {self.prog} --help\n")
 
 
+def positive(text: str) -> int:
+    """A whole number of 1 or more, checked before anything heavy is imported."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return number
+
+
 def shortened(message: str) -> str:
     """A message in which no word, such as a value that a user gave, is longer than a line."""
     return re.sub(r"\S{200,}", lambda found: f"{found[0][:80]}… ({len(found[0])} characters)", message)

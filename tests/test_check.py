@@ -194,7 +194,7 @@ REFUSED = {
     "tolerance nan": (("--model", "own.py:net", "--tolerance", "nan"), ("--tolerance is nan",)),
     "no file": (("--model", "own.py:net", "--against", "nowhere.csv"), ("nowhere.csv",)),
     "no model": ((), ("--model",)),
-    "no workers": (("--model", "own.py:net", "--workers", 0), ("--workers is 0",)),
+    "no workers": (("--model", "own.py:net", "--workers", 0), ("--workers", "'0' is not a whole number of 1 or more")),
     "other images": (
         ("--model", "own.py:two_classes", "--dataset", "folder:images"),
         ("images", "no rows on these images"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pickle
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -104,11 +106,11 @@ ASKED: dict[str, tuple[Words, tuple[str, ...]]] = {
     "alpha zero": ((*ZOO, "--attacks", "pgd", "--alpha", 0), ("--alpha is 0",)),
     "alpha nan": ((*ZOO, "--attacks", "pgd", "--alpha", "nan"), ("--alpha is nan",)),
     "n too large": ((*ZOO, "--n", 361), ("--n is 361", "360")),
-    "n zero": ((*ZOO, "--n", 0), ("--n is 0",)),
-    "n negative": ((*ZOO, "--n=-5"), ("--n is -5",)),
+    "n zero": ((*ZOO, "--n", 0), ("--n", "'0' is not a whole number of 1 or more")),
+    "n negative": ((*ZOO, "--n=-5"), ("--n", "'-5' is not a whole number of 1 or more")),
     "n no number": ((*ZOO, "--n", "ten"), ("--n", "'ten'")),
     "negative seed": ((*ZOO, "--seed=-1"), ("--seed is -1",)),
-    "no workers": ((*ZOO, "--workers", 0), ("--workers is 0",)),
+    "no workers": ((*ZOO, "--workers", 0), ("--workers", "'0' is not a whole number of 1 or more")),
     "unknown device": ((*ZOO, "--device", "tpu"), ("'tpu'", "cpu, cuda")),
     "leaderboard nowhere": ((*ZOO, "--leaderboard", "nowhere/l.csv"), ("nowhere/l.csv", "--leaderboard FILE")),
     "leaderboard a directory": ((*ZOO, "--leaderboard", "."), ("--leaderboard FILE",)),
@@ -323,3 +325,15 @@ def test_a_full_disk_while_measuring(capsys: Capture, monkeypatch: pytest.Monkey
     monkeypatch.setattr("bench.executors.measure", measure)
     monkeypatch.setattr("bench.database.put", full)
     refused(capsys, ZOO, "database or disk is full", "what it holds is kept")
+
+
+def test_a_number_that_cannot_be_is_refused_before_torch_is_loaded() -> None:
+    lines = (
+        "import sys",
+        "from bench.cli import main",
+        "try: main(['run', '--zoo', 'all', '--n', '0'])",
+        "except SystemExit as end: print(end.code, 'torch' in sys.modules, 'numpy' in sys.modules)",
+    )
+    code = "\n".join(lines)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["2", "False", "False"]

@@ -247,7 +247,7 @@ def test_table_1_on_the_files_of_cifar10c(tmp_path: Path, monkeypatch: pytest.Mo
         (("--table", "5"), "invalid choice: 5"),
         (("--figure", "3"), "invalid choice: 3"),
         (("--all", "--budget", "huge"), "invalid choice: 'huge'"),
-        (("--all", "--workers", "0"), "--workers is 0"),
+        (("--all", "--workers", "0"), "'0' is not a whole number of 1 or more"),
         (("--all", "--dataset", "cifar11"), "unknown data set 'cifar11'"),
     ],
 )

@@ -125,9 +125,7 @@ def _data_words(options: Namespace) -> list[str]:
 
 
 def check_numbers(options: Namespace) -> None:
-    """Raises ``UsageError`` for a number of workers or a seed that cannot be; says where workers are not used."""
-    if options.workers is not None and options.workers < 1:
-        raise UsageError(f"--workers is {options.workers}; it must be at least 1")
+    """Raises ``UsageError`` for a seed that cannot be; says where workers are not used."""
     if (options.workers or 1) > 1 and options.device.startswith("cuda") and torch.cuda.is_available():
         say(f"note: --workers is {options.workers}, but on a GPU cells run one after another, in one process")
     if getattr(options, "seeds", None) is not None and options.seeds < 1:
