@@ -7,10 +7,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import nn
+
 from bench.apart_collect import Collect
 from bench.cell import Cell
 from bench.evaluation import Ask, check_device, open_models
-from bench.executors import Bench, Executor, one_thread
+from bench.executors import Bench, Executor
 from bench.images import checked_n
 from bench.judge import look
 from bench.plan import Lane
@@ -142,19 +147,19 @@ def looking_seconds(
         together: images that are looked at together.
     """
     total = 0.0
-    for info in evaluation.infos:
+    x = evaluation.data.images(0, min(together, evaluation.setting.n)).numpy()
+    for source, info in evaluation.models:
         cells = evaluation.cells(evaluation.setting, info)
         missing = sum(cell.count * looks(cell) for cell in cells if store.get(cell.key) is None)
         if missing:
-            total += missing * _look_seconds(evaluation, info, together)
+            device = evaluation.device
+            total += missing * evaluation.bench.ask(source, info.weights, device, _look_seconds, x, device)
     return total
 
 
-def _look_seconds(evaluation: Apart[Any], info: ModelInfo, together: int) -> float:
-    model = evaluation.bench.model(info.weights, evaluation.device)
-    x = evaluation.data.images(0, min(together, evaluation.setting.n)).to(evaluation.device)
-    with one_thread():
-        y = model(x).argmax(dim=1)
-        start = time.perf_counter()
-        look(model, x, y)
-        return (time.perf_counter() - start) / len(x)
+def _look_seconds(model: nn.Module, images: Float32[np.ndarray, "n c h w"], device: str) -> float:
+    x = torch.from_numpy(images).to(device)
+    y = model(x).argmax(dim=1)
+    start = time.perf_counter()
+    look(model, x, y)
+    return (time.perf_counter() - start) / len(x)

@@ -7,15 +7,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import nn
+
 from bench.apart_evaluation import Apart, images_of, opened, run_apart
 from bench.cell import Cell
-from bench.clever import clever, parse_options
+from bench.clever import CleverOptions, clever, parse_options
 from bench.clever.cells import SHARD, bound_cells, score_cells
 from bench.clever.results import CleverResults, CleverSetting
 from bench.clever.scores import check_model
 from bench.clever_collect import collect_clever
 from bench.evaluation import Ask
-from bench.executors import Executor, one_thread
+from bench.executors import Executor
 from bench.protocols import SOUND
 from bench.results import ModelInfo
 from bench.run import Failure, backend
@@ -37,7 +42,7 @@ def prepare_clever(ask: Ask, options: Mapping[str, Any]) -> CleverEvaluation:
         UsageError: anything about it cannot be done, e.g. a model that gives probabilities.
     """
     data, n = images_of(ask, DEFAULT_N)
-    first = data.images(0, min(SHARD, n)).to(ask.device)
+    first = data.images(0, min(SHARD, n))
     chosen = parse_options(image_shape=tuple(first.shape[1:]), seed=ask.seed, **options)
     setting = CleverSetting(
         dataset=data.name,
@@ -48,8 +53,10 @@ def prepare_clever(ask: Ask, options: Mapping[str, Any]) -> CleverEvaluation:
         backend=backend(ask.device),
     )
     evaluation = opened(ask, data, setting, _cells)
-    for info in evaluation.infos:
-        check_model(info.name, evaluation.bench.model(info.weights, ask.device), first, chosen)
+    for source, info in evaluation.models:
+        evaluation.bench.ask(
+            source, info.weights, ask.device, _checked, info.name, first.numpy(), chosen, ask.device
+        )
     return evaluation
 
 
@@ -69,11 +76,15 @@ def expected_seconds(evaluation: CleverEvaluation, store: Store) -> float:
     A tenth of the samples are taken and the time scaled up, so fits that take long are overestimated.
     """
     total = 0.0
-    for info in evaluation.infos:
+    options, device = evaluation.setting.options, evaluation.device
+    x = evaluation.data.images(0, 1).numpy()
+    for source, info in evaluation.models:
         missing = [cell for cell in score_cells(evaluation.setting, info) if store.get(cell.key) is None]
         images = sum(cell.count for cell in missing)
         if images:
-            total += images * _image_seconds(evaluation, info)
+            total += images * evaluation.bench.ask(
+                source, info.weights, device, _image_seconds, x, options, device
+            )
     return total
 
 
@@ -81,13 +92,18 @@ def _cells(setting: CleverSetting, model: ModelInfo) -> tuple[Cell, ...]:
     return (*score_cells(setting, model), *bound_cells(setting, model))
 
 
-def _image_seconds(evaluation: CleverEvaluation, info: ModelInfo) -> float:
-    model = evaluation.bench.model(info.weights, evaluation.device)
-    options = evaluation.setting.options
+def _checked(
+    model: nn.Module, name: str, images: Float32[np.ndarray, "n c h w"], options: CleverOptions, device: str
+) -> None:
+    check_model(name, model, torch.from_numpy(images).to(device), options)
+
+
+def _image_seconds(
+    model: nn.Module, images: Float32[np.ndarray, "1 c h w"], options: CleverOptions, device: str
+) -> float:
     few = replace(options, samples=max(1, options.samples // 10))
-    x = evaluation.data.images(0, 1).to(evaluation.device)
-    with one_thread():
-        label = model(x).argmax(dim=1)
-        start = time.perf_counter()
-        clever(model, x, label, few, first=0)
-        return (time.perf_counter() - start) * options.samples / few.samples
+    x = torch.from_numpy(images).to(device)
+    label = model(x).argmax(dim=1)
+    start = time.perf_counter()
+    clever(model, x, label, few, first=0)
+    return (time.perf_counter() - start) * options.samples / few.samples

@@ -14,10 +14,11 @@ from bench.arguments import (
     model_options,
     place_options,
     spatial_options,
-    store_options,
     tradeoff_options,
 )
+from bench.arguments import store_options as _store_options  # noqa: F401 (found by its name)
 from bench.parsing import EXIT_USAGE, Parser, positive, shortened
+from bench.signals import Interrupted, stopping
 from zoo.errors import UserError
 
 EXIT_OK, EXIT_FAILED = 0, 1
@@ -75,10 +76,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_OK
     options.argv = arguments
     try:
-        return importlib.import_module(f"bench.commands.{options.command}").execute(options)
-    except KeyboardInterrupt:
+        with stopping():
+            return importlib.import_module(f"bench.commands.{options.command}").execute(options)
+    except KeyboardInterrupt as stop:
         print("bench: interrupted; what was measured is kept, the same command goes on", file=sys.stderr)
-        return 130
+        return stop.exit_code if isinstance(stop, Interrupted) else 130
+    except SystemExit as stop:  # a command that did not come to its end never exits with 0
+        print(f"bench: error: code of a model or plug-in called sys.exit({stop.code!r})", file=sys.stderr)
+        return EXIT_USAGE
     except BrokenPipeError:
         sys.stderr.close()
         return EXIT_OK
@@ -298,10 +303,6 @@ def _export_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--model", metavar="NAME", help="only this model")
     sub.add_argument("--attack", metavar="NAME", help="only this attack")
     place_options(sub, "store")
-
-
-def _store_options(sub: argparse.ArgumentParser) -> None:
-    store_options(sub)
 
 
 def _doctor_options(sub: argparse.ArgumentParser) -> None:

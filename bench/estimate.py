@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from bench.attacks import RELEASED_REQUESTS, Request
 from bench.evaluation import Evaluation
-from bench.executors import one_thread
 from bench.plan import SHARD, Lane
 from bench.protocols import released_rules
 from bench.released.cells import grid_of
@@ -36,15 +36,17 @@ def seconds_left(evaluation: Evaluation, store: Store) -> float:
 
     One gradient of each model on one shard is timed, and multiplied by the gradients the cells may need.
     """
-    x = evaluation.data.images(0, min(SHARD, evaluation.setting.n)).to(evaluation.device)
+    x = evaluation.data.images(0, min(SHARD, evaluation.setting.n)).numpy()
     total = 0.0
     for source, info in evaluation.models:
         lanes = [lane for lane in evaluation.lanes if lane.clean.weights == info.weights]
         images = _images_left(lanes, store, len(evaluation.data.classes))
         if images:
             released = released_rules(evaluation.setting.protocol) is not None
-            model = source.build() if released else evaluation.bench.model(info.weights, evaluation.device)
-            total += images / len(x) * _gradient_seconds(model.to(x.device), x)
+            seconds = evaluation.bench.ask(
+                source, info.weights, evaluation.device, _gradient_seconds, x, evaluation.device, raw=released
+            )
+            total += images / len(x) * seconds
     return total
 
 
@@ -102,12 +104,12 @@ def _fab_t(steps: int, aims: int) -> float:
     return aims * (3 * FORWARD + steps * (1 + FORWARD))
 
 
-def _gradient_seconds(model: nn.Module, x: Float[Tensor, "n c h w"]) -> float:
-    with one_thread():
-        _gradient(model, x)
-        start = time.perf_counter()
-        _gradient(model, x)
-        return time.perf_counter() - start
+def _gradient_seconds(model: nn.Module, images: Float32[np.ndarray, "n c h w"], device: str) -> float:
+    x = torch.from_numpy(images).to(device)
+    _gradient(model, x)
+    start = time.perf_counter()
+    _gradient(model, x)
+    return time.perf_counter() - start
 
 
 def _gradient(model: nn.Module, x: Float[Tensor, "n c h w"]) -> None:

@@ -7,25 +7,23 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from bench.attacks import RELEASED_REQUESTS, Request
 from bench.collect import collect
 from bench.corruption_errors import check_baseline
 from bench.eps import parse_eps
 from bench.errors import UsageError
-from bench.executors import Bench, Executor, one_thread
-from bench.gradient_free import check_gradients
+from bench.executors import Bench, Executor
 from bench.images import base_of, checked_n, groups_of
+from bench.inspection import Look, inspect_all
 from bench.naming import named
 from bench.plan import SHARD, Lane, lanes
 from bench.protocols import OWN_SCRIPT, SOUND, Released, find_protocol, own_script
 from bench.released import check_asked, check_network
 from bench.results import ModelInfo, Results, Setting
 from bench.run import Failure, backend, driver, versions
-from bench.sources import DataSource, Images, ModelSource, deployed, describe, find_source, probe
+from bench.sources import DataSource, Images, ModelSource, find_source
 from bench.store import Store
-from bench.switches import left_alone
 
 DEFAULT_N = 1000
 GRIDS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -180,7 +178,9 @@ def prepare_on(ask: Ask, data: Images) -> Evaluation:
     if isinstance(protocol, Released):
         channels = data.images(0, 1).shape[1]
         for source, info in models:
-            check_network(info.name, source.build(), protocol, channels)
+            bench.ask(
+                source, info.weights, ask.device, check_network, info.name, protocol, channels, raw=True
+            )
     return Evaluation(
         setting=setting,
         models=models,
@@ -203,14 +203,18 @@ def open_models(ask: Ask, data: Images, n: int) -> tuple[tuple[tuple[ModelSource
     )
     sources = named(list(dict.fromkeys(asked)), ask.names)  # baseline_cnn@0 is baseline_cnn
     _check_weights(ask.weights, sources)
-    found = tuple((source, describe(source, digest)) for source in sources)
     bench = Bench()
     bench.keep_data(ask.data, data)
-    first = data.images(0, min(SHARD, n)).to(ask.device)
-    with one_thread(), left_alone():
-        for source, info in found:
-            bench.keep_model(info.weights, ask.device, _looked_at(source, info, first, data, ask))
-    return found, bench
+    look = Look(
+        first=data.images(0, min(SHARD, n)).numpy(),
+        classes=len(data.classes),
+        data=digest,
+        device=ask.device,
+        requests=ask.requests,
+        suspect=ask.suspect,
+    )
+    infos = inspect_all(sources, look, bench)
+    return tuple(zip(sources, infos, strict=True)), bench
 
 
 def _check_weights(weights: str | None, sources: Sequence[ModelSource]) -> None:
@@ -221,20 +225,6 @@ def _check_weights(weights: str | None, sources: Sequence[ModelSource]) -> None:
             f"--weights is a file for one's own model, but {what} were asked for; measure one own model at a "
             "time, and give the zoo other weights with --weights-from"
         )
-
-
-def _looked_at(source: ModelSource, info: ModelInfo, first: Tensor, data: Images, ask: Ask) -> nn.Module:
-    """The deployed model, after a look at whether it can be measured."""
-    built = source.build()
-    if source.digest(built) != info.weights:
-        raise UsageError(
-            f"the factory of {info.name!r} gives other weights each time it is called; give --weights FILE"
-        )
-    model = deployed(built, ask.device)
-    probe(info.name, model, first, len(data.classes), finite=not ask.suspect)
-    if source.kind != "zoo" and not ask.suspect:
-        check_gradients(info.name, model, first, ask.requests)
-    return model
 
 
 def make_setting(ask: Ask, data: Images) -> Setting:

@@ -6,16 +6,11 @@ Every worker computes a cell with the same single thread, so how many there are 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-import os
-import sys
-import threading
 from collections import OrderedDict
-from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -31,12 +26,14 @@ from bench.measure import CellResult, measure
 from bench.memo import Memo
 from bench.mip.cells import measure_mip
 from bench.released import measure_released
+from bench.rooms import Room, Rooms, answer
 from bench.sources import DataSource, Images, ModelSource, as_made, deployed
 from bench.spatial.cells import measure_spatial
 from bench.switches import left_alone
 from zoo.deployment import Deployed
 
 MODELS_KEPT = 4
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -74,9 +71,14 @@ class Executor(Protocol):
 
 
 class Bench:
-    """Models and images a process has loaded; the most recent few models are kept."""
+    """Models and images a process has loaded; the most recent few models are kept.
+
+    Attributes:
+        rooms: processes of the models that are not of the zoo.
+    """
 
     def __init__(self) -> None:
+        self.rooms = Rooms()
         self._models: OrderedDict[str, nn.Module] = OrderedDict()
         self._raw: dict[str, nn.Module] = {}
         self._data: dict[DataSource, Images] = {}
@@ -92,9 +94,45 @@ class Bench:
         """Hands in images that are already loaded."""
         self._data[source] = data
 
-    def model(self, weights: str, device: str) -> nn.Module:
-        """A model that was handed in."""
-        return self._models[weights + device]
+    def ask(
+        self,
+        source: ModelSource,
+        weights: str,
+        device: str,
+        function: Callable[..., T],
+        *args: Any,
+        raw: bool = False,
+    ) -> T:
+        """What a function gives of a model: here, or in the model's own process if it is not of the zoo.
+
+        Args:
+            source, weights: the model.
+            device: where the model lies.
+            function: of a module; takes the model first.
+            args: arrays and plain values, after the model.
+            raw: whether the model is as its author made it, instead of deployed.
+
+        Raises:
+            UsageError: the model's process ended.
+        """
+        if source.foreign:
+            room = self.rooms.of(source)
+            return answer(room.submit(_of_model, source, weights, device, function, args, raw), source.name)
+        return self.of_model(source, weights, device, function, args, raw)
+
+    def of_model(
+        self,
+        source: ModelSource,
+        weights: str,
+        device: str,
+        function: Callable[..., T],
+        args: tuple[Any, ...],
+        raw: bool,
+    ) -> T:
+        """As ``ask``, in this process."""
+        with one_thread(), left_alone():
+            made = _built(source, weights).to(device) if raw else self._model(source, weights, device)
+            return function(made, *args)
 
     def run(self, task: Task) -> CellResult:
         """Measures a task's cell; no model's doings reach the next one's."""
@@ -102,9 +140,12 @@ class Bench:
             return self._run(task)
 
     def _run(self, task: Task) -> CellResult:
+        weights = task.cell.weights
         if task.cell.kind == "released":  # batch norm must be there to change its mode
-            return measure_released(task.cell, _built(task).to(task.device), *self._images(task))
-        model = self._model(task)
+            return measure_released(
+                task.cell, _built(task.model, weights).to(task.device), *self._images(task)
+            )
+        model = self._model(task.model, weights, task.device)
         if isinstance(model, Deployed) and _single_step(task.cell):
             if self._memo is None or self._memo.model is not model:
                 self._memo = Memo(model)
@@ -117,14 +158,14 @@ class Bench:
         if task.cell.kind == "spatial":
             return measure_spatial(task.cell, model, x, y)
         if task.cell.kind == "probe":
-            raw = self._raw.get(task.cell.weights) or task.model.build()
+            raw = self._raw.get(weights) or task.model.build()
             return probe_cell(task.cell, *as_made(model, raw.to(task.device)), x, y)
         return measure(task.cell, model, x, y, task.standing)
 
-    def _model(self, task: Task) -> nn.Module:
-        key = task.cell.weights + task.device
+    def _model(self, source: ModelSource, weights: str, device: str) -> nn.Module:
+        key = weights + device
         if key not in self._models:
-            self._models[key] = deployed(_built(task), task.device)
+            self._models[key] = deployed(_built(source, weights), device)
             while len(self._models) > MODELS_KEPT:
                 self._models.popitem(last=False)
         self._models.move_to_end(key)
@@ -141,10 +182,10 @@ class Bench:
         return data.images(first, count).to(task.device), labels.to(task.device)
 
 
-def _built(task: Task) -> nn.Module:
-    built = task.model.build()
-    if task.model.digest(built) != task.cell.weights:
-        raise CellError(f"model {task.cell.model!r} is not the one it was when the run began")
+def _built(source: ModelSource, weights: str) -> nn.Module:
+    built = source.build()
+    if source.digest(built) != weights:
+        raise CellError(f"model {source.name!r} is not the one it was when the run began")
     return built
 
 
@@ -166,7 +207,7 @@ class InProcess:
         try:
             with one_thread():
                 future.set_result(self._bench.run(task))
-        except Exception as fault:
+        except (Exception, SystemExit) as fault:
             future.set_exception(fault)
         return future
 
@@ -183,31 +224,52 @@ class Processes:
 
     def __init__(self, workers: int) -> None:
         self.slots = workers
-        self._pool = self._started()
-
-    def _started(self) -> ProcessPoolExecutor:
-        context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(self.slots, mp_context=context, initializer=_start_worker)
-        for _ in range(self.slots):
-            pool.submit(_warm_up)
-        return pool
+        self._room = Room(workers)
+        for _ in range(workers):
+            self._room.submit(_warm_up)
 
     def submit(self, task: Task) -> Future[CellResult]:
-        try:
-            return self._pool.submit(_run, task)
-        except BrokenProcessPool:
-            self._pool = self._started()
-            return self._pool.submit(_run, task)
+        return self._room.submit(_run, task)
 
     def close(self) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._room.close()
+
+
+class Apart:
+    """Runs the tasks of models that are not of the zoo in the models' own processes, and the others elsewhere.
+
+    Args:
+        zoo: starts what runs the tasks of the zoo's models, when there is one.
+        rooms: processes of the other models.
+        slots: tasks that run at once.
+    """
+
+    def __init__(self, zoo: Callable[[], Executor], rooms: Rooms, slots: int) -> None:
+        self.slots = slots
+        self._rooms = rooms
+        self._start, self._zoo = zoo, None
+
+    def submit(self, task: Task) -> Future[CellResult]:
+        if task.model.foreign:
+            return self._rooms.of(task.model).submit(_run, task)
+        if self._zoo is None:
+            self._zoo = self._start()
+        return self._zoo.submit(task)
+
+    def close(self) -> None:
+        if self._zoo is not None:
+            self._zoo.close()
+        self._rooms.close()
 
 
 def executor_for(bench: Bench, device: str, workers: int) -> Executor:
-    """Worker processes on a CPU; on a GPU, or with one worker, this process with what it has loaded."""
+    """Worker processes on a CPU; on a GPU, or with one worker, this process with what it has loaded.
+
+    Models that are not of the zoo have processes of their own in every case.
+    """
     if workers == 1 or device != "cpu":
-        return InProcess(bench)
-    return Processes(workers)
+        return Apart(lambda: InProcess(bench), bench.rooms, 1)
+    return Apart(lambda: Processes(workers), bench.rooms, workers)
 
 
 @contextlib.contextmanager
@@ -221,23 +283,15 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-_worker: Any = None
-
-
-def _start_worker() -> None:
+def worker() -> Bench:
+    """What this process has loaded, in a worker process."""
     global _worker
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    sys.stdout = sys.stderr  # what a user's own model prints must not get between the rows of --json
-    torch.set_num_threads(1)
-    _worker = Bench()
+    if _worker is None:
+        _worker = Bench()
+    return _worker
 
 
-def _end_with_parent() -> None:
-    """Ends this worker, whatever it computes, when the main process is gone: killed, it cannot stop its workers."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+_worker: Bench | None = None
 
 
 def _warm_up() -> None:
@@ -246,4 +300,15 @@ def _warm_up() -> None:
 
 
 def _run(task: Task) -> CellResult:
-    return _worker.run(task)
+    return worker().run(task)
+
+
+def _of_model(
+    source: ModelSource,
+    weights: str,
+    device: str,
+    function: Callable[..., T],
+    args: tuple[Any, ...],
+    raw: bool,
+) -> T:
+    return worker().of_model(source, weights, device, function, args, raw)

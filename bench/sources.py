@@ -67,6 +67,11 @@ class ModelSource:
     dataset: str
     weights: str | None = None
 
+    @property
+    def foreign(self) -> bool:
+        """Whether other people's code makes it, which may do anything to the process that runs it."""
+        return self.kind in ("file", "entry point")
+
     def build(self) -> nn.Module:
         """The model with its weights, as its author made it; not yet frozen or deployed."""
         if self.kind == "zoo":

@@ -5,7 +5,10 @@ Small batches gain nothing from more threads, and lose much where cores are shar
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import jaxtyping
@@ -23,10 +26,41 @@ jaxtyping.install_import_hook(
     ["bench", "zoo"], "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 )
 
+import bench.rooms  # noqa: E402 (after the hook)
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+class _Here(bench.rooms.Room):
+    """A room in the test's own process: what starts no process is quick, and can be looked into."""
+
+    def __init__(self, size: int) -> None:
+        self._running = 0
+
+    def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(function(*args))
+        except BaseException as fault:
+            future.set_exception(fault)
+        return future
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+_ROOM = bench.rooms.Room
+bench.rooms.Room = _Here  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.fixture(autouse=True)
+def _rooms(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models that are not of the zoo have processes of their own in tests marked ``rooms`` only."""
+    if request.node.get_closest_marker("rooms") is not None:
+        monkeypatch.setattr(bench.rooms, "Room", _ROOM)
 
 
 @pytest.fixture

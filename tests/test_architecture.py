@@ -22,8 +22,9 @@ zoo.adversarial zoo.checkpoints
 zoo.held_out zoo.losses zoo.progress zoo.training
 zoo.writing
 zoo.train
-bench.parsing
-bench.arguments bench.errors bench.files bench.foreign bench.memo bench.own_code
+bench.parsing bench.signals
+bench.arguments bench.errors
+bench.rooms bench.files bench.foreign bench.memo bench.own_code
 bench.script_digest bench.stats bench.switches
 bench.paired bench.eps bench.weights_file
 bench.own_models
@@ -57,6 +58,7 @@ bench.clever_rows bench.replicas bench.row_verdicts bench.spatial_rows
 bench.corruption_errors
 bench.leaderboard
 bench.report
+bench.inspection
 bench.evaluation bench.export bench.comparing
 bench.apart_evaluation bench.corruption_run
 bench.estimate bench.api bench.regression bench.clever_evaluation bench.audit_evaluation bench.mip_evaluation

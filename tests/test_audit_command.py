@@ -13,6 +13,7 @@ from bench.audit import CHECKS
 from bench.audit_collect import AuditResults
 from bench.audit_evaluation import AuditEvaluation
 from bench.audit_plan import chosen_eps
+from bench.errors import UsageError
 from bench.run import Failure
 from tests.own import call, write_models
 
@@ -82,7 +83,7 @@ def test_an_audit_takes_the_images_asked_for_and_a_run_gives_it_few(
 
     def noted(audit: AuditEvaluation, *_: object) -> tuple[AuditResults, tuple[Failure, ...]]:
         taken.append(audit.setting.base.n)
-        raise SystemExit(0)
+        raise UsageError("far enough")
 
     monkeypatch.setattr("bench.commands.audit.audited", noted)
     monkeypatch.setattr("bench.commands.run.audited", noted)
@@ -93,7 +94,7 @@ def test_an_audit_takes_the_images_asked_for_and_a_run_gives_it_few(
         ("run", *chosen, "--attacks", "fgsm", "--eps", "0", "--n", 250, "--audit", "quick"),
         ("run", *chosen, "--attacks", "fgsm", "--eps", "0", "--n", 40, "--audit", "quick"),
     ):
-        assert call(capsys, *words).code == 0
+        assert call(capsys, *words).err.endswith("far enough\n")
     assert taken == [200, 250, 200, 40]
 
 
@@ -132,7 +133,7 @@ def test_the_page_has_the_audit(capsys: Capture) -> None:
     ("words", "said"),
     [
         (("--audit", "half"), "invalid choice"),
-        (("--n", 0), "--n is 0"),
+        (("--n", 0), "--n: '0' is not a whole number"),
         (("--model", "baseline"), "unknown model"),
         (("--eps", "x"), "not a number"),
     ],

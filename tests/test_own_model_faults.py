@@ -34,7 +34,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with the model file in it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("bench.commands.run.write_page", lambda *_: None)
-    monkeypatch.setattr(notes, "_said", set())
+    monkeypatch.setattr(notes, "_said", {})
     shutil.copy(own_faulty.__file__, tmp_path / "faulty.py")
     return tmp_path
 

@@ -157,7 +157,7 @@ def test_a_model_that_fails_is_named_and_the_others_are_kept(
     [
         (("--draws", 0), "--draws is 0"),
         (("--draws", "few"), "--draws"),
-        (("--n", 0), "--n is 0"),
+        (("--n", 0), "--n: '0' is not a whole number"),
         (("--n", 361), "--n is 361"),
         (("--rotate", "left"), "--rotate is 'left'"),
         (("--rotate", "30,200"), "--rotate has 200"),

@@ -46,7 +46,7 @@ def whole(path: Path, cells: int = 3) -> DirectoryStore:
 
 @pytest.fixture(autouse=True)
 def _said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notes, "_said", set())
+    monkeypatch.setattr(notes, "_said", {})
 
 
 # what goes in comes out

@@ -354,7 +354,7 @@ def test_ones_own_model_has_numbers_and_no_claims(
             "--front-n is 8, images of AutoAttack, which --front pgd does not run; leave it out",
         ),
         (["--n", "20", "--front-n", "21"], "--front-n is 21; it is a number of images from 1 to 20"),
-        (["--n", "0"], "--n is 0"),
+        (["--n", "0"], "--n: '0' is not a whole number"),
         (["--draws", "0"], "--draws is 0"),
         (["--seeds", "0"], "--seeds is 0"),
         (["--steps", "0"], "--steps is 0"),

@@ -13,6 +13,7 @@ from bench.commands.screen import cells_bar, say
 from bench.estimate import cells
 from bench.executors import Bench, Executor, executor_for
 from bench.plan import Lane
+from bench.rooms import end_children
 from bench.run import Failure
 from bench.store import Store, store_at
 
@@ -26,11 +27,14 @@ def rows_only() -> contextlib.redirect_stdout:
 
 @contextlib.contextmanager
 def running(bench: Bench, device: str, workers: int) -> Iterator[tuple[Executor, Callable[[int, int], None]]]:
-    """An executor and a progress bar for it, both stopped afterwards."""
+    """An executor and a progress bar for it, both stopped afterwards; after a fault without waiting for cells."""
     executor = executor_for(bench, device, workers)
     try:
         with rows_only(), cells_bar() as progress:
             yield executor, progress
+    except BaseException:
+        end_children()
+        raise
     finally:
         executor.close()
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float32, Int64
+from torch import nn
 
 from bench import theory
 from bench.clever.results import CleverResults
@@ -16,9 +18,9 @@ from bench.clever_collect import clever_history
 from bench.commands.options import check_directory, check_numbers, model_ask
 from bench.commands.running import rows_only
 from bench.commands.screen import cells_bar, claims_table, say
-from bench.errors import CellError
+from bench.errors import CellError, UsageError
 from bench.evaluation import check_device, open_models
-from bench.executors import one_thread
+from bench.executors import Bench
 from bench.images import checked_n
 from bench.report.theory_page import write_theory_page
 from bench.results import ModelInfo
@@ -39,8 +41,8 @@ def execute(options: Namespace) -> int:
     with rows_only():
         data = ask.data.load(download=ask.download)
         n = checked_n(ask.n, data, DEFAULT_N)
-        models, _ = open_models(ask, data, n)
-        measured, failed = _measured(models, data, n, options)
+        models, bench = open_models(ask, data, n)
+        measured, failed = _measured(models, bench, data, n, options)
     clever = _scores(Path(options.store), data, {model.info.weights for model in measured})
     results = theory.assemble(
         measured,
@@ -65,21 +67,33 @@ def execute(options: Namespace) -> int:
 
 
 def _measured(
-    models: tuple[tuple[ModelSource, ModelInfo], ...], data: Images, n: int, options: Namespace
+    models: tuple[tuple[ModelSource, ModelInfo], ...], bench: Bench, data: Images, n: int, options: Namespace
 ) -> tuple[list[theory.ModelTheory], list[str]]:
-    x = data.images(0, n).to(options.device)
-    y = torch.from_numpy(data.labels[:n].astype(np.int64)).to(options.device)
+    x, y = data.images(0, n).numpy(), data.labels[:n].astype(np.int64)
     found, failed = [], []
-    with cells_bar("models") as progress, one_thread():
+    with cells_bar("models") as progress:
         for done, (source, info) in enumerate(models):
             progress(done, len(models))
-            model = source.build().to(options.device).requires_grad_(False).eval()
             try:
-                found.append(theory.measure_model(info, model, x, y, seed=options.seed))
-            except (CellError, RuntimeError, ValueError) as fault:
+                words = (info, x, y, options.seed, options.device)
+                found.append(bench.ask(source, info.weights, options.device, _theory, *words, raw=True))
+            except (CellError, RuntimeError, ValueError, UsageError) as fault:
                 failed.append(f"{info.name}: {' '.join(str(fault).split())}")
         progress(len(models), len(models))
+    bench.rooms.close()
     return found, failed
+
+
+def _theory(
+    model: nn.Module,
+    info: ModelInfo,
+    x: Float32[np.ndarray, "n c s s"],
+    y: Int64[np.ndarray, " n"],
+    seed: int,
+    device: str,
+) -> theory.ModelTheory:
+    images, labels = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
+    return theory.measure_model(info, model.requires_grad_(False).eval(), images, labels, seed=seed)
 
 
 def _scores(store: Path, data: Images, weights: set[str]) -> CleverResults | None:

@@ -24,7 +24,7 @@ def check_asked(rules: Released, *, norm: str, requests: Sequence[Request]) -> N
         )
 
 
-def check_network(name: str, model: nn.Module, rules: Released, channels: int) -> None:
+def check_network(model: nn.Module, name: str, rules: Released, channels: int) -> None:
     """Raises ``UsageError`` unless a protocol can be carried out on a model and images of so many channels."""
     if rules.raw and not isinstance(getattr(model, NORMALISATION, None), nn.Module):
         raise UsageError(

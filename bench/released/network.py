@@ -32,7 +32,7 @@ class Network(nn.Module):
 
     def __init__(self, model: nn.Module, rules: Released, channels: int) -> None:
         super().__init__()
-        check_network(type(model).__name__, model, rules, channels)
+        check_network(model, type(model).__name__, rules, channels)
         self.model = copy.deepcopy(model)
         if rules.raw:
             setattr(self.model, NORMALISATION, nn.Identity())
