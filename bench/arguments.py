@@ -47,6 +47,21 @@ def model_options(sub: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--weights-from", metavar="NAME|DIR", help="take the zoo's weights trained on another data set"
     )
+    own = sub.add_argument_group(
+        "one's own models", "done to images in [0, 1] before the model, in this order"
+    )
+    own.add_argument(
+        "--scale", type=float, default=1.0, metavar="S", help="times S: 255 for models of 8-bit values"
+    )
+    own.add_argument("--bgr", action="store_true", help="channels reversed")
+    own.add_argument(
+        "--mean", metavar="LIST", help="less a mean: a number, or one for each channel, with commas"
+    )
+    own.add_argument("--std", metavar="LIST", help="over a standard deviation, as --mean")
+    own.add_argument(
+        "--classes", metavar="LIST|FILE",
+        help="number of the model's output for each class of the data, with commas or one a line (default: 0, 1, …)",
+    )  # fmt: skip
 
 
 def measuring_options(

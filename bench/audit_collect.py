@@ -157,6 +157,7 @@ def _audit(store: Store, setting: AuditSetting, model: ModelInfo) -> Audit | Non
         weights=model.weights,
         mode=setting.mode,
         findings=tuple(found.get(id) or skipped(id, "It was not measured.") for id in order),
+        suspect=model.suspect,
     )
 
 

@@ -13,14 +13,16 @@ from jaxtyping import Float32
 from torch import nn
 
 from bench.apart_evaluation import Apart, images_of, opened, run_apart
+from bench.ask import Ask
 from bench.cell import Cell
 from bench.clever import CleverOptions, clever, parse_options
 from bench.clever.cells import SHARD, bound_cells, score_cells
 from bench.clever.results import CleverResults, CleverSetting
 from bench.clever.scores import check_model
 from bench.clever_collect import collect_clever
-from bench.evaluation import Ask
+from bench.errors import UsageError
 from bench.executors import Executor
+from bench.foreign import gradient_fault
 from bench.protocols import SOUND
 from bench.results import ModelInfo
 from bench.run import Failure, backend
@@ -95,7 +97,13 @@ def _cells(setting: CleverSetting, model: ModelInfo) -> tuple[Cell, ...]:
 def _checked(
     model: nn.Module, name: str, images: Float32[np.ndarray, "n c h w"], options: CleverOptions, device: str
 ) -> None:
-    check_model(name, model, torch.from_numpy(images).to(device), options)
+    x = torch.from_numpy(images).to(device)
+    check_model(name, model, x, options)
+    if (why := gradient_fault(model, x)) is not None:
+        raise UsageError(
+            f"model {name!r} gives no gradients ({why}), and CLEVER is the largest of them near an image; "
+            "bench audit says whether they are masked"
+        )
 
 
 def _image_seconds(

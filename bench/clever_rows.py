@@ -77,6 +77,7 @@ def _row(results: CleverResults, model: CleverResult) -> Row:
         "protocol": setting.protocol,
         "backend": setting.backend,
         "trained_on": model.info.trained_on,
+        "suspect": model.info.suspect,
         "parameters": model.info.parameters,
         "clean_acc": clean.value,
         "clean_lo": clean.lo,

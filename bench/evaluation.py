@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from bench.ask import Ask
 from bench.attacks import RELEASED_REQUESTS, Request
 from bench.collect import collect
 from bench.corruption_errors import check_baseline
@@ -18,7 +19,8 @@ from bench.images import base_of, checked_n, groups_of
 from bench.inspection import Look, inspect_all
 from bench.naming import named
 from bench.plan import SHARD, Lane, lanes
-from bench.protocols import OWN_SCRIPT, SOUND, Released, find_protocol, own_script
+from bench.preparation import Preparation, check_preparation
+from bench.protocols import OWN_SCRIPT, Released, find_protocol, own_script
 from bench.released import check_asked, check_network
 from bench.results import ModelInfo, Results, Setting
 from bench.run import Failure, backend, driver, versions
@@ -33,48 +35,6 @@ GRIDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("photographs", "l2"): ("0.125", "0.25", "0.5", "1"),
 }
 PAPER_GRID = tuple(f"{i / 100:.2f}" for i in range(1, 16))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
-    """What a user asked for.
-
-    Attributes:
-        models: names of the zoo, ``file.py:factory`` or entry points.
-        requests: attacks with their parameters; none under a released protocol, which brings its own.
-        data: where the images come from.
-        names: names in rows of the models from files, in their order; none for those of the files.
-        weights: weights file of one's own model.
-        weights_from: data set or directory the zoo's weights come from, if not the data set's own.
-        eps: the grid as given; ``None`` for the data set's default, ``("paper",)`` for the paper's.
-        n: images; ``None`` for the default.
-        norm, seed, independent, device: of the evaluation.
-        protocol: ``sound``, ``released:`` with the name of a script, or ``released``: for each model the
-            script of its own architecture (see ``prepare_each``).
-        command: the command as pages show it.
-        download: whether a missing data set may be fetched.
-        mce_baseline: model that corruption errors are divided by; empty for the zoo's ``baseline_cnn``.
-        suspect: take models whose logits are not finite or give no gradients too, as an audit does: it says so
-            itself.
-    """
-
-    models: tuple[str, ...]
-    requests: tuple[Request, ...]
-    data: DataSource
-    names: tuple[str, ...] = ()
-    weights: str | None = None
-    weights_from: str | None = None
-    eps: tuple[str | float, ...] | None = None
-    n: int | None = None
-    norm: str = "linf"
-    seed: int = 0
-    independent: bool = False
-    protocol: str = SOUND.name
-    device: str = "cpu"
-    command: str = ""
-    download: bool = False
-    mce_baseline: str = ""
-    suspect: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -203,10 +163,12 @@ def open_models(ask: Ask, data: Images, n: int) -> tuple[tuple[tuple[ModelSource
     )
     sources = named(list(dict.fromkeys(asked)), ask.names)  # baseline_cnn@0 is baseline_cnn
     _check_weights(ask.weights, sources)
+    sources = _prepared(sources, ask.preparation, data)
     bench = Bench()
     bench.keep_data(ask.data, data)
     look = Look(
         first=data.images(0, min(SHARD, n)).numpy(),
+        source=ask.data,
         classes=len(data.classes),
         data=digest,
         device=ask.device,
@@ -215,6 +177,18 @@ def open_models(ask: Ask, data: Images, n: int) -> tuple[tuple[tuple[ModelSource
     )
     infos = inspect_all(sources, look, bench)
     return tuple(zip(sources, infos, strict=True)), bench
+
+
+def _prepared(sources: list[ModelSource], preparation: Preparation, data: Images) -> list[ModelSource]:
+    if not preparation:
+        return sources
+    if not any(source.foreign for source in sources):
+        raise UsageError(
+            "--mean, --std, --scale, --bgr and --classes are for one's own models; the zoo's take images in [0, 1] as "
+            "they are"
+        )
+    check_preparation(preparation, data.images(0, 1).shape[1], len(data.classes))
+    return [replace(source, preparation=preparation) if source.foreign else source for source in sources]
 
 
 def _check_weights(weights: str | None, sources: Sequence[ModelSource]) -> None:

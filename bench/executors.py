@@ -94,6 +94,12 @@ class Bench:
         """Hands in images that are already loaded."""
         self._data[source] = data
 
+    def data(self, source: DataSource) -> Images:
+        """The images of a source, loaded once."""
+        if source not in self._data:
+            self._data[source] = source.load()
+        return self._data[source]
+
     def ask(
         self,
         source: ModelSource,
@@ -172,9 +178,7 @@ class Bench:
         return self._models[key]
 
     def _images(self, task: Task) -> tuple[Float32[Tensor, "n c h w"], Int64[Tensor, " n"]]:
-        if task.data not in self._data:
-            self._data[task.data] = task.data.load()
-        data = self._data[task.data]
+        data = self.data(task.data)
         if data.sha256 != task.cell.data:
             raise CellError(f"data set {task.cell.dataset!r} is not the one it was when the run began")
         first, count = task.cell.first, task.cell.count

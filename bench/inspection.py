@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,10 +13,12 @@ from torch import nn
 from bench.attacks import Request
 from bench.errors import UsageError
 from bench.executors import Bench, one_thread, worker
+from bench.first_look import first_look
+from bench.foreign import reason_of
 from bench.gradient_free import check_gradients
 from bench.results import ModelInfo
 from bench.rooms import answer
-from bench.sources import ModelSource, deployed, describe, probe
+from bench.sources import DataSource, ModelSource, deployed, describe, probe
 from bench.switches import left_alone
 from zoo.notes import note_once, noted
 
@@ -27,6 +29,7 @@ class Look:
 
     Attributes:
         first: the first images (n, c, h, w), float32 in [0, 1].
+        source: where the images come from.
         classes: number of classes in the data.
         data: digest of the images measured on, if they are at hand.
         device: where the model will lie.
@@ -35,6 +38,7 @@ class Look:
     """
 
     first: Float32[np.ndarray, "n c h w"]
+    source: DataSource
     classes: int
     data: str | None
     device: str
@@ -86,4 +90,14 @@ def _looked_at(source: ModelSource, info: ModelInfo, look: Look) -> nn.Module:
 def _inspect_apart(source: ModelSource, look: Look) -> tuple[ModelInfo, tuple[str, ...]]:
     info = describe(source, look.data)
     _inspect(source, info, look, worker())
-    return info, noted()
+    try:
+        asked = (worker().data(look.source), look.device)
+        found = worker().of_model(source, info.weights, look.device, first_look, asked, raw=False)
+    except (
+        Exception
+    ) as fault:  # whatever the model raises at other numbers of images; it is measured all the same
+        note_once(f"{info.name}: no first look for common mistakes ({reason_of(fault)})")
+        found = ()
+    for each in found:
+        note_once(f"{info.name}: {each.sentence}")
+    return replace(info, suspect=";".join(each.kind for each in found)), noted()

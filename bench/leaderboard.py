@@ -28,12 +28,13 @@ from bench.rows import COLUMNS, IDENTITY, KINDS, OPTIONAL, SCHEMA, TIMING, Row, 
 __all__ = ["COLUMNS", "IDENTITY", "SCHEMA", "TIMING", "check_writable", "identity", "merge", "read", "rows"]
 
 _ERRORS = ("mce", "relative_mce", "mce_baseline")
-_NEW_IN_4 = ("stronger", *_ERRORS)
+_NEW_IN_5 = ("suspect",)
+_NEW_IN_4 = ("stronger", *_ERRORS, *_NEW_IN_5)
 _NEW_IN_3 = ("iterate", "audit", "silent", *_NEW_IN_4)
 _NEW_IN_2 = (*(c for c in COLUMNS if c.startswith("clever_")), "attack_median", *_NEW_IN_3)
 OLDER: dict[int, tuple[str, ...]] = {  # columns of earlier schemas, each a part of COLUMNS
     schema: tuple(c for c in COLUMNS if c not in new)
-    for schema, new in ((1, _NEW_IN_2), (2, _NEW_IN_3), (3, _NEW_IN_4))
+    for schema, new in ((1, _NEW_IN_2), (2, _NEW_IN_3), (3, _NEW_IN_4), (4, _NEW_IN_5))
 }
 _REMEDY = "move it away or give another --leaderboard FILE"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int64
@@ -44,6 +44,7 @@ class ModelInfo:
         parameters: number of trainable values.
         origin: ``zoo``, ``file``, ``entry point`` or ``python``.
         precision: what it is given its images in, ``float32`` or ``float64``.
+        suspect: kinds of what the first look found (see ``bench.first_look``), with ``;`` between; empty for none.
     """
 
     name: str
@@ -52,6 +53,7 @@ class ModelInfo:
     parameters: int
     origin: str
     precision: str = "float32"
+    suspect: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

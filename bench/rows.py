@@ -17,8 +17,8 @@ from bench.results import Clean, Curve, ModelInfo, ModelResult, Results
 from bench.stats import Share, wilson
 
 # 2 added CLEVER's columns, 3 those of iterates and of the audit, 4 what is stronger, the audit's level and
-# corruption errors
-SCHEMA = 4
+# corruption errors, 5 what the first look found
+SCHEMA = 5
 
 Row = dict[str, Any]
 
@@ -62,6 +62,7 @@ _VALUES: dict[str, str] = {
     "robust": "int",
     "audit": "text",
     "stronger": "text",
+    "suspect": "text",
     "vanished": "int",
     "nonfinite": "int",
     "projected": "int",
@@ -216,6 +217,7 @@ def _about(results: Results, model: ModelResult, standing: Bool[np.ndarray, " n"
         "clean_right": right,
         "robust": robust,
         "stronger": "",
+        "suspect": model.info.suspect,
         "vanished": vanished(clean),
         "mce_baseline": "",
         "versions": made_with(results.versions, model.info),

@@ -17,6 +17,7 @@ from bench import own_models
 from bench.errors import UsageError, nearest
 from bench.foreign import Foreign, half_of, precision_of, reason_of
 from bench.own_code import code_digest
+from bench.preparation import AS_IT_IS, Preparation, Prepared
 from bench.results import ModelInfo
 from bench.switches import put_back
 from zoo import data as zoo_data
@@ -59,6 +60,7 @@ class ModelSource:
         target: zoo name, ``/path/to/file.py:factory``, or name of an entry point.
         dataset: data set measured on, which decides the zoo's default weights.
         weights: for the zoo, a data set's name or a directory; otherwise a weights file with its whole path.
+        preparation: what is done to images before the model and to its logits after it; none for the zoo.
     """
 
     kind: str
@@ -66,6 +68,7 @@ class ModelSource:
     target: str
     dataset: str
     weights: str | None = None
+    preparation: Preparation = AS_IT_IS
 
     @property
     def foreign(self) -> bool:
@@ -80,7 +83,7 @@ class ModelSource:
             model = own_models.made(self._factory(), self.name)
         if self.weights is not None:
             own_models.load_weights(model, Path(self.weights), self.name)
-        return model
+        return Prepared(model, self.preparation) if self.preparation else model
 
     def record(self) -> registry.WeightsRecord:
         """The entry of a zoo model's ``weights.json``."""
@@ -105,9 +108,12 @@ class ModelSource:
             return self.record().sha256
         with self._apart():
             factory = self._factory()
+        model = model.model if isinstance(model, Prepared) else model
         code = code_digest(model, own_models.module_of(self.kind, self.target), factory)
         # The name too: two factories of one file may give equal tensors that compute different things.
-        return hashlib.sha256(f"{self.name} {own_models.state_digest(model)} {code}".encode()).hexdigest()
+        prepared = f" {self.preparation}" if self.preparation else ""
+        state = own_models.state_digest(model)
+        return hashlib.sha256(f"{self.name} {state} {code}{prepared}".encode()).hexdigest()
 
 
 def find_model(
@@ -277,9 +283,10 @@ def probe(
     least = max(2, classes)
     wide = logits.shape[1] if logits.ndim == 2 else 0
     if len(logits) != len(x) or wide < least or (wide > least and not more):
+        remedy = "; say with --classes which output stands for each class of the data" if wide > least else ""
         raise UsageError(
             f"model {name!r} gives logits of shape {tuple(logits.shape)} for {len(x)} images of {classes} "
-            f"classes; it must give ({len(x)}, {least})"
+            f"classes; it must give ({len(x)}, {least}){remedy}"
         )
     if finite and not torch.isfinite(logits).all():
         raise UsageError(f"model {name!r} gives NaN or infinite logits on its first batch of clean images")

@@ -49,6 +49,7 @@ def _row(results: SpatialResults, model: SpatialResult, cell: Cell, outcome: Out
         "protocol": setting.protocol,
         "backend": setting.backend,
         "trained_on": info.trained_on,
+        "suspect": info.suspect,
         "parameters": info.parameters,
         **_share("clean", "clean_acc", model.clean_accuracy),
         **_share("robust", "robust_acc", outcome.accuracy),

@@ -24,7 +24,7 @@ zoo.writing
 zoo.train
 bench.parsing bench.signals
 bench.arguments bench.errors
-bench.rooms bench.files bench.foreign bench.memo bench.own_code
+bench.rooms bench.preparation bench.files bench.foreign bench.memo bench.own_code
 bench.script_digest bench.stats bench.switches
 bench.paired bench.eps bench.weights_file
 bench.own_models
@@ -44,7 +44,7 @@ bench.audit_plan
 bench.records
 bench.array_data bench.database bench.gradient_free bench.old_store bench.sources
 bench.store
-bench.executors bench.images bench.naming bench.released.collect
+bench.executors bench.first_look bench.images bench.naming bench.released.collect
 bench.run
 bench.apart_collect
 bench.collect bench.clever_collect
@@ -58,7 +58,7 @@ bench.clever_rows bench.replicas bench.row_verdicts bench.spatial_rows
 bench.corruption_errors
 bench.leaderboard
 bench.report
-bench.inspection
+bench.ask bench.inspection
 bench.evaluation bench.export bench.comparing
 bench.apart_evaluation bench.corruption_run
 bench.estimate bench.api bench.regression bench.clever_evaluation bench.audit_evaluation bench.mip_evaluation

@@ -85,7 +85,7 @@ def test_a_minimum_norm_attack_breaks_from_its_distance_on(world: World) -> None
 
 def test_kept_images_are_told_by_what_they_do(world: World) -> None:
     kept = kept_images(world.store, chapters(world), model=None, attack=None).arrays
-    model = world.data.model
+    model = world.bench.ask(world.models[world.info.weights], world.info.weights, "cpu", lambda model: model)
     predicted = model(torch.from_numpy(kept["attacked"])).argmax(1).numpy()
     assert np.array_equal(predicted, kept["predicted"])
     assert np.array_equal(predicted == kept["label"], kept["standing"])

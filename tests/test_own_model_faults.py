@@ -168,7 +168,7 @@ def test_what_a_factory_changes_is_put_back(capsys: Capture, place: Path) -> Non
     (place / "elsewhere").mkdir()
     answer = run(capsys, "moves", "--json")
     assert answer.code == 0, answer.err
-    (note,) = [line for line in answer.err.splitlines() if line.startswith("note: ")]
+    (note,) = [line for line in answer.err.splitlines() if line.startswith("note: the factory")]
     assert note == (
         "note: the factory of 'faulty:moves' changed the working directory and the default dtype and the number of "
         "threads and the grad mode and the deterministic flags and the precision of matrix products and the flags "

@@ -36,21 +36,24 @@ class Audit:
         weights: sha256 of its weights.
         mode: ``quick`` or ``full``.
         findings: one for each check that belongs to the mode.
+        suspect: kinds of what the first look found (see ``bench.first_look``); empty for none.
     """
 
     model: str
     weights: str
     mode: str
     findings: tuple[Finding, ...]
+    suspect: str = ""
 
     @property
     def verdict(self) -> str:
-        """``not_believable`` if a fatal check failed, ``upper_bound`` if a strength check was flagged.
+        """``not_believable`` if a fatal check failed or the first look found the model suspect, ``upper_bound`` if a
+        strength check was flagged.
 
         Else ``believable``: nothing was found that speaks against the numbers.
         """
         flagged = {CHECKS[each.id].kind for each in self.findings if each.status in ("fail", "warn")}
-        if "fatal" in flagged:
+        if "fatal" in flagged or self.suspect:
             return NOT_BELIEVABLE
         return UPPER_BOUND if "strength" in flagged else BELIEVABLE
 
@@ -67,6 +70,7 @@ def to_json(audit: Audit) -> dict[str, Any]:
         "weights": audit.weights,
         "mode": audit.mode,
         "verdict": audit.verdict,
+        "suspect": audit.suspect,
         "checks": [
             {
                 "id": each.id,

@@ -27,7 +27,8 @@ def audit_table(results: AuditResults) -> None:
     table.add_column("what was flagged", overflow="fold", ratio=1)
     for audit in results.audits:
         flagged = [each for each in audit.findings if each.status in ("fail", "warn")]
-        lines = [f"{each.id} {CHECKS[each.id].title}: no. {each.detail}" for each in flagged]
+        lines = [f"first look: {audit.suspect.replace(';', ', ')}"] if audit.suspect else []
+        lines += [f"{each.id} {CHECKS[each.id].title}: no. {each.detail}" for each in flagged]
         colour = COLOURS[audit.verdict]
         shown = [*(lines or ["nothing"]), *_too_few(audit)]
         table.add_row(escape(audit.model), f"[{colour}]{audit.verdict}[/]", escape("\n".join(shown)))

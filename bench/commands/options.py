@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shlex
@@ -16,6 +17,7 @@ from bench import leaderboard
 from bench.commands.screen import say
 from bench.errors import UsageError
 from bench.evaluation import Ask
+from bench.preparation import Preparation
 from bench.sources import DataSource
 from zoo import cifar10c, entries
 
@@ -50,7 +52,44 @@ def data_ask(options: Namespace) -> Ask:
 def model_ask(options: Namespace) -> Ask:
     """Models and data of a command that takes no attacks."""
     asked = replace(data_ask(options), models=model_names(options), weights=options.weights, n=options.n)
-    return replace(asked, names=tuple(options.names or ()))
+    return replace(asked, names=tuple(options.names or ()), preparation=preparation(options))
+
+
+def preparation(options: Namespace) -> Preparation:
+    """What is done to images before one's own models, and to their logits; ``UsageError`` for what is no number."""
+    return Preparation(
+        scale=options.scale,
+        bgr=options.bgr,
+        mean=_numbers("mean", options.mean),
+        std=_numbers("std", options.std),
+        classes=_outputs(options.classes),
+    )
+
+
+def _numbers(name: str, text: str | None) -> tuple[float, ...]:
+    try:
+        found = tuple(float(part) for part in text.split(",")) if text is not None else ()
+    except ValueError:
+        found = (math.nan,)
+    if not all(map(math.isfinite, found)):
+        raise UsageError(f"--{name} is {text!r}; give a number, or one for each channel with commas between")
+    return found
+
+
+def _outputs(text: str | None) -> tuple[int, ...]:
+    if text is None:
+        return ()
+    file = Path(text)
+    parts = (
+        text.split(",") if not file.is_file() else file.read_text(encoding="utf-8", errors="replace").split()
+    )
+    try:
+        return tuple(int(part) for part in parts)
+    except ValueError:
+        raise UsageError(
+            f"--classes is {text!r}; give the numbers of the model's outputs with commas between, or a file with one "
+            "a line"
+        ) from None
 
 
 def model_names(options: Namespace) -> tuple[str, ...]:

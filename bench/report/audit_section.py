@@ -166,8 +166,9 @@ def _mark(audit: Audit) -> Mark:
     def flagged(kind: str) -> list[str]:
         return [f"{flag.check.id} {flag.check.title}" for flag in _flags(audit) if flag.check.kind == kind]
 
+    suspect = [f"the first look found: {audit.suspect.replace(';', ', ')}"] if audit.suspect else []
     reasons = {
-        "not_believable": ("a check failed that any sound evaluation passes", flagged("fatal")),
+        "not_believable": ("a check failed that any sound evaluation passes", [*flagged("fatal"), *suspect]),
         "upper_bound": ("a stronger attack gets further", flagged("strength")),
         "believable": ("nothing was found that speaks against the numbers", []),
     }

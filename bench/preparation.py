@@ -1,0 +1,93 @@
+"""What is done to images before a model, and to its logits after it, where the model itself does not do it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from bench.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preparation:
+    """Steps in this order: times ``scale``, channels reversed if ``bgr``, minus ``mean``, over ``std``.
+
+    Attributes:
+        scale: factor of the pixels, which are in [0, 1]; 255 for models of 8-bit values.
+        bgr: whether the model takes blue first.
+        mean, std: a value for each channel, in the units after ``scale``; empty for none.
+        classes: for each class of the data set, the output of the model that stands for it; empty where they are
+            the same.
+    """
+
+    scale: float = 1.0
+    bgr: bool = False
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    classes: tuple[int, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self != AS_IT_IS
+
+    def apply(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        """The images as the model takes them."""
+        if self.scale != 1:
+            x = x * self.scale
+        if self.bgr:
+            x = x.flip(1)
+        if self.mean:
+            x = x - _each(self.mean, x)
+        return x / _each(self.std, x) if self.std else x
+
+    @property
+    def flags(self) -> str:
+        """The options of the command line that ask for it, without those of classes."""
+        words = [f"--scale {self.scale:g}"] if self.scale != 1 else []
+        words += ["--bgr"] if self.bgr else []
+        for name in ("mean", "std"):
+            values = ",".join(f"{each:.6g}" for each in getattr(self, name))
+            words += [f"--{name}={values}"] if values else []
+        return " ".join(words)
+
+
+AS_IT_IS = Preparation()
+
+
+class Prepared(nn.Module):
+    """A model behind a preparation; logits (n, classes of the data set) where the preparation names them."""
+
+    def __init__(self, model: nn.Module, preparation: Preparation) -> None:
+        super().__init__()
+        self.model, self.preparation = model, preparation
+        self.outputs = list(preparation.classes)
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
+        logits = self.model(self.preparation.apply(x))
+        return logits[:, self.outputs] if self.outputs else logits
+
+
+def check_preparation(preparation: Preparation, channels: int, classes: int) -> None:
+    """Raises ``UsageError`` unless it fits images of so many channels and a data set of so many classes."""
+    for name in ("mean", "std"):
+        values = getattr(preparation, name)
+        if values and len(values) not in (1, channels):
+            raise UsageError(f"--{name} has {len(values)} values, but the images have {channels} channels")
+    if any(value == 0 for value in preparation.std):
+        raise UsageError("--std has a 0, and images cannot be divided by it; give the standard deviation")
+    if preparation.bgr and channels != 3:
+        raise UsageError(
+            f"--bgr reverses red, green and blue, but the images have {channels} channels; leave it out"
+        )
+    outputs = preparation.classes
+    if outputs and (len(outputs) != classes or len(set(outputs)) != classes or min(outputs) < 0):
+        raise UsageError(
+            f"--classes names {len(set(outputs))} different outputs, but the data have {classes} classes; give the "
+            "number of the output for each class, in the order of the data set's classes"
+        )
+
+
+def _each(values: tuple[float, ...], x: Tensor) -> Tensor:
+    return torch.tensor(values, dtype=x.dtype, device=x.device).view(1, -1, 1, 1)

@@ -1,0 +1,379 @@
+"""Common mistakes with one's own model: said with the option that helps, marked, and never a false alarm."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import zoo
+from bench.first_look import CIFAR10, IMAGENET, first_look
+from bench.leaderboard import read
+from bench.preparation import Preparation, Prepared
+from bench.sources import deployed
+from tests.own import call
+from zoo import notes, registry
+
+Capture = pytest.CaptureFixture[str]
+CLASSES, N = 10, 200
+
+
+class Colours(nn.Module):
+    """Right for every image of ``coloured`` that comes as it is: the nearest of ten colours."""
+
+    def __init__(self, colours: Tensor) -> None:
+        super().__init__()
+        self.colours = nn.Parameter(colours)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return -((x.mean(dim=(2, 3))[:, None] - self.colours) ** 2).sum(2)
+
+
+@dataclass(frozen=True)
+class Few:
+    """Images with labels, as the first look takes them."""
+
+    x: Tensor
+    labels: np.ndarray
+    number: int = CLASSES
+    name: str = "few"
+    sha256: str = ""
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(map(str, range(self.number)))
+
+    def images(self, first: int = 0, count: int | None = None) -> Tensor:
+        return self.x[first:] if count is None else self.x[first : first + count]
+
+
+@pytest.fixture
+def coloured() -> tuple[Few, Tensor]:
+    """Images each of one of ten colours, their classes, and the colours."""
+    draw = torch.Generator().manual_seed(0)
+    colours = torch.rand(CLASSES, 3, generator=draw)
+    y = np.arange(N) % CLASSES
+    return Few(colours[y][:, :, None, None].expand(-1, -1, 4, 4).contiguous(), y), colours
+
+
+def model_for(colours: Tensor, seen: Preparation) -> nn.Module:
+    """A model trained on images after a preparation, and given them without it."""
+    return Colours(seen.apply(colours[:, :, None, None])[:, :, 0, 0]).requires_grad_(False)
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        Preparation(scale=255.0),
+        Preparation(mean=IMAGENET[0], std=IMAGENET[1]),
+        Preparation(bgr=True),
+        Preparation(scale=255.0, bgr=True),
+        Preparation(mean=CIFAR10[0], std=CIFAR10[1], bgr=True),
+    ],
+)
+def test_a_forgotten_preparation_is_named_and_the_option_puts_it_right(
+    seen: Preparation, coloured: tuple[Few, Tensor]
+) -> None:
+    data, colours = coloured
+    model = model_for(colours, seen)
+    (found, *_) = first_look(model, data)
+    assert found.kind == "preparation"
+    assert "100 % of 100 clean images" in found.sentence
+    assert first_look(Prepared(model, seen), data) == ()
+    if not seen.mean:
+        assert f"{seen.flags} would apply it" in found.sentence
+
+
+def test_a_second_normalisation_is_named(coloured: tuple[Few, Tensor]) -> None:
+    data, colours = coloured
+    once = Preparation(mean=IMAGENET[0], std=IMAGENET[1])
+    twice = Prepared(Prepared(model_for(colours, once), once), once)
+    (found, *_) = first_look(twice, data)
+    assert found.kind == "preparation"
+    assert "without a second normalisation" in found.sentence
+
+
+def test_another_order_of_classes_is_named_with_the_order(
+    coloured: tuple[Few, Tensor],
+) -> None:
+    data, colours = coloured
+    order = np.random.default_rng(1).permutation(CLASSES)  # class c has output order[c]
+    model = Colours(colours[np.argsort(order)]).requires_grad_(False)
+    (found, *_) = first_look(model, data)
+    assert found.kind == "classes"
+    assert f"--classes={','.join(map(str, order))}" in found.sentence
+    right = Prepared(model, Preparation(classes=tuple(map(int, order))))
+    assert first_look(right, data) == ()
+
+
+def test_chance_is_said_of_random_weights_and_of_one_answer_for_all(
+    coloured: tuple[Few, Tensor],
+) -> None:
+    data, _ = coloured
+    constant = Colours(torch.full((CLASSES, 3), 9.0).index_fill_(0, torch.tensor([3]), 0.5)).requires_grad_(
+        False
+    )
+    assert [each.kind for each in first_look(constant, data)] == ["chance"]
+    for seed in range(20):  # no order of classes makes noise right on other images
+        noise = torch.rand(N, 3, 4, 4, generator=torch.Generator().manual_seed(seed))
+        random = Colours(torch.rand(CLASSES, 3, generator=torch.Generator().manual_seed(100 + seed)))
+        assert [each.kind for each in first_look(random.requires_grad_(False), Few(noise, data.labels))] == [
+            "chance"
+        ]
+
+
+def test_half_of_two_classes_is_chance_and_most_is_not() -> None:
+    x, y = torch.zeros(N, 1, 1, 1), np.arange(N) % 2
+
+    class Told(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.stack([x[:, 0, 0, 0], torch.full((len(x),), 0.5)], dim=1)
+
+    x[:, 0, 0, 0] = torch.from_numpy((y == 0) ^ (np.arange(N) % 8 == 0)).float()  # 7 of 8 right
+    assert first_look(Told(), Few(x, y, 2)) == ()
+    x[:, 0, 0, 0] = torch.from_numpy((y == 0) ^ (np.arange(N) % 4 < 2)).float()
+    assert "chance" in [each.kind for each in first_look(Told(), Few(x, y, 2))]
+
+
+@pytest.mark.parametrize("kind", ["dropout", "batch norm"])
+def test_training_mode_is_said(kind: str, coloured: tuple[Few, Tensor]) -> None:
+    data, colours = coloured
+
+    class Stuck(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = Colours(colours)
+            self.layer = nn.Dropout(0.01) if kind == "dropout" else nn.BatchNorm2d(3, affine=False)
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.layer.train()
+            mixed = self.layer(x.repeat_interleave(8, 2)) if kind == "dropout" else x + 0.01 * self.layer(x)
+            return self.model(mixed)
+
+    assert "training mode" in [each.kind for each in first_look(Stuck().requires_grad_(False), data)]
+
+
+def test_sound_models_are_not_suspected() -> None:
+    """All models of the zoo with weights for the digits, and linear ones, as if they were somebody's own."""
+    names = [record.name for record in registry.shipped().values() if record.dataset == "digits"]
+    data, train = zoo.data.load("digits", "test"), zoo.data.load("digits", "train")
+    models = {name: deployed(zoo.load(name, "digits"), "cpu") for name in names}
+    models |= {f"linear {penalty}": ridge(train, penalty) for penalty in (1e-3, 0.1, 1, 10, 100, 1e3, 1e4)}
+    assert len(models) >= 30
+    found = {name: first_look(model, data) for name, model in models.items()}
+    assert {name: each for name, each in found.items() if each} == {}
+
+
+def ridge(train: zoo.data.Dataset, penalty: float) -> nn.Module:
+    """Least squares onto the classes, in closed form."""
+    x = train.images().flatten(1).double()
+    x = torch.cat([x, torch.ones(len(x), 1)], dim=1)
+    wanted = torch.eye(10, dtype=torch.float64)[torch.from_numpy(train.labels.copy())]
+    solved = torch.linalg.solve(x.T @ x + penalty * torch.eye(x.shape[1], dtype=torch.float64), x.T @ wanted)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(x.shape[1] - 1, 10)).requires_grad_(False)
+    model[1].weight.copy_(solved[:-1].T)
+    model[1].bias.copy_(solved[-1])
+    return model.eval()
+
+
+# from the command line
+
+OWN = """
+import zoo
+from torch import nn
+class Wrapped(nn.Module):
+    def __init__(self, scale, order):
+        super().__init__()
+        self.scale, self.order, self.model = scale, order, zoo.load("baseline_cnn_4", "digits")
+    def forward(self, x):
+        return self.model(x / self.scale)[:, self.order]
+def bytes_(): return Wrapped(255.0, list(range(10)))
+def turned(): return Wrapped(1.0, list(range(9, -1, -1)))
+def wide(): return Wrapped(1.0, [0] * 5 + list(range(10)))
+def sound(): return Wrapped(1.0, list(range(10)))
+def random():
+    import zoo
+    return zoo.build("baseline_cnn_4", channels=1, classes=10, size=16)
+"""
+RUN = ("--attacks", "fgsm", "--eps", "0.1", "--n", 40, "--workers", 1)
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(notes, "_said", {})
+    Path("own.py").write_text(OWN)
+    return tmp_path
+
+
+def run(capsys: Capture, model: str, *words: Any) -> tuple[str, dict[str, Any]]:
+    answer = call(capsys, "run", "--model", f"own.py:{model}", *RUN, *words)
+    assert answer.code == 0, answer.err
+    return answer.err, read(Path("leaderboard.csv"))[-1]
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "option"),
+    [("bytes_", "preparation", "--scale 255"), ("turned", "classes", "--classes=9,8,7,6,5,4,3,2,1,0")],
+)
+def test_the_option_that_is_named_puts_it_right(
+    own: Path, capsys: Capture, model: str, kind: str, option: str
+) -> None:
+    said, row = run(capsys, model)
+    assert kind in row["suspect"].split(";")
+    assert option in said
+    assert row["clean_acc"] < 0.5
+    Path("leaderboard.csv").unlink()
+    said, row = run(capsys, model, *option.split())
+    assert (row["suspect"], "would apply" in said) == ("", False)
+    assert row["clean_acc"] > 0.9
+
+
+def test_the_same_model_prepared_otherwise_is_another_model(own: Path, capsys: Capture) -> None:
+    run(capsys, "bytes_")
+    run(capsys, "bytes_", "--scale", 255)
+    assert len({row["weights"] for row in read(Path("leaderboard.csv"))}) == 2
+
+
+def test_more_outputs_than_classes_work_where_the_classes_are_told(own: Path, capsys: Capture) -> None:
+    answer = call(capsys, "run", "--model", "own.py:wide", *RUN)
+    assert answer.code == 2
+    assert "say with --classes which output stands for each class" in answer.err
+    Path("outputs.txt").write_text("\n".join(map(str, range(5, 15))))
+    _, row = run(capsys, "wide", "--classes", "outputs.txt")
+    assert row["clean_acc"] > 0.9
+
+
+def test_a_model_at_chance_is_not_believable(own: Path, capsys: Capture) -> None:
+    answer = call(
+        capsys, "audit", "--model", "own.py:random", "--n", 40, "--eps", "0.1", "--workers", 1, "--json"
+    )
+    assert "accuracy is at or near chance" in answer.err
+    assert '"verdict": "not_believable"' in answer.out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--mean", "0.5,0.5"), "--mean has 2 values, but the images have 1 channels"),
+        (("--mean", "x"), "--mean is 'x'"),
+        (("--std", "0"), "--std has a 0"),
+        (("--bgr",), "--bgr reverses red, green and blue, but the images have 1 channels"),
+        (("--classes", "1,2"), "--classes names 2 different outputs, but the data have 10 classes"),
+        (("--classes", "a,b"), "--classes is 'a,b'"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(
+    own: Path, capsys: Capture, words: tuple[str, ...], said: str
+) -> None:
+    answer = call(capsys, "run", "--model", "own.py:sound", *RUN, *words)
+    assert (answer.code, said in answer.err) == (2, True), answer.err
+
+
+def test_the_zoo_takes_no_preparation(own: Path, capsys: Capture) -> None:
+    answer = call(capsys, "run", "--model", "baseline_cnn_4", *RUN, "--scale", 255)
+    assert answer.code == 2
+    assert "are for one's own models" in answer.err
+
+
+# a published network on the original images
+
+PRETRAINED = Path(__file__).parent.parent.parent / "shared" / "data" / "pretrained" / "resnet20-12fca82f.th"
+RESNET = """
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+class Block(nn.Module):  # He et al. 2016, shortcut A: every second pixel, new channels are 0
+    def __init__(self, inside, out, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inside, out, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(out)
+        self.conv2 = nn.Conv2d(out, out, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(out)
+        self.stride, self.more = stride, out - inside
+    def forward(self, x):
+        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        if self.stride != 1:
+            x = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self.more // 2, self.more // 2))
+        return F.relu(x + y)
+
+class ResNet(nn.Module):
+    def __init__(self, blocks=3):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16)
+        def stage(i, o, s):
+            return nn.Sequential(*(Block(i if k == 0 else o, o, s if k == 0 else 1) for k in range(blocks)))
+        self.layer1, self.layer2, self.layer3 = stage(16, 16, 1), stage(16, 32, 2), stage(32, 64, 2)
+        self.linear = nn.Linear(64, 10)
+    def forward(self, x):
+        x = self.layer3(self.layer2(self.layer1(F.relu(self.bn1(self.conv1(x))))))
+        return self.linear(x.mean((2, 3)))
+
+def resnet20():
+    model = ResNet()
+    state = torch.load(r"FILE", map_location="cpu", weights_only=True)["state_dict"]
+    model.load_state_dict({name.removeprefix("module."): value for name, value in state.items()})
+    return model
+"""
+DATA = next((each for each in (Path.home() / "data", Path("data")) if (each / "cifar10.npz").is_file()), None)
+MEAN_STD = ("--mean", "0.485,0.456,0.406", "--std", "0.229,0.224,0.225")
+
+
+@pytest.fixture
+def resnet(own: Path) -> Path:
+    if DATA is None or not PRETRAINED.is_file():
+        pytest.skip("the original CIFAR-10 or the published network is not here")
+    Path("own.py").write_text(RESNET.replace("FILE", str(PRETRAINED)))
+    return DATA
+
+
+@pytest.mark.slow
+def test_the_published_resnet20_has_its_published_accuracy(resnet: Path, capsys: Capture) -> None:
+    """91.73 % of the 10,000 test images (its authors state 8.27 % error); kernels may move an image or two."""
+    words = ("--dataset", "cifar10", "--data-root", resnet, "--n", 10_000, "--eps", "8/255", *MEAN_STD)
+    _, row = run(capsys, "resnet20", *words)
+    assert 100 * row["clean_acc"] == pytest.approx(91.73, abs=0.02)
+    assert row["suspect"] == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("given", "kind", "option"),
+    [
+        ((), "preparation", "--mean="),
+        (("--mean", "0.485,0.456,0.406", "--std", "0.229,0.224,0.225", "--bgr"), "preparation", "--bgr"),
+        ((*MEAN_STD, "--classes", "3,1,2,0,4,5,9,7,8,6"), "classes", "--classes=3,1,2,0,4,5,9,7,8,6"),
+        (MEAN_STD, "", ""),
+    ],
+)
+def test_the_four_cases_of_the_published_resnet20(
+    resnet: Path, capsys: Capture, given: tuple[str, ...], kind: str, option: str
+) -> None:
+    words = ("--dataset", "cifar10", "--data-root", resnet, "--n", 40, "--eps", "8/255", *given)
+    said, row = run(capsys, "resnet20", *words)
+    assert row["suspect"] == kind
+    assert option in said
+    assert ("would apply it" in said) == bool(kind)
+
+
+def test_columns_of_older_leaderboards_are_read(tmp_path: Path) -> None:
+    root = Path(__file__).parent.parent / "leaderboard.csv"
+    with open(root, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))[:3]
+    path = tmp_path / "old.csv"
+    columns = [name for name in rows[0] if name != "suspect"]
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({**row, "schema": "4"} for row in rows)
+    assert [row["suspect"] for row in read(path)] == [""] * 3
