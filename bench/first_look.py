@@ -162,7 +162,7 @@ def _better(
         option = f"--classes={numbers}" if len(numbers) < 100 else "--classes FILE with each class's output"
         found.append((outputs[y] == predicted, "classes", "with the classes in another order", option))
     other, kind, what, option = max(found, key=lambda each: each[0].mean())
-    if not _clearly_better(other, right):
+    if not _clearly_better(other, right) or other.mean() < _commonest(y) + MARGIN:
         return None
     return Suspicion(
         kind,
@@ -178,7 +178,7 @@ def _clearly_better(other: Bool[np.ndarray, " n"], right: Bool[np.ndarray, " n"]
 
 def _at_chance(right: Bool[np.ndarray, " n"], y: Int64[np.ndarray, " n"], classes: int) -> str:
     """A sentence where accuracy is that of always the same answer, or not far above it."""
-    chance = max(1 / classes, np.bincount(y).max() / len(y))
+    chance = max(1 / classes, _commonest(y))
     accuracy = right.mean()
     told = stats.binom.sf(int(right.sum()) - 1, len(right), chance) < 0.05
     near = accuracy < 3 / classes and accuracy - chance < NEAR_CHANCE * (1 - chance)
@@ -189,6 +189,11 @@ def _at_chance(right: Bool[np.ndarray, " n"], y: Int64[np.ndarray, " n"], classe
         "class: accuracy is at or near chance, and robust accuracy says nothing; look at weights, preparation and "
         "classes"
     )
+
+
+def _commonest(y: Int64[np.ndarray, " n"]) -> float:
+    """Share of the images that always the same answer has right."""
+    return float(np.bincount(y).max() / len(y))
 
 
 def _training_mode(model: nn.Module, x: Float[Tensor, "n c h w"], logits: Float32[np.ndarray, "n k"]) -> str:

@@ -131,6 +131,16 @@ def test_chance_is_said_of_random_weights_and_of_one_answer_for_all(
         ]
 
 
+def test_one_answer_for_all_is_not_another_order_of_classes(coloured: tuple[Few, Tensor]) -> None:
+    """Where most images are of one class, calling that class by the model's one answer has most of them right."""
+    data, _ = coloured
+    y = np.where(np.arange(N) % 5 < 4, 0, data.labels)
+    constant = Colours(torch.full((CLASSES, 3), 9.0).index_fill_(0, torch.tensor([3]), 0.5)).requires_grad_(
+        False
+    )
+    assert [each.kind for each in first_look(constant, Few(data.x, y))] == ["chance"]
+
+
 def test_half_of_two_classes_is_chance_and_most_is_not() -> None:
     x, y = torch.zeros(N, 1, 1, 1), np.arange(N) % 2
 
