@@ -230,3 +230,16 @@ def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     assert sorted({row["model"] for row in read(path)}) == ["a", "b"]
     assert len(read(path)) == 2 * 3 * 4
     assert visible(tmp_path) == ["a", "b", "l.csv"]
+
+
+@pytest.mark.parametrize("fault", [NotImplementedError("no flock"), OSError(37, "No locks available")])
+def test_a_folder_whose_locks_are_refused_is_said_before_measuring(
+    fault: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(leaderboard, "FileLock", refused)
+    with pytest.raises(UsageError, match=r"(refuses locks|No locks available).*give a --leaderboard FILE"):
+        leaderboard.check_writable(tmp_path / "leaderboard.csv")
+    assert list(tmp_path.iterdir()) == []
