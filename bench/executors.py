@@ -21,7 +21,7 @@ from bench.attacks import ATTACKS
 from bench.audit.cells import probe_cell
 from bench.cell import Cell
 from bench.clever.cells import measure_cell
-from bench.errors import CellError
+from bench.errors import CellError, UsageError
 from bench.measure import CellResult, measure
 from bench.memo import Memo
 from bench.mip.cells import measure_mip
@@ -304,7 +304,15 @@ def _warm_up() -> None:
 
 
 def _run(task: Task) -> CellResult:
-    return worker().run(task)
+    try:
+        return worker().run(task)
+    except (CellError, UsageError):
+        raise
+    except (
+        Exception,
+        SystemExit,
+    ) as fault:  # as text: the main process never loads a class of a model's code
+        raise CellError(" ".join(str(fault).split()) or type(fault).__name__) from None
 
 
 def _of_model(

@@ -112,6 +112,7 @@ def end_children() -> None:
 def _start_worker() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the main one ends the others
+    os.dup2(2, 1)  # what compiled code prints too
     sys.stdout = sys.stderr  # what a user's own model prints must not get between the rows of --json
     import torch
 
