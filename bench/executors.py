@@ -308,19 +308,11 @@ def _run(task: Task) -> CellResult:
         return worker().run(task)
     except (CellError, UsageError):
         raise
-    except (
-        Exception,
-        SystemExit,
-    ) as fault:  # as text: the main process never loads a class of a model's code
+    except (Exception, SystemExit) as fault:  # as text: the main process loads no class of a model's code
         raise CellError(" ".join(str(fault).split()) or type(fault).__name__) from None
 
 
 def _of_model(
-    source: ModelSource,
-    weights: str,
-    device: str,
-    function: Callable[..., T],
-    args: tuple[Any, ...],
-    raw: bool,
+    source: ModelSource, weights: str, device: str, function: Callable[..., T], args: tuple, raw: bool
 ) -> T:
     return worker().of_model(source, weights, device, function, args, raw)
