@@ -6,7 +6,7 @@ found is said and marked; the model is measured as it was given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +16,13 @@ from scipy import stats
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
-from bench.preparation import Preparation
+from bench.candidates import candidates
+from bench.preparation import AS_IT_IS, Preparation
 from bench.sources import Images
 from bench.stats import mcnemar_lower
 
 GLANCE = 20  # images on which most preparations are ruled out
+FINALISTS = 3  # preparations left after a glance, where the order of classes is open too
 IMAGES = 200  # looked at, at most, drawn from the whole data set
 MORE = 1000  # other images, on which what looked better is tested
 FEWEST = 20  # below which no test could tell anything
@@ -31,23 +33,56 @@ NEAR_CHANCE = 0.1  # share of the way from chance to perfect, up to which accura
 SAME = 1e-3  # relative difference of logits that rounding does not make
 BATCH = 50
 
-IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-CIFAR10 = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
-HALVES = (0.5,), (0.5,)
-MNIST = (0.1307,), (0.3081,)
-
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
     """Something that speaks against how a model was given.
 
     Attributes:
-        kind: ``preparation``, ``classes``, ``chance`` or ``training mode``; it stands in the rows.
+        kind: ``preparation``, ``classes``, both with ``;`` between, ``chance`` or ``training mode``; it stands in the
+            rows.
         sentence: what was found, with the numbers and the option that would change it.
+        option: that option; empty where none would.
     """
 
     kind: str
     sentence: str
+    option: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What may be wrong with how a model was given.
+
+    Attributes:
+        words: the preparation in words; empty where it is right as given.
+        preparation: what would be done to the images.
+        outputs: for each class the output that would stand for it; ``None`` where they are right as given.
+    """
+
+    words: str = ""
+    preparation: Preparation = AS_IT_IS
+    outputs: Int64[np.ndarray, " classes"] | None = None
+
+    def wanted(self, y: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:
+        """The output that should be largest for each label."""
+        return y if self.outputs is None else self.outputs[y]
+
+    def suspicion(self, numbers: str) -> Suspicion:
+        """Says it, with the numbers that speak for it; they have a place for what is done."""
+        kinds, done, options = [], [], []
+        if self.preparation:
+            kinds, done, options = ["preparation"], [f"when they are {self.words}"], [self.preparation.flags]
+        if self.outputs is not None:
+            order = ",".join(map(str, self.outputs))
+            kinds.append("classes")
+            done.append("with the classes in another order")
+            options.append(
+                f"--classes={order}" if len(order) < 100 else "--classes FILE with each class's output"
+            )
+        option = " ".join(options)
+        sentence = f"{numbers.format(' and '.join(done))}; {option} would apply it"
+        return Suspicion(";".join(kinds), sentence, option)
 
 
 def first_look(model: nn.Module, data: Images, device: str = "cpu") -> tuple[Suspicion, ...]:
@@ -74,43 +109,23 @@ def first_look(model: nn.Module, data: Images, device: str = "cpu") -> tuple[Sus
     if len(x) < FEWEST:
         return tuple(found)
     right = logits.argmax(1) == y
+    chance = _at_chance(right, y, classes)
     if right.mean() <= 1 - MARGIN:
         rest = order[len(few) :][:MORE]
-        better = _better(
-            model, data, rest, device, _preparation(model, x, y, right), _classes(logits, y, right, classes)
-        )
+        alone = [_preparation(model, x, y, right), _classes(logits, y, right, classes)]
+        better = _better(model, data, rest, device, alone)
+        if better is None and chance:
+            better = _better(model, data, rest, device, [_both(model, x, y, classes)])
         found += [better] if better else []
-    if sentence := _at_chance(right, y, classes):
-        found.append(Suspicion("chance", sentence))
+    if chance:
+        found.append(Suspicion("chance", chance))
     return tuple(found)
-
-
-def candidates(channels: int) -> Iterator[tuple[str, Preparation]]:
-    """Other preparations with what each would mean, in words."""
-    known = {"ImageNet's": IMAGENET, "CIFAR-10's": CIFAR10} if channels == 3 else {"MNIST's": MNIST}
-    found = [("times 255", Preparation(scale=255.0))]
-    for name, (mean, std) in {**known, "0.5 as": HALVES}.items():
-        words = f"{name} mean and standard deviation"
-        found.append((f"normalised by {words}", Preparation(mean=mean, std=std)))
-        back = Preparation(
-            mean=tuple(-m / s for m, s in zip(mean, std, strict=True)), std=tuple(1 / s for s in std)
-        )
-        found.append((f"without a second normalisation by {words}", back))
-    if channels == 3:
-        caffe = Preparation(scale=255.0, mean=tuple(255 * m for m in IMAGENET[0]))
-        found.append(("times 255 less ImageNet's mean", caffe))
-        found += [
-            (f"{words}, blue first", Preparation(scale=each.scale, bgr=True, mean=each.mean, std=each.std))
-            for words, each in list(found)
-        ]
-        found.append(("blue first", Preparation(bgr=True)))
-    yield from found
 
 
 def _preparation(
     model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[np.ndarray, " n"], right: Bool[np.ndarray, " n"]
-) -> tuple[str, Preparation] | None:
-    """The preparation under which most images are right, with its words, if that is better than as given."""
+) -> Choice | None:
+    """The preparation under which most images are right, if that is better than as given."""
     least = right[:GLANCE].mean() - LIKELY
     likely = [
         (words, each)
@@ -120,7 +135,7 @@ def _preparation(
     scores = [_right(model, each.apply(x), y).mean() for _, each in likely]
     if not scores or max(scores) < right.mean() + MARGIN:
         return None
-    return likely[int(np.argmax(scores))]
+    return Choice(*likely[int(np.argmax(scores))])
 
 
 def _classes(
@@ -128,14 +143,36 @@ def _classes(
     y: Int64[np.ndarray, " n"],
     right: Bool[np.ndarray, " n"],
     classes: int,
-) -> Int64[np.ndarray, " classes"] | None:
-    """For each class the output that is most often its own, one for each, if that is better than as given."""
+) -> Choice | None:
+    """The best order of the classes, if that is better than as given."""
+    outputs, share = _best_order(logits, y, classes)
+    return Choice(outputs=outputs) if share >= right.mean() + MARGIN else None
+
+
+def _both(
+    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[np.ndarray, " n"], classes: int
+) -> Choice | None:
+    """The preparation under which some order of the classes has most images right, with that order."""
+
+    def share(each: tuple[str, Preparation], n: int) -> float:
+        return _best_order(_logits(model, each[1].apply(x[:n])), y[:n], classes)[1]
+
+    ranked = sorted(candidates(x.shape[1]), key=lambda each: share(each, GLANCE), reverse=True)
+    words, best = max(ranked[:FINALISTS], key=lambda each: share(each, len(x)))
+    outputs, _ = _best_order(_logits(model, best.apply(x)), y, classes)
+    return Choice(words, best, outputs)
+
+
+def _best_order(
+    logits: Float32[np.ndarray, "n k"], y: Int64[np.ndarray, " n"], classes: int
+) -> tuple[Int64[np.ndarray, " classes"], float]:
+    """For each class the output that is most often its own, one for each, and the share right with them."""
     predicted = logits.argmax(1)
     counts = np.zeros((classes, logits.shape[1]), dtype=np.int64)
     np.add.at(counts, (y, predicted), 2)
     counts[np.arange(classes), np.arange(classes)] += 1  # of equals the order as given
     _, outputs = linear_sum_assignment(counts, maximize=True)
-    return outputs if (outputs[y] == predicted).mean() >= right.mean() + MARGIN else None
+    return outputs, float((outputs[y] == predicted).mean())
 
 
 def _better(
@@ -143,31 +180,26 @@ def _better(
     data: Images,
     rest: Int64[np.ndarray, " m"],
     device: str,
-    preparation: tuple[str, Preparation] | None,
-    outputs: Int64[np.ndarray, " classes"] | None,
+    choices: Sequence[Choice | None],
 ) -> Suspicion | None:
-    """The better of what was chosen, if it is clearly better on other images."""
-    if not len(rest) or (preparation is None and outputs is None):
+    """The best of what was chosen, if it is clearly better on other images."""
+    chosen = [each for each in choices if each is not None]
+    if not len(rest) or not chosen:
         return None
     x, y = _drawn(data, rest, device), data.labels[rest]
-    predicted = _logits(model, x).argmax(1)
-    right = predicted == y
-    found = []
-    if preparation is not None:
-        words, best = preparation
-        what = f"when they are {words}"
-        found.append((_right(model, best.apply(x), y), "preparation", what, best.flags))
-    if outputs is not None:
-        numbers = ",".join(map(str, outputs))
-        option = f"--classes={numbers}" if len(numbers) < 100 else "--classes FILE with each class's output"
-        found.append((outputs[y] == predicted, "classes", "with the classes in another order", option))
-    other, kind, what, option = max(found, key=lambda each: each[0].mean())
-    if not _clearly_better(other, right) or other.mean() < _commonest(y) + MARGIN:
+    given = _logits(model, x).argmax(1)
+
+    def correct(each: Choice) -> Bool[np.ndarray, " m"]:
+        predicted = _logits(model, each.preparation.apply(x)).argmax(1) if each.preparation else given
+        return each.wanted(y) == predicted
+
+    tried = [(each, correct(each)) for each in chosen]
+    best, other = max(tried, key=lambda each: each[1].mean())
+    right = given == y
+    if not _clearly_better(other, right) or _at_chance(other, y, len(data.classes)):
         return None
-    return Suspicion(
-        kind,
-        f"{_percent(other)} of {len(rest)} clean images are right {what}, and {_percent(right)} as given; "
-        f"{option} would apply it",
+    return best.suspicion(
+        f"{_percent(other)} of {len(rest)} clean images are right {{}}, and {_percent(right)} as given"
     )
 
 

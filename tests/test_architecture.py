@@ -25,7 +25,7 @@ zoo.train
 bench.parsing bench.signals
 bench.arguments bench.errors
 bench.rooms bench.preparation bench.files bench.foreign bench.memo bench.own_code
-bench.script_digest bench.stats bench.switches
+bench.candidates bench.script_digest bench.stats bench.switches
 bench.paired bench.eps bench.weights_file
 bench.own_models
 bench.cell

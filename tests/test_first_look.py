@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 import zoo
-from bench.first_look import CIFAR10, IMAGENET, first_look
+from bench.candidates import CIFAR10, IMAGENET
+from bench.first_look import first_look
 from bench.leaderboard import read
 from bench.preparation import Preparation, Prepared
 from bench.sources import deployed
@@ -115,6 +116,29 @@ def test_another_order_of_classes_is_named_with_the_order(
     assert first_look(right, data) == ()
 
 
+def test_both_are_named_where_neither_alone_helps(coloured: tuple[Few, Tensor]) -> None:
+    data, colours = coloured
+    order = np.random.default_rng(1).permutation(CLASSES)
+    model = model_for(colours[np.argsort(order)], Preparation(scale=255.0))
+    (found, *_) = first_look(model, data)
+    numbers = ",".join(map(str, order))
+    assert found.kind == "preparation;classes"
+    assert found.option.endswith(f"--classes={numbers}")
+    assert f"{found.option} would apply it" in found.sentence
+    assert "100 % of 100 clean images" in found.sentence
+
+
+def test_where_one_alone_helps_the_other_is_named_after_it(coloured: tuple[Few, Tensor]) -> None:
+    data, colours = coloured
+    seen = Preparation(mean=IMAGENET[0], std=IMAGENET[1])
+    order = tuple(map(int, np.random.default_rng(1).permutation(CLASSES)))
+    model = model_for(colours[np.argsort(order)], seen)
+    assert first_look(model, data)[0].kind == "classes"
+    assert first_look(Prepared(model, Preparation(classes=order)), data)[0].kind == "preparation"
+    right = Preparation(mean=seen.mean, std=seen.std, classes=order)
+    assert first_look(Prepared(model, right), data) == ()
+
+
 def test_chance_is_said_of_random_weights_and_of_one_answer_for_all(
     coloured: tuple[Few, Tensor],
 ) -> None:
@@ -208,6 +232,7 @@ class Wrapped(nn.Module):
         return self.model(x / self.scale)[:, self.order]
 def bytes_(): return Wrapped(255.0, list(range(10)))
 def turned(): return Wrapped(1.0, list(range(9, -1, -1)))
+def both(): return Wrapped(255.0, list(range(9, -1, -1)))
 def wide(): return Wrapped(1.0, [0] * 5 + list(range(10)))
 def sound(): return Wrapped(1.0, list(range(10)))
 def random():
@@ -233,7 +258,11 @@ def run(capsys: Capture, model: str, *words: Any) -> tuple[str, dict[str, Any]]:
 
 @pytest.mark.parametrize(
     ("model", "kind", "option"),
-    [("bytes_", "preparation", "--scale 255"), ("turned", "classes", "--classes=9,8,7,6,5,4,3,2,1,0")],
+    [
+        ("bytes_", "preparation", "--scale 255"),
+        ("turned", "classes", "--classes=9,8,7,6,5,4,3,2,1,0"),
+        ("both", "classes", "--scale 255 --classes=9,8,7,6,5,4,3,2,1,0"),
+    ],
 )
 def test_the_option_that_is_named_puts_it_right(
     own: Path, capsys: Capture, model: str, kind: str, option: str
