@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from torch import Tensor, nn
@@ -14,7 +15,9 @@ from bench.cell import Scalar
 from bench.errors import CellError, UsageError, nearest
 from bench.evaluation import Ask, Evaluation, make_setting, run_evaluation
 from bench.executors import Bench, InProcess, one_thread
+from bench.first_look import Suspicion, first_look
 from bench.gradient_free import check_gradients
+from bench.inspection import kinds, suspicions
 from bench.measure import seeded
 from bench.naming import check_name
 from bench.own_code import code_digest
@@ -24,6 +27,7 @@ from bench.results import ModelInfo, Results
 from bench.sources import DataSource, ModelSource, deployed, precision_name, probe
 from bench.store import MemoryStore, Store
 from bench.switches import left_alone
+from zoo.notes import note_once
 
 
 @left_alone()
@@ -92,6 +96,9 @@ def evaluate(
         origin="python",
         precision=precision_name(model),
     )
+    ready = deployed(model, "cpu")
+    bench = _bench(source, data, info, ready, requests)
+    info = replace(info, suspect=kinds(_found(info, ready, data)))
     evaluation = Evaluation(
         setting=make_setting(ask, data),
         models=((ModelSource(kind="python", name=name, target=name, dataset=dataset), info),),
@@ -100,7 +107,7 @@ def evaluate(
         source=source,
         device="cpu",
         command="bench.evaluate(…)",
-        bench=_bench(source, data, info, model, requests),
+        bench=bench,
     )
     outcome = run_evaluation(evaluation, store or MemoryStore(), InProcess(evaluation.bench))
     if outcome.failures:
@@ -109,9 +116,9 @@ def evaluate(
 
 
 def _bench(
-    source: DataSource, data: ArrayData, info: ModelInfo, model: nn.Module, requests: Sequence[Request]
+    source: DataSource, data: ArrayData, info: ModelInfo, ready: nn.Module, requests: Sequence[Request]
 ) -> Bench:
-    ready, first = deployed(model, "cpu"), data.images(0, min(SHARD, len(data)))
+    first = data.images(0, min(SHARD, len(data)))
     with one_thread(), seeded(first.device, "probe"):  # the model may draw numbers
         logits = probe(info.name, ready, first, 2, more=True)
         if (largest := int(data.labels.max())) >= logits:
@@ -124,6 +131,21 @@ def _bench(
     bench.keep_data(source, data)
     bench.keep_model(info.weights, "cpu", ready)
     return bench
+
+
+def _found(info: ModelInfo, ready: nn.Module, data: ArrayData) -> tuple[Suspicion, ...]:
+    """What the first look finds, which is said on stderr; once for the same weights and images."""
+    asked = info.weights, data.sha256
+    if asked not in _looks:
+        with one_thread(), seeded(data.x.device, "first look"):  # the model may draw numbers
+            _looks[asked] = suspicions(info.name, lambda: first_look(ready, data))
+    for each in _looks[asked]:
+        inside = " on the command line; here it belongs inside the model" if each.option else ""
+        note_once(f"{info.name}: {each.sentence}{inside}")
+    return _looks[asked]
+
+
+_looks: dict[tuple[str, str], tuple[Suspicion, ...]] = {}
 
 
 def _known(params: dict[str, Scalar | np.generic]) -> dict[str, Scalar]:

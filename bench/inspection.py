@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import nn
 from bench.attacks import Request
 from bench.errors import UsageError
 from bench.executors import Bench, one_thread, worker
-from bench.first_look import first_look
+from bench.first_look import Suspicion, first_look
 from bench.foreign import reason_of
 from bench.gradient_free import check_gradients
 from bench.results import ModelInfo
@@ -90,14 +90,31 @@ def _looked_at(source: ModelSource, info: ModelInfo, look: Look) -> nn.Module:
 def _inspect_apart(source: ModelSource, look: Look) -> tuple[ModelInfo, tuple[str, ...]]:
     info = describe(source, look.data)
     _inspect(source, info, look, worker())
-    try:
-        asked = (worker().data(look.source), look.device)
-        found = worker().of_model(source, info.weights, look.device, first_look, asked, raw=False)
-    except (
-        Exception
-    ) as fault:  # whatever the model raises at other numbers of images; it is measured all the same
-        note_once(f"{info.name}: no first look for common mistakes ({reason_of(fault)})")
-        found = ()
+    found = suspicions(
+        info.name,
+        lambda: worker().of_model(
+            source,
+            info.weights,
+            look.device,
+            first_look,
+            (worker().data(look.source), look.device),
+            raw=False,
+        ),
+    )
     for each in found:
         note_once(f"{info.name}: {each.sentence}")
-    return replace(info, suspect=";".join(each.kind for each in found)), noted()
+    return replace(info, suspect=kinds(found)), noted()
+
+
+def suspicions(name: str, look: Callable[[], tuple[Suspicion, ...]]) -> tuple[Suspicion, ...]:
+    """What a first look finds; a model that fails under it, at other numbers of images, is measured all the same."""
+    try:
+        return look()
+    except Exception as fault:
+        note_once(f"{name}: no first look for common mistakes ({reason_of(fault)})")
+        return ()
+
+
+def kinds(found: Sequence[Suspicion]) -> str:
+    """What rows say of it."""
+    return ";".join(each.kind for each in found)
