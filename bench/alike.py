@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from importlib import metadata
 from pathlib import Path
 
 from bench import leaderboard
-from bench.doctor import PACKAGES, Finding
+from bench.doctor import Finding
 from bench.errors import UsageError
+from bench.run import versions
 
 
 def like(path: Path) -> list[Finding]:
@@ -26,20 +26,16 @@ def like(path: Path) -> list[Finding]:
     if not sets:
         raise UsageError(f"the rows of {path} name no versions; measure them again with bench run")
     (text, count), *_ = sets.most_common()
-    parts = (part.partition("=")[::2] for part in text.split(";"))
-    wanted = {name: version for name, version in parts if name in PACKAGES}
-    findings = [_compared(name, version) for name, version in wanted.items()]
+    parts, installed = (part.partition("=")[::2] for part in text.split(";")), versions()
+    wanted = {name: version for name, version in parts if name in installed}
+    findings = [_compared(name, version, installed[name]) for name, version in wanted.items()]
     same = all(each.status == "ok" for each in findings)
     rows = f"{count} of {sets.total()} rows were measured with these versions"
     remedy = "pip install " + " ".join(f"{name}=={version}" for name, version in wanted.items())
     return [*findings, Finding(status="ok", what=path.name, detail=rows, remedy="" if same else remedy)]
 
 
-def _compared(name: str, wanted: str) -> Finding:
-    try:
-        found = metadata.version(name)
-    except metadata.PackageNotFoundError:
-        found = "not installed"
+def _compared(name: str, wanted: str, found: str) -> Finding:
     if found == wanted:
         return Finding(status="ok", what=name, detail=found)
     return Finding(status="warn", what=name, detail=f"{found}; the rows have {wanted}, so numbers may differ")

@@ -13,8 +13,9 @@ from jaxtyping import Float32
 from torch import nn
 
 from bench.apart_collect import Collect
+from bench.ask import Ask
 from bench.cell import Cell
-from bench.evaluation import Ask, check_device, open_models
+from bench.evaluation import check_device, open_models
 from bench.executors import Bench, Executor
 from bench.images import checked_n
 from bench.judge import look

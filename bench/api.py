@@ -10,10 +10,11 @@ import numpy as np
 from torch import Tensor, nn
 
 from bench.array_data import ArrayData, array_data
+from bench.ask import Ask
 from bench.attacks import ATTACKS, Request, parse_requests
 from bench.cell import Scalar
 from bench.errors import CellError, UsageError, nearest
-from bench.evaluation import Ask, Evaluation, make_setting, run_evaluation
+from bench.evaluation import Evaluation, make_setting, run_evaluation
 from bench.executors import Bench, InProcess, one_thread
 from bench.first_look import Suspicion, first_look
 from bench.gradient_free import check_gradients

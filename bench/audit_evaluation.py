@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from bench.ask import Ask
 from bench.attacks import parse_requests
 from bench.audit_collect import AuditResults, audit_manifest, collect_audit, strength_eps
 from bench.audit_plan import AuditSetting, first_lanes, strength_lanes
-from bench.evaluation import Ask, Evaluation, prepare
+from bench.evaluation import Evaluation, prepare
 from bench.executors import Executor
 from bench.images import base_of
 from bench.run import Failure, driver, versions

@@ -16,6 +16,11 @@ class CellError(Exception):
     """A fault on the attack's side: the cell is failed and named, the rest is kept (exit 1)."""
 
 
+def in_words(fault: BaseException) -> str:
+    """What was raised, in one line."""
+    return " ".join(str(fault).split()) or type(fault).__name__
+
+
 def nearest(value: str, known: Iterable[str]) -> str:
     """The known names most like ``value``, for the end of an error message; all of them if none is like it."""
     known = list(known)

@@ -21,7 +21,7 @@ from bench.attacks import ATTACKS
 from bench.audit.cells import probe_cell
 from bench.cell import Cell
 from bench.clever.cells import measure_cell
-from bench.errors import CellError, UsageError
+from bench.errors import CellError
 from bench.measure import CellResult, measure
 from bench.memo import Memo
 from bench.mip.cells import measure_mip
@@ -239,7 +239,7 @@ class Processes:
         self._room.close()
 
 
-class Apart:
+class Separated:
     """Runs the tasks of models that are not of the zoo in the models' own processes, and the others elsewhere.
 
     Args:
@@ -272,8 +272,8 @@ def executor_for(bench: Bench, device: str, workers: int) -> Executor:
     Models that are not of the zoo have processes of their own in every case.
     """
     if workers == 1 or device != "cpu":
-        return Apart(lambda: InProcess(bench), bench.rooms, 1)
-    return Apart(lambda: Processes(workers), bench.rooms, workers)
+        return Separated(lambda: InProcess(bench), bench.rooms, 1)
+    return Separated(lambda: Processes(workers), bench.rooms, workers)
 
 
 @contextlib.contextmanager
@@ -304,12 +304,7 @@ def _warm_up() -> None:
 
 
 def _run(task: Task) -> CellResult:
-    try:
-        return worker().run(task)
-    except (CellError, UsageError):
-        raise
-    except (Exception, SystemExit) as fault:  # as text: the main process loads no class of a model's code
-        raise CellError(" ".join(str(fault).split()) or type(fault).__name__) from None
+    return worker().run(task)
 
 
 def _of_model(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from bench.apart_collect import digest, history, joined, whole
 from bench.apart_evaluation import Apart, images_of, looking_seconds, opened, run_apart
-from bench.evaluation import Ask
+from bench.ask import Ask
 from bench.executors import Executor
 from bench.mip.cells import SHARD, MipSetting, check_options, mip_cells
 from bench.mip.results import MipResult, MipResults

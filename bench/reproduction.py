@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bench.ask import Ask
 from bench.attacks import parse_requests
-from bench.evaluation import Ask, Evaluation, check_device, prepare_on
+from bench.evaluation import Evaluation, check_device, prepare_on
 from bench.executors import Bench
 from bench.images import base_of, groups_of
 from bench.mip_evaluation import MipEvaluation, prepare_mip

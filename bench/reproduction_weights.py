@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.evaluation import Ask
+from bench.ask import Ask
 from bench.sources import find_source
 from zoo import registry
 

@@ -17,7 +17,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, ParamSpec, TypeVar
 
-from bench.errors import UsageError
+from bench.errors import CellError, UsageError, in_words
+from zoo.errors import UserError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,12 +42,12 @@ class Room:
         return ProcessPoolExecutor(self._size, mp_context=context, initializer=_start_worker)
 
     def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Calls a function of a module there; its exception is the future's."""
+        """Calls a function of a module there; its exception is the future's, other people's as a ``CellError``."""
         try:
-            future = self._pool.submit(function, *args, **kwargs)
+            future = self._pool.submit(_called, function, *args, **kwargs)
         except BrokenProcessPool:
             self._pool = self._started()
-            future = self._pool.submit(function, *args, **kwargs)
+            future = self._pool.submit(_called, function, *args, **kwargs)
         self._running += 1
         future.add_done_callback(self._done)
         return future
@@ -107,6 +108,16 @@ def end_children() -> None:
     for child in multiprocessing.active_children():
         with contextlib.suppress(OSError, ValueError):
             child.kill()
+
+
+def _called(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Calls a function; other people's exceptions become text, so that the main process loads no class of theirs."""
+    try:
+        return function(*args, **kwargs)
+    except (CellError, UserError, SystemExit):
+        raise
+    except Exception as fault:
+        raise CellError(in_words(fault)) from None
 
 
 def _start_worker() -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from bench.cell import Cell, parent_of
 from bench.eps import eps_text
+from bench.errors import in_words
 from bench.executors import Executor, Task
 from bench.measure import CellResult
 from bench.plan import Lane
@@ -222,7 +223,7 @@ def driver(
 def _reason(fault: BaseException) -> str:
     if isinstance(fault, BrokenExecutor):
         return "its worker process died twice, the second time with no other at work (out of memory?)"
-    return " ".join(str(fault).split()) or type(fault).__name__
+    return in_words(fault)
 
 
 def provenance(device: str) -> dict[str, str]:

@@ -10,8 +10,8 @@ import numpy as np
 
 from bench.apart_collect import digest, history, joined, whole
 from bench.apart_evaluation import Apart, images_of, looking_seconds, opened, run_apart
+from bench.ask import Ask
 from bench.cell import Cell
-from bench.evaluation import Ask
 from bench.executors import Executor
 from bench.protocols import SOUND
 from bench.results import ModelInfo

@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -72,6 +74,16 @@ class MemoryStore:
         return iter(list(self._runs.values()))
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How many cells and runs a store took in, and how many were damaged, or here already with another result."""
+
+    cells: int = 0
+    runs: int = 0
+    damaged: int = 0
+    unequal: int = 0
+
+
 class DirectoryStore:
     """A store in a directory.
 
@@ -81,6 +93,10 @@ class DirectoryStore:
 
     Args:
         path: the directory; made if it is missing.
+
+    Attributes:
+        path, file: the directory, and the file in it.
+        connection: to the file, for what asks about many cells at once (see ``bench.commands.store``).
 
     Raises:
         UsageError: it cannot be locked or written, or a newer version of symbench wrote it.
@@ -94,7 +110,7 @@ class DirectoryStore:
             self.path.mkdir(parents=True, exist_ok=True)
             marker = self.path / "schema"
             found = self._schema(marker)
-            self._connection = self._opened()
+            self.connection = self._opened()
             self._inode = self.file.stat().st_ino
             if found < SCHEMA:
                 self._carry_over()
@@ -128,25 +144,35 @@ class DirectoryStore:
         )
 
     def _carry_over(self) -> None:
-        cells = runs = damaged = 0
-        with database.transaction(self._connection):
-            for stored in old_cells(self.path):
-                damaged += stored is None
-                cells += stored is not None and self.add(stored)
-            for run in old_runs(self.path):
-                damaged += run is None
-                runs += run is not None and self.add_run(run)
-        if cells or runs or damaged:
-            lost = f", {damaged} damaged files are left out" if damaged else ""
+        taken = self.take(old_cells(self.path), old_runs(self.path))
+        if taken != Taken():
+            lost = f", {taken.damaged} damaged files are left out" if taken.damaged else ""
             note_once(
-                f"{cells} cells and {runs} runs of an older store are carried over to {self.file}{lost}; "
+                f"{taken.cells} cells and {taken.runs} runs of an older store are carried over to {self.file}{lost}; "
                 "the folders cells and runs beside it are no longer read"
             )
+
+    def take(self, cells: Iterable[Stored | None], runs: Iterable[dict[str, Any] | None]) -> Taken:
+        """Puts in what is missing here, all of it or nothing; ``None`` stands for what is damaged there."""
+        taken = Counter[str]()
+        with database.transaction(self.connection):
+            for stored in cells:
+                if stored is None:
+                    taken["damaged"] += 1
+                elif (known := self.get(stored.cell.key)) is None:
+                    taken["cells"] += self.add(stored)
+                else:
+                    taken["unequal"] += known.result.digest != stored.result.digest
+            for run in runs:
+                taken["damaged" if run is None else "runs"] += (
+                    1 if run is None else self.add_run(run, replace=False)
+                )
+        return Taken(**taken)
 
     def get(self, key: str) -> Stored | None:
         statement = "SELECT description, seal, arrays FROM cells WHERE key = ?"
         try:
-            row = self._connection.execute(statement, (key,)).fetchone()
+            row = self.connection.execute(statement, (key,)).fetchone()
             return None if row is None else decode(Record(*row), key)
         except sqlite3.OperationalError as fault:
             raise UsageError(
@@ -156,49 +182,44 @@ class DirectoryStore:
             return None  # damaged: the cell is measured again
 
     def put(self, stored: Stored) -> None:
-        self._write(lambda: self.add(stored, replace=True))
+        self._write(lambda: self.add(stored))
         if self.get(stored.cell.key) is None:  # the file's index is damaged
             self.rebuild()
-            self._write(lambda: self.add(stored, replace=True))
+            self._write(lambda: self.add(stored))
         self._put += 1
 
     def put_run(self, run: dict[str, Any]) -> None:
-        self._write(lambda: self.add_run(run, replace=True))
+        self._write(lambda: self.add_run(run))
 
-    def add(self, stored: Stored, *, replace: bool = False) -> bool:
+    def add(self, stored: Stored) -> bool:
         """Puts a cell in the current transaction; whether it was written."""
         record, cell = encode(stored), stored.cell
         columns = (cell.key, cell.kind, cell.model, cell.dataset, cell.attack)
         values = (*columns, record.description, record.seal, record.arrays)
-        return database.put(self._connection, "cells", values, replace=replace)
+        return database.put(self.connection, "cells", values)
 
-    def add_run(self, run: Mapping[str, Any], *, replace: bool = False) -> bool:
-        """Puts a run in the current transaction; whether it was written."""
+    def add_run(self, run: Mapping[str, Any], *, replace: bool = True) -> bool:
+        """Puts a run in the current transaction, as the newest unless it stays where it is; whether it was written."""
         text, seal = sealed(run)
         values = (sha256(text.encode()).hexdigest()[:32], text, seal)
-        return database.put(self._connection, "runs", values, replace=replace)
+        return database.put(self.connection, "runs", values, replace=replace)
 
     def cells(self) -> Iterator[Stored | None]:
         """Every cell, oldest first; ``None`` for one that is damaged."""
-        return map(_cell, database.rows(self._connection, "cells"))
+        return map(_cell, database.rows(self.connection, "cells"))
 
     def runs(self) -> Iterator[dict[str, Any]]:
         return (run for run in self.all_runs() if run is not None)
 
     def all_runs(self) -> Iterator[dict[str, Any] | None]:
         """Every run, oldest first; ``None`` for one that is damaged."""
-        return map(_run, list(database.rows(self._connection, "runs")))
-
-    @property
-    def connection(self) -> sqlite3.Connection:
-        """For what asks about many cells at once (see ``bench.commands.store``)."""
-        return self._connection
+        return map(_run, list(database.rows(self.connection, "runs")))
 
     def rebuild(self) -> None:
         """Writes the file anew with what can be read; the old file stays beside it."""
         self.close()
         self._rebuild()
-        self._connection = database.connect(self.file)
+        self.connection = database.connect(self.file)
         self._inode = self.file.stat().st_ino
 
     def _write(self, write: Callable[[], object]) -> None:
@@ -215,7 +236,7 @@ class DirectoryStore:
             raise self._unwritable(fault, "; what it holds is kept") from fault
 
     def _written(self, write: Callable[[], object]) -> None:
-        with database.transaction(self._connection):
+        with database.transaction(self.connection):
             write()
 
     def _check_present(self) -> None:
@@ -237,7 +258,7 @@ class DirectoryStore:
     def close(self) -> None:
         """Closes the file; the last process to do so clears its log."""
         with contextlib.suppress(sqlite3.Error, AttributeError):
-            self._connection.close()
+            self.connection.close()
 
     __del__ = close
 

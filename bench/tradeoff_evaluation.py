@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 
+from bench.ask import Ask
 from bench.attacks import Request, parse_requests
 from bench.errors import UsageError
 from bench.estimate import seconds_left
-from bench.evaluation import Ask, Evaluation, check_device, prepare_on
+from bench.evaluation import Evaluation, check_device, prepare_on
 from bench.executors import Bench, Executor
 from bench.images import base_of, checked_n
 from bench.plan import Lane

@@ -17,8 +17,9 @@ import torch
 import torchattacks
 from torch import Tensor, nn
 
+from bench.ask import Ask
 from bench.attacks import parse_requests
-from bench.evaluation import Ask, Evaluation, prepare
+from bench.evaluation import Evaluation, prepare
 from bench.measure import measure
 from bench.plan import Lane
 from bench.run import provenance

@@ -17,8 +17,9 @@ import torch
 import torchattacks
 from torch import Tensor, nn
 
+from bench.ask import Ask
 from bench.attacks import parse_requests
-from bench.evaluation import PAPER_GRID, Ask, Evaluation, prepare, run_evaluation
+from bench.evaluation import PAPER_GRID, Evaluation, prepare, run_evaluation
 from bench.executors import InProcess
 from bench.results import ModelResult
 from bench.sources import DataSource, deployed

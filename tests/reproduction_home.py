@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
+from bench.ask import Ask
 from bench.cli import parser
 from bench.commands import reproduce
-from bench.evaluation import Ask, Evaluation
+from bench.evaluation import Evaluation
 from bench.reproduction import SIZES, Plan, Sizes, plan
 from bench.sources import DataSource
 from bench.store import DirectoryStore

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 import bench
 import zoo
-from bench.evaluation import Ask, make_setting
+from bench.ask import Ask
+from bench.evaluation import make_setting
 from bench.sources import DataSource
 from tests.toys import linear_problem
 from zoo import data

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from bench.ask import Ask
 from bench.attacks import parse_requests
 from bench.audit import CHECKS, Audit
 from bench.audit_evaluation import prepare_audit, run_audit
-from bench.evaluation import Ask
 from bench.executors import InProcess
 from bench.sources import DataSource
 from bench.store import MemoryStore

@@ -24,6 +24,7 @@ from bench.commands import progress_lines
 from bench.eps import eps_text, eps_texts, parse_eps
 from bench.errors import UsageError
 from bench.naming import check_name
+from tests.processes import children, gone, until
 from tests.toys import linear_problem
 from zoo import data, notes
 
@@ -268,40 +269,18 @@ def test_workers_end_when_the_main_process_is_killed() -> None:
         start_new_session=True,
     )
     try:
-        _until(Path("asleep").exists)
-        workers = [each for each in _children(process.pid) if _is_worker(each)]
+        until(Path("asleep").exists)
+        workers = [each for each in children(process.pid) if _is_worker(each)]
         assert workers
         process.send_signal(signal.SIGKILL)
         process.wait()
-        assert _until(lambda: not any(map(_alive, workers)), seconds=5)
+        assert until(lambda: gone(workers), seconds=5)
     finally:
         process.kill()
-
-
-def _until(found, seconds: float = 60):  # type: ignore[no-untyped-def]
-    """What a function gives as soon as it gives something."""
-    end = time.monotonic() + seconds
-    while not (value := found()):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return value
-
-
-def _children(pid: int) -> list[int]:
-    text = subprocess.run(["ps", "-eo", "pid,ppid"], capture_output=True, text=True, check=True).stdout
-    pairs = (tuple(map(int, line.split())) for line in text.splitlines()[1:])
-    return [child for child, parent in pairs if parent == pid]
 
 
 def _is_worker(pid: int) -> bool:
     try:
         return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +13,8 @@ import bench
 import zoo
 from bench.candidates import CIFAR10, IMAGENET
 from bench.first_look import first_look
-from bench.leaderboard import read
 from bench.preparation import Preparation, Prepared
 from bench.sources import deployed
-from tests.own import call
 from zoo import notes, registry
 
 Capture = pytest.CaptureFixture[str]
@@ -228,106 +223,6 @@ def ridge(train: zoo.data.Dataset, penalty: float) -> nn.Module:
     return model.eval()
 
 
-# from the command line
-
-OWN = """
-import zoo
-from torch import nn
-class Wrapped(nn.Module):
-    def __init__(self, scale, order):
-        super().__init__()
-        self.scale, self.order, self.model = scale, order, zoo.load("baseline_cnn_4", "digits")
-    def forward(self, x):
-        return self.model(x / self.scale)[:, self.order]
-def bytes_(): return Wrapped(255.0, list(range(10)))
-def turned(): return Wrapped(1.0, list(range(9, -1, -1)))
-def both(): return Wrapped(255.0, list(range(9, -1, -1)))
-def wide(): return Wrapped(1.0, [0] * 5 + list(range(10)))
-def sound(): return Wrapped(1.0, list(range(10)))
-def random():
-    import zoo
-    return zoo.build("baseline_cnn_4", channels=1, classes=10, size=16)
-"""
-RUN = ("--attacks", "fgsm", "--eps", "0.1", "--n", 40, "--workers", 1)
-
-
-@pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(notes, "_said", {})
-    Path("own.py").write_text(OWN)
-    return tmp_path
-
-
-def run(capsys: Capture, model: str, *words: Any) -> tuple[str, dict[str, Any]]:
-    answer = call(capsys, "run", "--model", f"own.py:{model}", *RUN, *words)
-    assert answer.code == 0, answer.err
-    return answer.err, read(Path("leaderboard.csv"))[-1]
-
-
-@pytest.mark.parametrize(
-    ("model", "kind", "option"),
-    [
-        ("bytes_", "preparation", "--scale 255"),
-        ("turned", "classes", "--classes=9,8,7,6,5,4,3,2,1,0"),
-        ("both", "classes", "--scale 255 --classes=9,8,7,6,5,4,3,2,1,0"),
-    ],
-)
-def test_the_option_that_is_named_puts_it_right(
-    own: Path, capsys: Capture, model: str, kind: str, option: str
-) -> None:
-    said, row = run(capsys, model)
-    assert kind in row["suspect"].split(";")
-    assert option in said
-    assert row["clean_acc"] < 0.5
-    assert f"first look: {row['suspect'].replace(';', ', ')}" in Path("reports/digits.html").read_text()
-    Path("leaderboard.csv").unlink()
-    said, row = run(capsys, model, *option.split())
-    assert (row["suspect"], "would apply" in said) == ("", False)
-    assert row["clean_acc"] > 0.9
-
-
-def test_the_same_model_prepared_otherwise_is_another_model(own: Path, capsys: Capture) -> None:
-    run(capsys, "bytes_")
-    run(capsys, "bytes_", "--scale", 255)
-    assert len({row["weights"] for row in read(Path("leaderboard.csv"))}) == 2
-
-
-def test_more_outputs_than_classes_work_where_the_classes_are_told(own: Path, capsys: Capture) -> None:
-    answer = call(capsys, "run", "--model", "own.py:wide", *RUN)
-    assert answer.code == 2
-    assert "say with --classes which output stands for each class" in answer.err
-    Path("outputs.txt").write_text("\n".join(map(str, range(5, 15))))
-    _, row = run(capsys, "wide", "--classes", "outputs.txt")
-    assert row["clean_acc"] > 0.9
-
-
-def test_a_model_at_chance_is_not_believable(own: Path, capsys: Capture) -> None:
-    answer = call(
-        capsys, "audit", "--model", "own.py:random", "--n", 40, "--eps", "0.1", "--workers", 1, "--json"
-    )
-    assert "accuracy is at or near chance" in answer.err
-    assert '"verdict": "not_believable"' in answer.out
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (("--mean", "0.5,0.5"), "--mean has 2 values, but the images have 1 channels"),
-        (("--mean", "x"), "--mean is 'x'"),
-        (("--std", "0"), "--std has a 0"),
-        (("--bgr",), "--bgr reverses red, green and blue, but the images have 1 channels"),
-        (("--classes", "1,2"), "--classes names 2 different outputs, but the data have 10 classes"),
-        (("--classes", "a,b"), "--classes is 'a,b'"),
-    ],
-)
-def test_options_that_do_not_fit_are_refused(
-    own: Path, capsys: Capture, words: tuple[str, ...], said: str
-) -> None:
-    answer = call(capsys, "run", "--model", "own.py:sound", *RUN, *words)
-    assert (answer.code, said in answer.err) == (2, True), answer.err
-
-
 @pytest.mark.parametrize(
     ("seen", "kind", "said"),
     [
@@ -355,103 +250,3 @@ def test_python_looks_too(
     assert said in err
     assert ("note:" in err) == bool(kind)
     assert kind in bench.leaderboard_rows(results)[0]["suspect"].split(";")
-
-
-def test_the_zoo_takes_no_preparation(own: Path, capsys: Capture) -> None:
-    answer = call(capsys, "run", "--model", "baseline_cnn_4", *RUN, "--scale", 255)
-    assert answer.code == 2
-    assert "are for one's own models" in answer.err
-
-
-# a published network on the original images
-
-PRETRAINED = Path(__file__).parent.parent.parent / "shared" / "data" / "pretrained" / "resnet20-12fca82f.th"
-RESNET = """
-import torch
-from torch import nn
-from torch.nn import functional as F
-
-class Block(nn.Module):  # He et al. 2016, shortcut A: every second pixel, new channels are 0
-    def __init__(self, inside, out, stride):
-        super().__init__()
-        self.conv1 = nn.Conv2d(inside, out, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(out)
-        self.conv2 = nn.Conv2d(out, out, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(out)
-        self.stride, self.more = stride, out - inside
-    def forward(self, x):
-        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-        if self.stride != 1:
-            x = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self.more // 2, self.more // 2))
-        return F.relu(x + y)
-
-class ResNet(nn.Module):
-    def __init__(self, blocks=3):
-        super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16)
-        def stage(i, o, s):
-            return nn.Sequential(*(Block(i if k == 0 else o, o, s if k == 0 else 1) for k in range(blocks)))
-        self.layer1, self.layer2, self.layer3 = stage(16, 16, 1), stage(16, 32, 2), stage(32, 64, 2)
-        self.linear = nn.Linear(64, 10)
-    def forward(self, x):
-        x = self.layer3(self.layer2(self.layer1(F.relu(self.bn1(self.conv1(x))))))
-        return self.linear(x.mean((2, 3)))
-
-def resnet20():
-    model = ResNet()
-    state = torch.load(r"FILE", map_location="cpu", weights_only=True)["state_dict"]
-    model.load_state_dict({name.removeprefix("module."): value for name, value in state.items()})
-    return model
-"""
-DATA = next((each for each in (Path.home() / "data", Path("data")) if (each / "cifar10.npz").is_file()), None)
-MEAN_STD = ("--mean", "0.485,0.456,0.406", "--std", "0.229,0.224,0.225")
-
-
-@pytest.fixture
-def resnet(own: Path) -> Path:
-    if DATA is None or not PRETRAINED.is_file():
-        pytest.skip("the original CIFAR-10 or the published network is not here")
-    Path("own.py").write_text(RESNET.replace("FILE", str(PRETRAINED)))
-    return DATA
-
-
-@pytest.mark.slow
-def test_the_published_resnet20_has_its_published_accuracy(resnet: Path, capsys: Capture) -> None:
-    """91.73 % of the 10,000 test images (its authors state 8.27 % error); kernels may move an image or two."""
-    words = ("--dataset", "cifar10", "--data-root", resnet, "--n", 10_000, "--eps", "8/255", *MEAN_STD)
-    _, row = run(capsys, "resnet20", *words)
-    assert 100 * row["clean_acc"] == pytest.approx(91.73, abs=0.02)
-    assert row["suspect"] == ""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("given", "kind", "option"),
-    [
-        ((), "preparation", "--mean="),
-        (("--mean", "0.485,0.456,0.406", "--std", "0.229,0.224,0.225", "--bgr"), "preparation", "--bgr"),
-        ((*MEAN_STD, "--classes", "3,1,2,0,4,5,9,7,8,6"), "classes", "--classes=3,1,2,0,4,5,9,7,8,6"),
-        (MEAN_STD, "", ""),
-    ],
-)
-def test_the_four_cases_of_the_published_resnet20(
-    resnet: Path, capsys: Capture, given: tuple[str, ...], kind: str, option: str
-) -> None:
-    words = ("--dataset", "cifar10", "--data-root", resnet, "--n", 40, "--eps", "8/255", *given)
-    said, row = run(capsys, "resnet20", *words)
-    assert row["suspect"] == kind
-    assert option in said
-    assert ("would apply it" in said) == bool(kind)
-
-
-def test_columns_of_older_leaderboards_are_read(tmp_path: Path) -> None:
-    root = Path(__file__).parent.parent / "leaderboard.csv"
-    with open(root, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))[:3]
-    path = tmp_path / "old.csv"
-    columns = [name for name in rows[0] if name != "suspect"]
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({**row, "schema": "4"} for row in rows)
-    assert [row["suspect"] for row in read(path)] == [""] * 3

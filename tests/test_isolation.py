@@ -8,13 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bench.leaderboard import TIMING, read
 from tests.own import call
+from tests.processes import children, gone, until
 from tests.stores import cell_ids
 from zoo import notes
 
@@ -176,34 +176,6 @@ def slow(): return Slow()
 """
 
 
-def children(of: int) -> list[int]:
-    """The processes whose parent is this one."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            if int(stat.read_text().rpartition(")")[2].split()[1]) == of:
-                found.append(int(stat.parent.name))
-        except OSError:
-            continue
-    return found
-
-
-def until(done: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + 60
-    while not done():
-        if process.poll() is not None or time.monotonic() > end:
-            process.kill()
-            raise AssertionError(process.stderr.read().decode() if process.stderr else "")
-        time.sleep(0.02)
-
-
-def alive(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at processes in /proc")
 @pytest.mark.parametrize(
     ("number", "code"),
@@ -237,12 +209,35 @@ def test_a_stopped_command_leaves_no_process(number: int, code: int) -> None:
         os.kill(process.pid, number)
         asked = time.monotonic()
         assert process.wait(timeout=20) == code
-        while any(map(alive, workers)):
-            assert time.monotonic() - asked < 5
-            time.sleep(0.02)
+        assert until(lambda: gone(workers), seconds=5 - (time.monotonic() - asked))
         said = process.stderr.read().decode() if process.stderr else ""
     assert ("what was measured is kept" in said) == (number != signal.SIGKILL)
     assert cell_ids(Path(".symbench"))
+
+
+ODD = f"""{NET}
+class Odd(Exception):
+    def __init__(self, a, b):  # which pickle cannot make again
+        super().__init__(a)
+class Bad(Net):
+    def forward(self, x):
+        if len(x) in (1, 30) or x.dtype == torch.float64:  # one shard of the run; what theory measures in
+            raise Odd("an odd fault", 1)
+        return super().forward(x)
+def f(): return Bad()
+"""
+
+
+@pytest.mark.parametrize(
+    "words", [("run", *RUN[:-3], 130, *RUN[-2:]), pytest.param(("theory", "--n", 40), marks=pytest.mark.slow)]
+)
+def test_what_a_model_raises_is_named_whatever_its_class(words: tuple[object, ...], capsys: Capture) -> None:
+    Path("own.py").write_text(ODD)
+    answer = call(capsys, *words, "--model", "own.py:f")
+    (line,) = [line for line in answer.err.splitlines() if line.startswith("bench: failed: ")]
+    assert line.endswith(": an odd fault")
+    assert answer.code == 1
+    assert "Traceback" not in answer.err
 
 
 @pytest.mark.slow

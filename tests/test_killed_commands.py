@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_isolation import NET, alive, children
+from tests.processes import children, gone, until
+from tests.test_isolation import NET
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = {
@@ -41,9 +42,7 @@ def test_killed_at_a_random_moment_it_leaves_no_process(
         process.kill()
         killed = time.monotonic()
         process.wait()
-        while any(map(alive, left)):
-            assert time.monotonic() - killed < 5
-            time.sleep(0.05)
+        assert until(lambda: gone(left), seconds=5 - (time.monotonic() - killed))
 
 
 def descendants(of: int) -> list[int]:

@@ -243,3 +243,16 @@ def test_a_folder_whose_locks_are_refused_is_said_before_measuring(
     with pytest.raises(UsageError, match=r"(refuses locks|No locks available).*give a --leaderboard FILE"):
         leaderboard.check_writable(tmp_path / "leaderboard.csv")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_columns_of_older_leaderboards_are_read(tmp_path: Path) -> None:
+    root = Path(__file__).parent.parent / "leaderboard.csv"
+    with open(root, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))[:3]
+    path = tmp_path / "old.csv"
+    columns = [name for name in rows[0] if name != "suspect"]
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({**row, "schema": "4"} for row in rows)
+    assert [row["suspect"] for row in read(path)] == [""] * 3

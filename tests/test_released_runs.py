@@ -11,11 +11,12 @@ import pandas as pd
 import pytest
 
 from bench import leaderboard, ranking, report
+from bench.ask import Ask
 from bench.attacks import RELEASED_REQUESTS, parse_requests
 from bench.collect import collect
 from bench.commands.writing import write_page
 from bench.errors import UsageError
-from bench.evaluation import PAPER_GRID, Ask, prepare, prepare_each, run_each
+from bench.evaluation import PAPER_GRID, prepare, prepare_each, run_each
 from bench.executors import InProcess
 from bench.history import chapters, page_results
 from bench.members import is_worst

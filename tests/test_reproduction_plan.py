@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.ask import Ask
 from bench.errors import UsageError
-from bench.evaluation import Ask
 from bench.paper import RELATIONS, needed
 from bench.protocols import RELEASED, SOUND, own_script
 from bench.reproduction import SHARED, SIZES, plan, relation_to

@@ -230,21 +230,15 @@ def survives(path: Path, content: bytes, cells: int) -> int:
     return lost
 
 
-def test_a_flipped_bit_in_the_file_is_never_read_and_never_a_traceback(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("count", "seed"), [(60, 1), pytest.param(10_000, 2, marks=pytest.mark.slow)])
+def test_a_flipped_bit_in_the_file_is_never_read_and_never_a_traceback(
+    count: int, seed: int, tmp_path: Path
+) -> None:
+    """On average less than two cells of 12 are lost."""
     path, cells = tmp_path / "s", 12
     whole(path, cells).close()
     content = (path / FILE).read_bytes()
-    lost = [survives(path, damaged, cells) for damaged in flips(content, 60, seed=1)]
-    assert sum(lost) / len(lost) < 2
-
-
-@pytest.mark.slow
-def test_ten_thousand_flipped_bits(tmp_path: Path) -> None:
-    """Not one is read wrongly, none ends in a traceback, and on average less than two cells of 12 are lost."""
-    path, cells = tmp_path / "s", 12
-    whole(path, cells).close()
-    content = (path / FILE).read_bytes()
-    lost = [survives(path, damaged, cells) for damaged in flips(content, 10_000, seed=2)]
+    lost = [survives(path, damaged, cells) for damaged in flips(content, count, seed=seed)]
     assert sum(lost) / len(lost) < 2
 
 

@@ -22,9 +22,10 @@ import pytest
 from PIL import Image
 
 import zoo
+from bench.ask import Ask
 from bench.cli import main
 from bench.commands import tradeoff as command
-from bench.evaluation import Ask, prepare
+from bench.evaluation import prepare
 from bench.report import tradeoff_linear
 from bench.run import lane_results
 from bench.sources import DataSource

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from bench.ask import Ask
 from bench.cli import main
-from bench.evaluation import Ask
 from bench.sources import DataSource
 from bench.tradeoff_evaluation import Sizes, TradeoffPlan, plan_tradeoff
 from tests.tradeoff_factory import weights

@@ -14,9 +14,9 @@ from pathlib import Path
 import torch
 
 from bench import leaderboard
+from bench.ask import Ask
 from bench.commands.screen import say
 from bench.errors import UsageError
-from bench.evaluation import Ask
 from bench.preparation import Preparation
 from bench.sources import DataSource
 from zoo import cifar10c, entries

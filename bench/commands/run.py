@@ -11,6 +11,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+from bench.ask import Ask
 from bench.attacks import Request, parse_requests
 from bench.audit.findings import limit_of
 from bench.audit_collect import AuditResults, audit_history, verdicts
@@ -27,7 +28,7 @@ from bench.corruption_errors import errors_of
 from bench.corruption_run import lanes_besides, run_besides
 from bench.errors import UsageError
 from bench.estimate import seconds_left
-from bench.evaluation import Ask, Evaluation, Outcome, prepare_each, run_each
+from bench.evaluation import Evaluation, Outcome, prepare_each, run_each
 from bench.protocols import OWN_SCRIPT, released_rules
 from bench.results import Results
 from bench.rows import vanished

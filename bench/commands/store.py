@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from argparse import Namespace
+from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from rich.table import Table
 from bench import database
 from bench.commands.screen import say
 from bench.errors import UsageError
-from bench.store import DirectoryStore, store_at
+from bench.store import DirectoryStore, Taken, store_at
 
 
 def execute(options: Namespace) -> int:
@@ -61,33 +63,23 @@ def _info(store: DirectoryStore, options: Namespace) -> int:
 
 def _merge(store: DirectoryStore, others: list[Path], as_json: bool) -> int:
     """Takes in the cells and runs of other stores that this one lacks."""
-    counts = dict.fromkeys(("cells", "runs", "damaged", "unequal"), 0)
+    total = Counter[str]()
     for other in [_existing(path) for path in others]:
         if other.file.samefile(store.file):
             raise UsageError(f"{other.path} is the store itself; name another one to merge")
-        with database.transaction(store.connection):
-            for stored in other.cells():
-                if stored is None:
-                    counts["damaged"] += 1
-                elif (known := store.get(stored.cell.key)) is None:
-                    store.add(stored, replace=True)
-                    counts["cells"] += 1
-                else:
-                    counts["unequal"] += known.result.digest != stored.result.digest
-            for run in other.all_runs():
-                counts["damaged"] += run is None
-                counts["runs"] += run is not None and store.add_run(run)
+        total += Counter(asdict(store.take(other.cells(), other.all_runs())))
+    taken = Taken(**total)
     if as_json:
-        print(json.dumps(counts))
-    else:
-        print(f"{counts['cells']} cells and {counts['runs']} runs taken over to {store.path}")
-        if counts["damaged"]:
-            say(f"{counts['damaged']} damaged records are left out")
-        if counts["unequal"]:
-            say(
-                f"{counts['unequal']} cells have another result here than there (other machine or versions?); "
-                "those of this store are kept"
-            )
+        print(json.dumps(asdict(taken)))
+        return 0
+    print(f"{taken.cells} cells and {taken.runs} runs taken over to {store.path}")
+    if taken.damaged:
+        say(f"{taken.damaged} damaged records are left out")
+    if taken.unequal:
+        say(
+            f"{taken.unequal} cells have another result here than there (other machine or versions?); those of this "
+            "store are kept"
+        )
     return 0
 
 

@@ -18,7 +18,7 @@ from bench.clever_collect import clever_history
 from bench.commands.options import check_directory, check_numbers, model_ask
 from bench.commands.running import rows_only
 from bench.commands.screen import cells_bar, claims_table, say
-from bench.errors import CellError, UsageError
+from bench.errors import CellError, UsageError, in_words
 from bench.evaluation import check_device, open_models
 from bench.executors import Bench
 from bench.images import checked_n
@@ -78,7 +78,7 @@ def _measured(
                 words = (info, x, y, options.seed, options.device)
                 found.append(bench.ask(source, info.weights, options.device, _theory, *words, raw=True))
             except (CellError, RuntimeError, ValueError, UsageError) as fault:
-                failed.append(f"{info.name}: {' '.join(str(fault).split())}")
+                failed.append(f"{info.name}: {in_words(fault)}")
         progress(len(models), len(models))
     bench.rooms.close()
     return found, failed

@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bench.ask import Ask
 from bench.commands.options import check_directory, check_numbers, data_ask, names, shown_data, told
 from bench.commands.running import LONG, exit_code, rows_only, running, show_plan
 from bench.commands.screen import percent, say
-from bench.evaluation import Ask
 from bench.spatial.setting import parse_levels
 from bench.store import DirectoryStore, Store
 from bench.tradeoff.results import CLEAN, FRONT, FRONT_NAMES, NEARBY, SPATIAL, Axis, Group, Tradeoff

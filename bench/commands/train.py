@@ -14,7 +14,7 @@ from bench.commands.options import check_directory, data_source, told_data
 from bench.commands.screen import say
 from bench.commands.training_lines import Lines
 from bench.commands.trainings import Training, at_least_one
-from bench.errors import UsageError
+from bench.errors import UsageError, in_words
 from bench.evaluation import check_device
 from zoo import train
 from zoo.data import Dataset
@@ -44,7 +44,7 @@ def execute(options: Namespace) -> int:
             _train(training, data, test, options, threads, width, place)
             done.append(name)
         except (UserError, OSError, torch.cuda.OutOfMemoryError) as fault:
-            say(f"{place}{name} failed: {' '.join(str(fault).split())}")
+            say(f"{place}{name} failed: {in_words(fault)}")
     if done:
         which, out = "it" if len(done) == 1 else "them", shlex.quote(options.out)
         say(f"measure {which}: bench run --model {','.join(done)} {told_data(options)} --weights-from {out}")
