@@ -11,11 +11,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bench.api import evaluate
+    from bench.engine.store import DirectoryStore, MemoryStore
     from bench.errors import CellError, UsageError
-    from bench.results import Results
-    from bench.rows import rows as leaderboard_rows
-    from bench.store import DirectoryStore, MemoryStore
+    from bench.studies.robustness.api import evaluate
+    from bench.studies.robustness.results import Results
+    from bench.studies.robustness.rows import rows as leaderboard_rows
 
 __all__ = [
     "CellError",
@@ -29,12 +29,12 @@ __all__ = [
 
 _HOMES = {
     "CellError": ("bench.errors", "CellError"),
-    "DirectoryStore": ("bench.store", "DirectoryStore"),
-    "MemoryStore": ("bench.store", "MemoryStore"),
-    "Results": ("bench.results", "Results"),
+    "DirectoryStore": ("bench.engine.store", "DirectoryStore"),
+    "MemoryStore": ("bench.engine.store", "MemoryStore"),
+    "Results": ("bench.studies.robustness.results", "Results"),
     "UsageError": ("bench.errors", "UsageError"),
-    "evaluate": ("bench.api", "evaluate"),
-    "leaderboard_rows": ("bench.rows", "rows"),
+    "evaluate": ("bench.studies.robustness.api", "evaluate"),
+    "leaderboard_rows": ("bench.studies.robustness.rows", "rows"),
 }
 
 

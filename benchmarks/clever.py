@@ -1,7 +1,7 @@
 """CLEVER: stock ART against our engines at equal sample budget, and where our time goes.
 
 Stock: ``art.metrics.clever_u`` with a plain ``PyTorchClassifier`` (library defaults) on the undeployed model.
-Ours: ``bench.clever`` on the deployed model. 50 × 100 samples, pool factor 10, all targets; freshly built
+Ours: ``bench.studies.clever`` on the deployed model. 50 × 100 samples, pool factor 10, all targets; freshly built
 models of 10 classes on random images of 3×32×32; the same number of threads for both, which take turns.
 """
 
@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 
 import zoo
-from bench.clever import CleverOptions, clever, image_seed
-from bench.clever.art_engine import ORDERS, load_art
+from bench.studies.clever import CleverOptions, clever, image_seed
+from bench.studies.clever.art_engine import ORDERS, load_art
 
 TARGETS = {("batched", "baseline_cnn"): 15, ("batched", "equivariant_gcnn"): 12}  # times as fast; art: 4
 CLASSES = 10

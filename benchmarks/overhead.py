@@ -17,14 +17,14 @@ import torch
 import torchattacks
 from torch import Tensor, nn
 
-from bench.ask import Ask
 from bench.attacks import parse_requests
-from bench.evaluation import Evaluation, prepare
-from bench.measure import measure
-from bench.plan import Lane
-from bench.run import provenance
-from bench.sources import DataSource
-from bench.store import DirectoryStore, Stored
+from bench.attacks.measure import measure
+from bench.engine.driver import provenance
+from bench.engine.lane import Lane
+from bench.engine.store import DirectoryStore, Stored
+from bench.inputs.sources import DataSource
+from bench.studies.robustness.evaluation import Evaluation, prepare
+from bench.studies.shared.ask import Ask
 
 TARGET = 1.05
 
@@ -35,7 +35,7 @@ def main() -> None:
     torch.set_num_threads(1)
     evaluation = prepared(options)
     lane = evaluation.lanes[0]
-    model = evaluation.bench.model(lane.clean.weights, "cpu")
+    model = evaluation.loaded.model(lane.first.weights, "cpu")
     x, y = evaluation.data.images(0, options.n), torch.from_numpy(evaluation.data.labels[: options.n].copy())
     with tempfile.TemporaryDirectory() as folder:
         ways = contestants(lane, model, x, y, options.steps, DirectoryStore(Path(folder)))
@@ -76,10 +76,10 @@ def contestants(
     lane: Lane, model: nn.Module, x: Tensor, y: Tensor, steps: int, store: DirectoryStore
 ) -> dict[str, Callable[[], object]]:
     """The bare loop, the harness, and the harness with its store; all attack the clean-right images."""
-    clean = measure(lane.clean, model, x, y, None)
+    clean = measure(lane.first, model, x, y, None)
     standing = clean.arrays["standing"]
     right = torch.from_numpy(standing).nonzero().squeeze(1)
-    cell = lane.attack_cell(0, "benchmark")
+    cell = lane.following(0, "benchmark")
     eps = lane.eps[0]
 
     def bare() -> int:

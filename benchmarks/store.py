@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import database
-from bench.cell import Cell, canonical_json
-from bench.measure import CellResult
-from bench.store import DirectoryStore, Stored
+from bench.engine import database
+from bench.engine.cell import Cell, canonical_json
+from bench.engine.result import CellResult
+from bench.engine.store import DirectoryStore, Stored
 
 PAGE = 18 * 4 * 2 * 10
 

@@ -17,13 +17,13 @@ import torch
 import torchattacks
 from torch import Tensor, nn
 
-from bench.ask import Ask
 from bench.attacks import parse_requests
-from bench.evaluation import PAPER_GRID, Evaluation, prepare, run_evaluation
-from bench.executors import InProcess
-from bench.results import ModelResult
-from bench.sources import DataSource, deployed
-from bench.store import MemoryStore
+from bench.engine.executors import InProcess
+from bench.engine.store import MemoryStore
+from bench.inputs.sources import DataSource, deployed
+from bench.studies.robustness.evaluation import PAPER_GRID, Evaluation, prepare, run_evaluation
+from bench.studies.robustness.results import ModelResult
+from bench.studies.shared.ask import Ask
 
 BATCH = 100
 GRID = tuple(float(eps) for eps in PAPER_GRID)
@@ -85,8 +85,8 @@ def lanes(evaluation: Evaluation) -> tuple[np.ndarray, ModelResult]:
     source, info = evaluation.models[0]
     plain = source.build()
     start = clock()
-    evaluation.bench.keep_model(info.weights, "cpu", deployed(plain, "cpu"))
-    outcome = run_evaluation(evaluation, MemoryStore(), InProcess(evaluation.bench))
+    evaluation.loaded.keep_model(info.weights, "cpu", deployed(plain, "cpu"))
+    outcome = run_evaluation(evaluation, MemoryStore(), InProcess(evaluation.loaded))
     return clock() - start, outcome.results[0].models[0]
 
 

@@ -11,15 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import ranking, report
 from bench.attacks import Request, parse_requests
-from bench.audit import CHECKS, Audit, Finding
-from bench.audit_collect import AuditResults
-from bench.audit_plan import AuditSetting
-from bench.report.audit_section import audit_blocks, marks
-from bench.report.figures import Figures
-from bench.report.page import _render
-from bench.results import Curve, Results
+from bench.studies import dataset_page as report
+from bench.studies.audit import CHECKS, Audit, Finding
+from bench.studies.audit.collect import AuditResults
+from bench.studies.audit.plan import AuditSetting
+from bench.studies.audit.section import audit_blocks, marks
+from bench.studies.dataset_page.figures import Figures
+from bench.studies.dataset_page.page import _render
+from bench.studies.robustness import ranking
+from bench.studies.robustness.results import Curve, Results
 
 VOID = {"meta", "br", "wbr", "img", "input", "hr", "link"}
 Flags = Mapping[str, Mapping[str, Finding]]

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench.clever.options import CleverOptions, parse_options
-from bench.clever.results import CleverResult, CleverResults, CleverSetting
-from bench.results import ModelInfo
+from bench.inputs.model_info import ModelInfo
+from bench.studies.clever.options import CleverOptions, parse_options
+from bench.studies.clever.results import CleverResult, CleverResults, CleverSetting
 
 TARGETS = 9
 

@@ -26,7 +26,7 @@ jaxtyping.install_import_hook(
     ["bench", "zoo"], "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 )
 
-import bench.rooms  # noqa: E402 (after the hook)
+import bench.engine.rooms  # noqa: E402 (after the hook)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -34,7 +34,7 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-class _Here(bench.rooms.Room):
+class _Here(bench.engine.rooms.Room):
     """A room in the test's own process: what starts no process is quick, and can be looked into."""
 
     def __init__(self, size: int) -> None:
@@ -52,21 +52,22 @@ class _Here(bench.rooms.Room):
         """Nothing to end."""
 
 
-_ROOM = bench.rooms.Room
-bench.rooms.Room = _Here  # pyright: ignore[reportAttributeAccessIssue]
+_ROOM = bench.engine.rooms.Room
+bench.engine.rooms.Room = _Here  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @pytest.fixture(autouse=True)
 def _rooms(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Models that are not of the zoo have processes of their own in tests marked ``rooms`` only."""
     if request.node.get_closest_marker("rooms") is not None:
-        monkeypatch.setattr(bench.rooms, "Room", _ROOM)
+        monkeypatch.setattr(bench.engine.rooms, "Room", _ROOM)
 
 
 @pytest.fixture
 def board(tmp_path: Path) -> Path:
     """A leaderboard of two models."""
-    from bench.leaderboard import merge, rows
+    from bench.leaderboard.file import merge
+    from bench.studies.robustness.rows import rows
     from tests.factory import make_results
 
     path = tmp_path / "leaderboard.csv"

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from bench.attacks import Request, parse_requests
-from bench.protocols import SOUND
-from bench.results import Clean, Curve, ModelInfo, ModelResult, Results, Sample, Setting
+from bench.engine.protocols import SOUND
+from bench.inputs.model_info import ModelInfo
+from bench.studies.robustness.results import Clean, Curve, ModelResult, Results, Sample, Setting
 
 ZOO = (
     *(

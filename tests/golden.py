@@ -60,8 +60,8 @@ def main() -> None:
 
 def made() -> dict[str, Any]:
     """Measures everything in an empty folder, by a clock that stands still."""
-    from bench.cli import main as bench
-    from bench.store import DirectoryStore
+    from bench.commands.cli import main as bench
+    from bench.engine.store import DirectoryStore
 
     home = Path.cwd()
     with mock.patch("time.perf_counter", return_value=0.0), tempfile.TemporaryDirectory() as folder:
@@ -85,7 +85,7 @@ def made() -> dict[str, Any]:
 
 def rows() -> list[dict[str, str]]:
     """The leaderboard without what differs from run to run."""
-    from bench.leaderboard import TIMING
+    from bench.leaderboard.columns import TIMING
 
     with open("leaderboard.csv", encoding="utf-8", newline="") as file:
         return [{k: v for k, v in row.items() if k not in TIMING} for row in csv.DictReader(file)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.cli import main
+from bench.commands.cli import main
 
 MODELS = '''
 import torch

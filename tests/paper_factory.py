@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bench.mip.cells import MipSetting
-from bench.mip.results import MipResult, MipResults
-from bench.paper import SECTIONS, Corrupted, Reproduction, needed
-from bench.protocols import RELEASED, SOUND, own_script
-from bench.results import ModelInfo, ModelResult, Results
+from bench.engine.protocols import RELEASED, SOUND, own_script
+from bench.inputs.model_info import ModelInfo
+from bench.studies.mip.cells import MipSetting
+from bench.studies.mip.results import MipResult, MipResults
+from bench.studies.paper import SECTIONS, Corrupted, Reproduction, needed
+from bench.studies.robustness.results import ModelResult, Results
 from tests.factory import make_results
 from zoo.grouped import Groups
 

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from bench.ask import Ask
-from bench.cli import parser
 from bench.commands import reproduce
-from bench.evaluation import Evaluation
-from bench.reproduction import SIZES, Plan, Sizes, plan
-from bench.sources import DataSource
-from bench.store import DirectoryStore
+from bench.commands.cli import parser
+from bench.engine.store import DirectoryStore
+from bench.inputs.sources import DataSource
+from bench.studies.paper.plan import SIZES, Plan, Sizes, plan
+from bench.studies.robustness.evaluation import Evaluation
+from bench.studies.shared.ask import Ask
 from zoo import data as zoo_data
 from zoo import registry
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.cell import canonical_json
-from bench.store import FILE, Stored
+from bench.engine.cell import canonical_json
+from bench.engine.store import FILE, Stored
 
 
 def cell_ids(path: Path) -> dict[str, int]:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli import main
-from bench.doctor import PACKAGES
+from bench.commands.cli import main
+from bench.commands.machine import PACKAGES
 
 ROOT = Path(__file__).parent.parent
 Capture = pytest.CaptureFixture[str]

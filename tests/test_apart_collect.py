@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any
 
-from bench.apart_collect import history
-from bench.results import ModelInfo
-from bench.store import MemoryStore
+from bench.engine.store import MemoryStore
+from bench.inputs.model_info import ModelInfo
+from bench.studies.shared.collect import history
 
 
 def model(name: str, weights: str = "a") -> ModelInfo:

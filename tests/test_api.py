@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 import bench
 import zoo
-from bench.ask import Ask
-from bench.evaluation import make_setting
-from bench.sources import DataSource
+from bench.inputs.sources import DataSource
+from bench.studies.robustness.evaluation import make_setting
+from bench.studies.shared.ask import Ask
 from tests.toys import linear_problem
 from zoo import data
 
@@ -108,7 +108,7 @@ def test_an_attack_that_fails_is_an_error_with_its_name() -> None:
 
 
 def test_weights_of_other_images_under_the_same_name_are_shown() -> None:
-    from bench.sources import find_model
+    from bench.inputs.sources import find_model
 
     digits = data.load("digits", "test").sha256
     shown = {

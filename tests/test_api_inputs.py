@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 import bench
-from bench.array_data import array_data
-from bench.own_models import state_digest
-from bench.results import Results
+from bench.inputs.array_data import array_data
+from bench.inputs.own_models import state_digest
+from bench.studies.robustness.results import Results
 from tests import own_faulty
 from tests.toys import Linear, linear_problem
 

@@ -1,4 +1,4 @@
-"""Imports go one way; a file that is not in the order has no place yet."""
+"""Imports go one way, folder by folder; a folder that is not on a floor has no place yet."""
 
 from __future__ import annotations
 
@@ -10,78 +10,29 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ORDER = """
-zoo.errors zoo.grouped zoo.notes zoo.spatial
-zoo.entries zoo.folders zoo.schedule zoo.layers zoo.weights
-zoo.arrays zoo.recipes
-zoo.cifar zoo.cifar10c zoo.corruptions
-zoo.data zoo.models
-zoo.deployment zoo.registry zoo.resident
-zoo
-zoo.adversarial zoo.checkpoints
-zoo.held_out zoo.losses zoo.progress zoo.training
-zoo.writing
-zoo.train
-bench.parsing bench.signals
-bench.arguments bench.errors
-bench.rooms bench.preparation bench.files bench.foreign bench.memo bench.own_code
-bench.candidates bench.script_digest bench.stats bench.switches
-bench.paired bench.eps bench.weights_file
-bench.own_models
-bench.cell
-bench.protocols
+# from the ground up; a folder imports itself and lower floors, never another folder of its own floor
+FLOORS = """
+bench.numbers
+bench.inputs
+bench.engine
 bench.attacks
-bench.results
-bench.balls
-bench.members
-bench.plan
-bench.judge
-bench.board bench.iterates
-bench.measure
-bench.theory bench.clever bench.released bench.mip bench.spatial
-bench.audit
-bench.audit_plan
-bench.records
-bench.array_data bench.database bench.gradient_free bench.old_store bench.sources
-bench.store
-bench.executors bench.first_look bench.images bench.naming bench.released.collect
-bench.run
-bench.apart_collect
-bench.collect bench.clever_collect
-bench.audit_collect
-bench.history
-bench.groups
-bench.ranking bench.rows
-bench.paper
-bench.tradeoff
-bench.clever_rows bench.replicas bench.row_verdicts bench.spatial_rows
-bench.corruption_errors
-bench.leaderboard
-bench.report
-bench.ask bench.inspection
-bench.evaluation bench.export bench.comparing
-bench.apart_evaluation bench.corruption_run
-bench.estimate bench.api bench.regression bench.clever_evaluation bench.audit_evaluation bench.mip_evaluation
-bench.spatial_evaluation
-bench.reproduction_collect bench.reproduction_weights bench.tradeoff_collect
-bench.reproduction bench.tradeoff_evaluation
-bench.reproduction_run
-bench
-bench.doctor
-bench.alike
+bench.leaderboard bench.pages bench.studies.shared bench.studies.released
+bench.studies.robustness
+bench.studies.clever bench.studies.mip bench.studies.spatial
+bench.studies.audit bench.studies.paper bench.studies.theory
+bench.studies.dataset_page bench.studies.tradeoff
 bench.commands
-bench.cli
 """
-RANKS = {name: rank for rank, line in enumerate(ORDER.split("\n")) for name in line.split()}
+RANKS = {name: rank for rank, line in enumerate(FLOORS.strip().split("\n")) for name in line.split()}
+GROUND = ("bench", "bench.errors", "bench.studies")  # names and errors, which every floor may use
 FILES = sorted([*ROOT.glob("zoo/**/*.py"), *ROOT.glob("bench/**/*.py")])
 
 
-def place(module: str) -> str:
-    """The longest listed name a module lies in: ``bench.attacks.table`` lies in ``bench.attacks``."""
+def folder_of(module: str) -> str:
+    """The folder of a module that has a floor; empty where there is none."""
     parts = module.split(".")
-    names = [".".join(parts[: i + 1]) for i in range(len(parts))]
-    found = [name for name in names if name in RANKS]
-    return found[-1] if found else ""
+    names = [".".join(parts[:i]) for i in range(len(parts), 0, -1)]
+    return next((name for name in names if name in RANKS), "")
 
 
 def module_of(file: Path) -> str:
@@ -90,7 +41,7 @@ def module_of(file: Path) -> str:
 
 
 def imports_of(file: Path) -> set[str]:
-    """Our own modules a file imports when it is loaded; those inside functions count too."""
+    """Our own modules a file imports, those inside functions and for type checkers too."""
     known = {module_of(each) for each in FILES}
     found: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text())):
@@ -104,13 +55,42 @@ def imports_of(file: Path) -> set[str]:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_imports_go_downward(file: Path) -> None:
-    own = place(module_of(file))
-    if module_of(file) in ("zoo", "bench"):
+    module = module_of(file)
+    if module in ("zoo", "bench"):
         return  # the packages' lazy lists of public names
-    assert own not in ("", "zoo", "bench"), f"{file} has no place in the order"
+    if module.startswith("zoo"):
+        assert not [name for name in imports_of(file) if name.startswith("bench")]
+        return
+    own = folder_of(module)
+    assert own or module in GROUND, f"{file} has no place on a floor"
     for name in imports_of(file):
-        other = place(name)
+        if name.startswith("zoo") or name in GROUND:
+            continue
+        assert own, f"{file} is on the ground and imports {name}"
+        other = folder_of(name)
         assert other == own or RANKS[other] < RANKS[own], f"{file} imports {name}"
+
+
+def test_files_import_each_other_in_no_cycle() -> None:
+    graph = {module_of(file): imports_of(file) - {module_of(file)} for file in FILES}
+    lazy = {module_of(file) for file in FILES if file.name == "__init__.py"}  # lists of names
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " → ".join([*path, module])
+        if module not in done and module not in lazy:
+            for other in graph.get(module, ()):
+                visit(other, (*path, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+def test_the_house_stays_small() -> None:
+    entries = [each for each in (ROOT / "bench").iterdir() if each.name != "__pycache__"]
+    assert len(entries) <= 10
+    assert len(FLOORS.strip().split("\n")) <= 10
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
@@ -121,10 +101,10 @@ def test_files_are_small(file: Path) -> None:
 @pytest.mark.parametrize(
     ("statement", "heavy"),
     [
-        ("import bench.cli; bench.cli.parser()", ("torch", "numpy", "pandas", "rich", "jinja2")),
-        ("import zoo, bench", ("torch", "numpy", "pandas")),
+        ("import bench.commands.cli as cli; cli.parser()", ("torch", "numpy", "pandas", "rich", "jinja2")),
+        ("import zoo, bench, bench.studies", ("torch", "numpy", "pandas")),
         ("import bench.attacks", ("torch", "torchattacks", "foolbox")),
-        ("import bench.report", ("matplotlib", "seaborn", "torch")),
+        ("import bench.studies.dataset_page", ("matplotlib", "seaborn", "torch")),
         ("import zoo.train", ("bench",)),
     ],
 )

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import zoo
-from bench.audit import CHECKS, Audit, probe_findings
-from bench.audit.probe import probe
-from bench.own_models import from_file
+from bench.inputs.own_models import from_file
+from bench.studies.audit import CHECKS, Audit, probe_findings
+from bench.studies.audit.probe import probe
 from tests.bed_expected import BED, EXPECTED, FULL_ONLY, HONEST, HONEST_ZOO
 from zoo.deployment import deploy
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from bench.ask import Ask
 from bench.attacks import parse_requests
-from bench.audit import CHECKS, Audit
-from bench.audit_evaluation import prepare_audit, run_audit
-from bench.executors import InProcess
-from bench.sources import DataSource
-from bench.store import MemoryStore
+from bench.engine.executors import InProcess
+from bench.engine.store import MemoryStore
+from bench.inputs.sources import DataSource
+from bench.studies.audit import CHECKS, Audit
+from bench.studies.audit.evaluation import prepare_audit, run_audit
+from bench.studies.shared.ask import Ask
 from tests.bed_expected import BED, EXPECTED, FULL_ONLY, HONEST, HONEST_ZOO
 
 IMAGES = 40
@@ -25,7 +25,7 @@ def audited(model: str, mode: str, n: int = IMAGES) -> Audit:
         n=n,
     )
     audit = prepare_audit(ask, mode)
-    results, _ = run_audit(audit, MemoryStore(), InProcess(audit.evaluation.bench))
+    results, _ = run_audit(audit, MemoryStore(), InProcess(audit.evaluation.loaded))
     (found,) = results.audits
     return found
 

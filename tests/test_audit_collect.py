@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from bench.attacks import parse_requests
-from bench.audit_collect import _attack_findings
-from bench.audit_plan import WHITE_BOX, AuditSetting, first_runs, strength_runs
-from bench.results import Clean, Curve, ModelInfo, Setting
+from bench.inputs.model_info import ModelInfo
+from bench.studies.audit.collect import _attack_findings
+from bench.studies.audit.plan import WHITE_BOX, AuditSetting, first_runs, strength_runs
+from bench.studies.robustness.results import Clean, Curve, Setting
 
 N = 100
 MODEL = ModelInfo(name="m", weights="w" * 64, trained_on="digits", parameters=1, origin="file")

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import leaderboard
-from bench.audit import CHECKS
-from bench.audit_collect import AuditResults
-from bench.audit_evaluation import AuditEvaluation
-from bench.audit_plan import chosen_eps
+from bench.engine.driver import Failure
 from bench.errors import UsageError
-from bench.run import Failure
+from bench.leaderboard import file as leaderboard
+from bench.studies.audit import CHECKS
+from bench.studies.audit.collect import AuditResults
+from bench.studies.audit.evaluation import AuditEvaluation
+from bench.studies.audit.plan import chosen_eps
 from tests.own import call, write_models
 
 BEATEN = "upper_bound(rows)"  # PGD breaks more than FGSM, which needs no audit

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.audit import CHECKS, FULL, QUICK, Audit, Finding, probe_findings, skipped, to_json
-from bench.audit import findings_attacks as attacks
-from bench.audit import findings_probe as answers
-from bench.audit.findings import found, lower_bound
+from bench.studies.audit import CHECKS, FULL, QUICK, Audit, Finding, probe_findings, skipped, to_json
+from bench.studies.audit import findings_attacks as attacks
+from bench.studies.audit import findings_probe as answers
+from bench.studies.audit.findings import found, lower_bound
 
 FATAL = {"C1", "C2", "C3", "C4", "C5", "C7", "C10", "C11", "C21", "C23", "C24", "C25", "C30"}
 STRENGTH = {"C8", "C9", "C12", "C13", "C14", "C15", "C16", "C18", "C19", "C26", "C33"}

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bench.audit import CHECKS
-from bench.audit_collect import AuditResults
 from bench.commands.screen import ranked_table
-from bench.report.audit_figure import OUTCOMES, draw_audit
-from bench.report.audit_section import audit_blocks, by_kind, marks
-from bench.report.format import VERDICTS
-from bench.results import Results
+from bench.pages.format import VERDICTS
+from bench.studies.audit import CHECKS
+from bench.studies.audit.collect import AuditResults
+from bench.studies.audit.figure import OUTCOMES, draw_audit
+from bench.studies.audit.section import audit_blocks, by_kind, marks
+from bench.studies.robustness.results import Results
 from tests.audit_factory import flag, made, page, skip, undrawn, with_spatial, without_curves, words
 from tests.factory import ZOO, make_results
 from tests.test_report import NASTY, tables

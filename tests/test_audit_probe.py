@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 import zoo
-from bench.audit import CHECKS, probe_findings
-from bench.audit.probe import PARTS, probe
-from bench.audit.probe_answers import BATCHINGS
-from bench.audit.snapshot import reachable_state, tensors_and_modes
-from bench.audit.subject import EPS, STEPS
-from bench.measure import CellResult
-from bench.store import Stored, decode, encode
+from bench.engine.result import CellResult
+from bench.engine.store import Stored, decode, encode
+from bench.studies.audit import CHECKS, probe_findings
+from bench.studies.audit.probe import PARTS, probe
+from bench.studies.audit.probe_answers import BATCHINGS
+from bench.studies.audit.snapshot import reachable_state, tensors_and_modes
+from bench.studies.audit.subject import EPS, STEPS
 from tests.toys import clean_cell, linear_problem
 from zoo.deployment import deploy
 

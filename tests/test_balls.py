@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.balls import beaten, joined, lowest
 from bench.commands.screen import ranked_table
-from bench.members import members
-from bench.ranking import standings
-from bench.results import Results
-from bench.rows import Row, rows
+from bench.leaderboard.columns import Row
+from bench.leaderboard.members import members
+from bench.studies.robustness.balls import beaten, joined, lowest
+from bench.studies.robustness.ranking import standings
+from bench.studies.robustness.results import Results
+from bench.studies.robustness.rows import rows
 from tests.audit_factory import undrawn, words
 from tests.factory import make_results
 from tests.test_report import tables

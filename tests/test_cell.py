@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.cell import Cell, canonical_json, parent_of, sorted_params
+from bench.engine.cell import Cell, canonical_json, parent_of, sorted_params
 from tests.toys import attack_cell
 
 CHANGED = {

@@ -14,14 +14,14 @@ import torch
 from safetensors.torch import save_file
 
 import zoo
-from bench import leaderboard
 from bench.attacks import ATTACKS, parse_requests
-from bench.cli import main
+from bench.commands.cli import main
 from bench.errors import UsageError
-from bench.members import is_worst
-from bench.paired import independent_difference
-from bench.regression import grouped, request_of
-from bench.rows import rows
+from bench.leaderboard import file as leaderboard
+from bench.leaderboard.members import is_worst
+from bench.numbers.paired import independent_difference
+from bench.studies.robustness.regression import grouped, request_of
+from bench.studies.robustness.rows import rows
 from tests.factory import make_results
 from tests.own import call, write_images, write_models
 
@@ -92,7 +92,7 @@ CHECKED = [
 def test_an_unchanged_model_passes_and_is_not_measured_again(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.executors.measure", None)
+    monkeypatch.setattr("bench.engine.executors.measure", None)
     code, rows, said = check(capsys, "good.safetensors")
     assert code == 0
     assert (rows[0]["attack"], rows[0]["eps"]) == CHECKED[0]
@@ -207,7 +207,7 @@ def test_what_cannot_be_checked_is_refused(
     case: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words, fragments = REFUSED[case]
-    monkeypatch.setattr("bench.executors.measure", None)
+    monkeypatch.setattr("bench.engine.executors.measure", None)
     if case == "other images":
         write_images(Path("images"), n=10)
     answer = call(capsys, "check", "--against", "leaderboard.csv", *words)

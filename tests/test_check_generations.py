@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from bench.cli import main
-from bench.leaderboard import read
+from bench.commands.cli import main
+from bench.leaderboard.file import read
 from tests.own import call, write_models
 from tests.stores import stored_runs
 

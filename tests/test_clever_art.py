@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 import zoo
-from bench.clever import NORMS, CleverOptions, clever, default_radius, image_seed
-from bench.clever.art_engine import ORDERS, load_art
+from bench.studies.clever import NORMS, CleverOptions, clever, default_radius, image_seed
+from bench.studies.clever.art_engine import ORDERS, load_art
 
 
 @pytest.fixture(autouse=True)
@@ -122,7 +122,7 @@ def test_where_large_batches_give_other_bits_the_engine_slices_as_art_does() -> 
 
 def test_the_pool_is_computed_once_and_strangers_go_to_art() -> None:
     """A slice of no pool is answered by ART's own method."""
-    from bench.clever import art_engine
+    from bench.studies.clever import art_engine
 
     model = zoo.load("baseline_cnn_4")
     x = zoo.data.load("digits", "test").images(0, 3)

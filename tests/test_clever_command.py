@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import leaderboard
-from bench.clever.cells import options_of, score_cells
-from bench.clever.options import CleverOptions
-from bench.clever.results import CleverSetting
-from bench.results import ModelInfo
+from bench.inputs.model_info import ModelInfo
+from bench.leaderboard import columns
+from bench.leaderboard import file as leaderboard
+from bench.studies.clever.cells import options_of, score_cells
+from bench.studies.clever.options import CleverOptions
+from bench.studies.clever.results import CleverSetting
 from tests.own import call, write_models
 
 Capture = pytest.CaptureFixture[str]
@@ -29,7 +30,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def untimed(path: str) -> list[dict[str, Any]]:
     rows = leaderboard.read(Path(path))
-    return [{k: v for k, v in row.items() if k not in leaderboard.TIMING} for row in rows]
+    return [{k: v for k, v in row.items() if k not in columns.TIMING} for row in rows]
 
 
 def test_options_survive_the_cell() -> None:
@@ -69,7 +70,7 @@ def test_rows_page_and_leaderboard_agree(capsys: Capture) -> None:
 
 def test_it_resumes_and_grows(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[int] = []
-    from bench import executors
+    from bench.engine import executors
 
     real = executors.measure_cell
     monkeypatch.setattr(

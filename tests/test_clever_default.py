@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 import zoo
-from bench.clever import THRESHOLDS, clever, flags, parse_options
-from bench.clever.options import counterparts
-from bench.executors import one_thread
-from bench.sources import deployed
+from bench.engine.loaded import one_thread
+from bench.inputs.sources import deployed
+from bench.studies.clever import THRESHOLDS, clever, flags, parse_options
+from bench.studies.clever.options import counterparts
 
 DIGITS = zoo.data.load("digits", "test")
 

@@ -7,8 +7,8 @@ import pytest
 from scipy.optimize import fmin
 from scipy.stats import kstest, weibull_min
 
-from bench.clever.fit import SMALLEST_P, fit_best, fit_once, ks_p
-from bench.clever.nelder_mead import minimise
+from bench.studies.clever.fit import SMALLEST_P, fit_best, fit_once, ks_p
+from bench.studies.clever.nelder_mead import minimise
 
 END = 3.0
 

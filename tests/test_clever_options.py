@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.clever import PRESETS, RADII, parse_options
 from bench.errors import UsageError
+from bench.studies.clever import PRESETS, RADII, parse_options
 
 ROOT = Path(__file__).parent.parent
 SHAPE = (3, 32, 32)
@@ -68,15 +68,14 @@ def _python(code: str, home: Path) -> str:
 
 
 def test_importing_loads_neither_torch_nor_art(tmp_path: Path) -> None:
-    code = (
-        "import sys, bench.clever; print([m for m in ('torch', 'numpy', 'scipy', 'art') if m in sys.modules])"
-    )
+    heavy = ("torch", "numpy", "scipy", "art")
+    code = f"import sys, bench.studies.clever; print([m for m in {heavy} if m in sys.modules])"
     assert _python(code, tmp_path) == "[]"
 
 
 def test_loading_art_writes_nothing_into_the_home(tmp_path: Path) -> None:
     code = (
-        "import os, bench.clever.art_engine as engine; home = os.environ['HOME']; engine.load_art();"
+        "import os, bench.studies.clever.art_engine as engine; home = os.environ['HOME']; engine.load_art();"
         "from art.estimators.classification import PyTorchClassifier; print(home == os.environ['HOME'])"
     )
     assert _python(code, tmp_path) == "True"

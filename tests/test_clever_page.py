@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.clever.results import CleverResults
 from bench.errors import UsageError
-from bench.report.clever_figures import BANDS, bands, points
-from bench.report.clever_page import FLAGS, fit_rows, rows, write_clever_page
-from bench.report.format import significant
+from bench.pages.format import significant
+from bench.studies.clever.figures import BANDS, bands, points
+from bench.studies.clever.page import FLAGS, fit_rows, rows, write_clever_page
+from bench.studies.clever.results import CleverResults
 from tests.clever_factory import TARGETS, changed, make_clever
 from tests.factory import ZOO
 from tests.test_report import NASTY, tables

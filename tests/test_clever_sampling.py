@@ -7,9 +7,9 @@ import pytest
 import torch
 from scipy.stats import beta, ks_2samp, kstest
 
-from bench.clever.art_engine import ORDERS, load_art
-from bench.clever.options import NORMS
-from bench.clever.sampling import around, ball
+from bench.studies.clever.art_engine import ORDERS, load_art
+from bench.studies.clever.options import NORMS
+from bench.studies.clever.sampling import around, ball
 
 DIM = 12
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 import zoo
-from bench.clever import NORMS, CleverOptions, clever, default_radius, upper_bounds
-from bench.clever.gradients import DUALS
 from bench.errors import UsageError
+from bench.studies.clever import NORMS, CleverOptions, clever, default_radius, upper_bounds
+from bench.studies.clever.gradients import DUALS
 from tests.toys import linear_problem
 
 

@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.clever import ENGINES, NORMS, CleverOptions, clever, flags, raised
-from bench.clever.gradients import DUALS
 from bench.errors import CellError, UsageError
+from bench.studies.clever import ENGINES, NORMS, CleverOptions, clever, flags, raised
+from bench.studies.clever.gradients import DUALS
 
 SHAPE = (3, 8, 8)
 

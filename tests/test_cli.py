@@ -16,9 +16,10 @@ import pytest
 import torch
 
 import zoo
-from bench import leaderboard
-from bench.cli import main
-from bench.members import is_worst
+from bench.commands.cli import main
+from bench.leaderboard import columns
+from bench.leaderboard import file as leaderboard
+from bench.leaderboard.members import is_worst
 from tests.own import call, write_images, write_models
 from tests.stores import cell_ids
 
@@ -58,7 +59,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 
 
 def untimed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{k: v for k, v in row.items() if k not in leaderboard.TIMING} for row in rows]
+    return [{k: v for k, v in row.items() if k not in columns.TIMING} for row in rows]
 
 
 def cells(folder: Path) -> set[str]:
@@ -111,7 +112,8 @@ def test_report_draws_the_same_page_from_the_store(
 ) -> None:
     drawn: list[Any] = []
     monkeypatch.setattr(
-        "bench.report.write", lambda main, others, where, **_: drawn.append(main) or where / "digits.html"
+        "bench.studies.dataset_page.write",
+        lambda main, others, where, **_: drawn.append(main) or where / "digits.html",
     )
     answer = call(capsys, "report", "--store", done / ".symbench", "--reports", tmp_path / "pages")
     assert answer.code == 0
@@ -284,7 +286,7 @@ def test_independent_curves_attack_everyone_and_stand_apart(
     assert {row["curve"] for row in independent} == {"independent"}
     for apart, chained in zip(independent, cumulative, strict=True):
         assert apart["robust"] >= chained["robust"] - 1  # a random start may be luckier once
-        assert leaderboard.identity(apart) != leaderboard.identity(chained)
+        assert columns.identity(apart) != leaderboard.identity(chained)
     assert sum(row["gradients"] for row in independent) > sum(row["gradients"] for row in cumulative)
 
 
@@ -350,7 +352,7 @@ def test_help_and_version_load_nothing_heavy() -> None:
     heavy = "{'torch', 'numpy', 'pandas', 'rich', 'torchattacks', 'foolbox'}"
     for words in (["--help"], ["run", "--help"], ["--version"]):
         code = (
-            "import sys; from bench.cli import main\n"
+            "import sys; from bench.commands.cli import main\n"
             f"try: main({words})\nexcept SystemExit: pass\n"
             f"assert not {heavy} & set(sys.modules), {heavy} & set(sys.modules)"
         )

@@ -15,9 +15,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from bench import leaderboard
-from bench.cli import main
-from bench.measure import measure
+from bench.attacks.measure import measure
+from bench.commands.cli import main
+from bench.leaderboard import columns
+from bench.leaderboard import file as leaderboard
 from tests.own import call, write_images, write_models
 from zoo import registry
 
@@ -34,7 +35,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("SYMBENCH_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr("bench.executors.measure", forbidden)
+    monkeypatch.setattr("bench.engine.executors.measure", forbidden)
     leaderboard.merge(tmp_path / "leaderboard.csv", [])
     return tmp_path
 
@@ -298,8 +299,8 @@ def test_an_image_that_cannot_be_read(capsys: Capture, place: Path) -> None:
 FOREIGN = {
     "foreign": "name,score\nmine,1\n",
     "binary": "\x89PNG\r\n\x1a\n\x00",
-    "cut off": ",".join(leaderboard.COLUMNS) + "\nbaseline_cnn",
-    "another header": ",".join(leaderboard.COLUMNS[1:]) + "\n",
+    "cut off": ",".join(columns.COLUMNS) + "\nbaseline_cnn",
+    "another header": ",".join(columns.COLUMNS[1:]) + "\n",
 }
 
 
@@ -322,15 +323,15 @@ def test_a_full_disk_while_measuring(capsys: Capture, monkeypatch: pytest.Monkey
     def full(*_: Any, **__: Any) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr("bench.executors.measure", measure)
-    monkeypatch.setattr("bench.database.put", full)
+    monkeypatch.setattr("bench.engine.executors.measure", measure)
+    monkeypatch.setattr("bench.engine.database.put", full)
     refused(capsys, ZOO, "database or disk is full", "what it holds is kept")
 
 
 def test_a_number_that_cannot_be_is_refused_before_torch_is_loaded() -> None:
     lines = (
         "import sys",
-        "from bench.cli import main",
+        "from bench.commands.cli import main",
         "try: main(['run', '--zoo', 'all', '--n', '0'])",
         "except SystemExit as end: print(end.code, 'torch' in sys.modules, 'numpy' in sys.modules)",
     )

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.cli import main
-from bench.comparing import Measured, find_measured, pairs, shown_name
-from bench.paired import paired_difference
-from bench.stats import holm, mcnemar, wilson
-from bench.store import DirectoryStore
+from bench.commands.cli import main
+from bench.engine.store import DirectoryStore
+from bench.numbers.paired import paired_difference
+from bench.numbers.stats import holm, mcnemar, wilson
+from bench.studies.robustness.comparing import Measured, find_measured, pairs, shown_name
 from tests.factory import make_results
 from tests.own import call, write_models
 

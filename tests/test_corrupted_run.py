@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import leaderboard
-from bench.cli import parser
+from bench.commands.cli import parser
 from bench.commands.options import data_source, shown_command
-from bench.groups import by_group
-from bench.images import base_of, checked_n, groups_of
-from bench.report.groups_page import INTERVALS, group_rows
-from bench.sources import DataSource
+from bench.inputs.images import base_of, checked_n, groups_of
+from bench.inputs.sources import DataSource
+from bench.leaderboard import columns
+from bench.leaderboard import file as leaderboard
+from bench.numbers.groups import by_group
+from bench.studies.robustness.corruption_page import INTERVALS, group_rows
 from tests.own import call
 from zoo import data, registry
 
@@ -86,7 +87,7 @@ def test_workers_make_the_same_images(capsys: Capture) -> None:
         assert call(capsys, *RUN, "--dataset", "corrupted:digits", *options).code == 0
     alone, together = (
         [
-            {k: v for k, v in row.items() if k not in leaderboard.TIMING}
+            {k: v for k, v in row.items() if k not in columns.TIMING}
             for row in leaderboard.read(Path(f"{n}.csv"))
         ]
         for n in (1, 2)

@@ -1,4 +1,4 @@
-"""bench.corruption_errors: the published definitions on numbers worked out by hand, and where they are shown."""
+"""Corruption errors: the published definitions on numbers worked out by hand, and where they are shown."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import leaderboard
-from bench.corruption_errors import corruption_errors, find_baseline
-from bench.groups import GroupTable
+from bench.leaderboard import file as leaderboard
+from bench.numbers.groups import GroupTable
+from bench.studies.robustness.corruption_errors import corruption_errors, find_baseline
 from tests.own import call
 from zoo.cifar10c import BENCHMARK, NAMES
 

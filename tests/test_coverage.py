@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.groups import by_group
-from bench.paired import independent_difference, paired_difference
-from bench.stats import holm, mcnemar, mean_score, paired_sign_flip, wilson
-from bench.theory import median_interval
+from bench.numbers.groups import by_group
+from bench.numbers.paired import independent_difference, paired_difference
+from bench.numbers.stats import holm, mcnemar, mean_score, paired_sign_flip, wilson
+from bench.studies.theory import median_interval
 from tests.clever_factory import make_clever
 from zoo.grouped import Groups
 

@@ -14,7 +14,7 @@ import torch
 
 import bench.attacks
 import zoo
-from bench import doctor
+from bench.commands import machine as doctor
 
 ROOT = Path(__file__).parent.parent
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.executors import Bench, InProcess, Task
-from bench.leaderboard import read
-from bench.measure import CellResult
-from bench.run import Driver
+from bench.engine.driver import Driver
+from bench.engine.executors import InProcess
+from bench.engine.loaded import Loaded, Task
+from bench.engine.result import CellResult
+from bench.leaderboard.file import read
 from tests.own import call
 from tests.test_run import EPS, FGSM, PGD, World
 
@@ -42,8 +43,8 @@ class SharedPool(InProcess):
 
     slots = 2
 
-    def __init__(self, bench: Bench, deadly: str) -> None:
-        super().__init__(bench)
+    def __init__(self, loaded: Loaded, deadly: str) -> None:
+        super().__init__(loaded)
         self.deadly, self.lock = deadly, threading.Lock()
         self.running: dict[Future[CellResult], Task] = {}
         self.beside: list[tuple[str, ...]] = []  # the attacks that ran whenever one was started
@@ -72,7 +73,7 @@ class SharedPool(InProcess):
 @pytest.mark.parametrize("requests", [(PGD, FGSM), (FGSM, PGD)])
 def test_only_the_cell_that_kills_its_worker_fails(requests: tuple) -> None:
     world = World(100)
-    pool = SharedPool(world.bench, deadly="fgsm")
+    pool = SharedPool(world.loaded, deadly="fgsm")
     failures = Driver(world.store, pool, world.models, world.source).run(world.lanes(*requests))
     assert [(each.cell.attack, each.cell.eps) for each in failures] == [("fgsm", EPS[0])]
     assert "worker process died twice" in failures[0].reason
@@ -84,7 +85,7 @@ def test_only_the_cell_that_kills_its_worker_fails(requests: tuple) -> None:
 
 def test_a_cell_tried_again_has_the_workers_to_itself() -> None:
     world = World(300)
-    pool = SharedPool(world.bench, deadly="fgsm")
+    pool = SharedPool(world.loaded, deadly="fgsm")
     failures = Driver(world.store, pool, world.models, world.source).run(world.lanes(PGD, FGSM))
     assert {each.cell.attack for each in failures} == {"fgsm"}
     assert len(failures) == 3  # one a shard

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from bench.attacks import parse_requests
-from bench.export import image_table, kept_images
-from bench.history import Chapter
-from bench.members import is_worst
-from bench.rows import rows
+from bench.leaderboard.members import is_worst
+from bench.studies.robustness.export import image_table, kept_images
+from bench.studies.robustness.history import Chapter
+from bench.studies.robustness.rows import rows
 from tests.test_run import World
 from tests.toys import Linear
 
@@ -38,7 +38,7 @@ def world() -> World:
     model = Wavy(world.data.model.weight.detach()).requires_grad_(False).eval()
     world.data.labels = model(world.data.x).argmax(1).numpy()
     world.data.labels[::7] = 1 - world.data.labels[::7]
-    world.bench.keep_model(world.info.weights, "cpu", model)
+    world.loaded.keep_model(world.info.weights, "cpu", model)
     for curve, eps in GRIDS:
         assert world.run(*REQUESTS, curve=curve, eps=eps)[1] == ()
     return world
@@ -85,7 +85,7 @@ def test_a_minimum_norm_attack_breaks_from_its_distance_on(world: World) -> None
 
 def test_kept_images_are_told_by_what_they_do(world: World) -> None:
     kept = kept_images(world.store, chapters(world), model=None, attack=None).arrays
-    model = world.bench.ask(world.models[world.info.weights], world.info.weights, "cpu", lambda model: model)
+    model = world.loaded.ask(world.models[world.info.weights], world.info.weights, "cpu", lambda model: model)
     predicted = model(torch.from_numpy(kept["attacked"])).argmax(1).numpy()
     assert np.array_equal(predicted, kept["predicted"])
     assert np.array_equal(predicted == kept["label"], kept["standing"])

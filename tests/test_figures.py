@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench import ranking
-from bench.report.curves import _tick_texts, panels
-from bench.report.figures import Figures, draw
-from bench.report.format import attack_names
-from bench.report.style import PALETTE, family, styles
-from bench.results import Results
+from bench.pages.style import PALETTE, family, styles
+from bench.studies.dataset_page.curves import _tick_texts, panels
+from bench.studies.dataset_page.figures import Figures, draw
+from bench.studies.robustness import ranking
+from bench.studies.robustness.names import attack_names
+from bench.studies.robustness.results import Results
 from tests.factory import ZOO, make_results
 
 NASTY = 'a<script>$x_1$&"b'

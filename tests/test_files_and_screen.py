@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import bench
-from bench import leaderboard
-from bench.cli import main
 from bench.commands import progress_lines
-from bench.eps import eps_text, eps_texts, parse_eps
+from bench.commands.cli import main
 from bench.errors import UsageError
-from bench.naming import check_name
+from bench.inputs.naming import check_name
+from bench.leaderboard import file as leaderboard
+from bench.numbers.eps import eps_text, eps_texts, parse_eps
 from tests.processes import children, gone, until
 from tests.toys import linear_problem
 from zoo import data, notes
@@ -263,7 +263,7 @@ def test_workers_end_when_the_main_process_is_killed() -> None:
     Path("slow.py").write_text(SLOW)
     words = ["run", "--model", "slow.py:slow", "--n", "10", "--eps", "0.1", "--workers", "2"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench.cli", *words],
+        [sys.executable, "-m", "bench.commands.cli", *words],
         env=ENVIRONMENT,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

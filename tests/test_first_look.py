@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 import bench
 import zoo
-from bench.candidates import CIFAR10, IMAGENET
-from bench.first_look import first_look
-from bench.preparation import Preparation, Prepared
-from bench.sources import deployed
+from bench.inputs.candidates import CIFAR10, IMAGENET
+from bench.inputs.first_look import first_look
+from bench.inputs.preparation import Preparation, Prepared
+from bench.inputs.sources import deployed
 from zoo import notes, registry
 
 Capture = pytest.CaptureFixture[str]

@@ -1,12 +1,12 @@
-"""bench.groups: means by corruption, and two spreads that are not one."""
+"""bench.numbers.groups: means by corruption, and two spreads that are not one."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.groups import by_group, over_seeds
-from bench.stats import wilson
+from bench.numbers.groups import by_group, over_seeds
+from bench.numbers.stats import wilson
 from zoo.grouped import Groups
 
 GROUPS = Groups(("a", "b", "c"), "base", None, 4)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.leaderboard import TIMING, read
+from bench.leaderboard.columns import TIMING
+from bench.leaderboard.file import read
 from tests.own import call
 from tests.processes import children, gone, until
 from tests.stores import cell_ids
@@ -191,7 +192,7 @@ def test_a_stopped_command_leaves_no_process(number: int, code: int) -> None:
     words = [
         sys.executable,
         "-m",
-        "bench.cli",
+        "bench.commands.cli",
         "run",
         "--model",
         "baseline_cnn_4,own.py:slow",

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench import measure as measuring
-from bench.iterates import Watch
-from bench.measure import measure
+from bench.attacks import measure as measuring
+from bench.attacks.iterates import Watch
+from bench.attacks.measure import measure
 from tests.toys import Linear, attack_cell, linear_problem
 
 ALL = np.ones(4, dtype=bool)

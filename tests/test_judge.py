@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from bench.engine.judge import distance, look, project, verify
 from bench.errors import CellError
-from bench.judge import distance, look, project, verify
 from tests.toys import attack_cell, linear_problem
 
 

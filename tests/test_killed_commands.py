@@ -32,7 +32,7 @@ def test_killed_at_a_random_moment_it_leaves_no_process(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("own.py").write_text(NET)
-    words = [sys.executable, "-m", "bench.cli", *COMMANDS[command].split()]
+    words = [sys.executable, "-m", "bench.commands.cli", *COMMANDS[command].split()]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment

@@ -22,7 +22,7 @@ def start(out: Path) -> subprocess.Popen[bytes]:
     """The command in a process group of its own."""
     words = ["train", NAMES, "--epochs", "6", "--width", "0.5", "--threads", "1", "--out", str(out)]
     return subprocess.Popen(
-        [sys.executable, "-m", "bench.cli", *words],
+        [sys.executable, "-m", "bench.commands.cli", *words],
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

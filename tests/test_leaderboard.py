@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.attacks import parse_requests
-from bench.leaderboard import COLUMNS, IDENTITY, TIMING, identity, merge, read, rows
-from bench.members import is_worst
-from bench.rows import KINDS, Row
+from bench.leaderboard.columns import COLUMNS, IDENTITY, KINDS, TIMING, Row, identity
+from bench.leaderboard.file import merge, read
+from bench.leaderboard.members import is_worst
+from bench.studies.robustness.rows import rows
 from tests.factory import make_results, visible
 
 ROOT = Path(__file__).parent.parent

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-import bench.leaderboard as leaderboard
+import bench.leaderboard.file as leaderboard
 from bench.errors import UsageError
-from bench.leaderboard import COLUMNS, check_writable, merge, read, rows
-from bench.members import is_worst
+from bench.leaderboard.columns import COLUMNS
+from bench.leaderboard.file import check_writable, merge, read
+from bench.leaderboard.members import is_worst
+from bench.studies.robustness.rows import rows
 from tests.factory import make_results, visible
 
 ROOT = Path(__file__).parent.parent
@@ -214,7 +216,8 @@ def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     """Also where each has another place for temporary files, as in containers and batch jobs."""
     path = tmp_path / "l.csv"
     code = (
-        "import sys\nfrom pathlib import Path\nfrom bench.leaderboard import merge, rows\n"
+        "import sys\nfrom pathlib import Path\nfrom bench.leaderboard.file import merge\n"
+        "from bench.studies.robustness.rows import rows\n"
         "from tests.factory import make_results\n"
         "found = rows(make_results(models=(sys.argv[2],), n=20))\n"
         "for _ in range(10):\n    for row in found: merge(Path(sys.argv[1]), [row])\n"

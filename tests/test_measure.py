@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from bench.attacks import ATTACKS, library_version
+from bench.attacks.measure import KEPT_IMAGES, measure
+from bench.engine.seeding import seed_of, seeded
 from bench.errors import CellError
-from bench.measure import KEPT_IMAGES, measure, seed_of, seeded
 from tests.toys import Linear, attack_cell, clean_cell, linear_problem
 
 EXACT = ("fgsm", "pgd", "pgd_t", "pgd_margin", "eot_pgd")  # for two classes they all follow one gradient
@@ -80,7 +81,7 @@ class Forbidden(nn.Module):
 
 
 def test_eps_zero_is_the_clean_accuracy_without_calling_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.measure.adapter", lambda *_: pytest.fail("a library was called"))
+    monkeypatch.setattr("bench.attacks.measure.adapter", lambda *_: pytest.fail("a library was called"))
     model, x, y, _ = linear_problem()
     for norm in ("linf", "l2"):
         arrays = measure(attack_cell(eps=0.0, norm=norm), model, x, y, np.ones(len(x), dtype=bool)).arrays

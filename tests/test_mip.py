@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from bench.mip.cells import MipSetting
-from bench.mip.removal import WRONG, ranks, removed, steps_withstood
-from bench.mip.results import MipResult, MipResults
-from bench.report.mip_page import write_mip_page
-from bench.results import ModelInfo
+from bench.inputs.model_info import ModelInfo
+from bench.studies.mip.cells import MipSetting
+from bench.studies.mip.page import write_mip_page
+from bench.studies.mip.removal import WRONG, ranks, removed, steps_withstood
+from bench.studies.mip.results import MipResult, MipResults
 from tests.own import call
 
 Capture = pytest.CaptureFixture[str]
@@ -212,7 +212,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_elsewhere")
 def test_rows_and_page_agree_and_it_resumes(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bench import executors
+    from bench.engine import executors
 
     ran: list[int] = []
     real = executors.measure_mip

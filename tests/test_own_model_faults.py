@@ -15,10 +15,10 @@ import pytest
 import torch
 
 import bench
-from bench import switches
 from bench.attacks import ATTACKS
 from bench.commands.options import check_numbers
-from bench.sources import ModelSource, find_model
+from bench.inputs import switches
+from bench.inputs.sources import ModelSource, find_model
 from tests import own_faulty
 from tests.own import Answer, call
 from zoo import notes
@@ -60,7 +60,7 @@ def test_gradient_attacks_on_a_model_without_gradients_are_refused(
     def forbidden(*_: Any) -> None:
         raise AssertionError("something was measured")
 
-    monkeypatch.setattr("bench.executors.measure", forbidden)
+    monkeypatch.setattr("bench.engine.executors.measure", forbidden)
     remedy = "use square, noise, spatial_grid or spatial_random, which need none"
     refused(
         capsys, factory, f"'faulty:{factory}' gives no gradients", "so fgsm and pgd cannot attack it", remedy,

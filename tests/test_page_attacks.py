@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import ranking
 from bench.attacks import parse_requests
-from bench.report.format import attack_names
-from bench.report.spatial import spatial_table, tried
-from bench.report.tables import attack_blocks, costs, noted
-from bench.results import Curve, Results
-from bench.stats import wilson
+from bench.numbers.stats import wilson
+from bench.studies.dataset_page.spatial import spatial_table, tried
+from bench.studies.dataset_page.tables import attack_blocks, costs, noted
+from bench.studies.robustness import ranking
+from bench.studies.robustness.names import attack_names
+from bench.studies.robustness.results import Curve, Results
 from tests.audit_factory import page, undrawn, with_spatial, without_curves, words
 from tests.factory import make_results
 from tests.test_report import tables

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
-from bench.paired import Difference, independent_difference, paired_difference
-from bench.stats import Spread, over_seeds, wilson
+from bench.numbers.paired import Difference, independent_difference, paired_difference
+from bench.numbers.stats import Spread, over_seeds, wilson
 
 Z = 1.959963984540054
 

@@ -1,4 +1,4 @@
-"""bench.paper.alone: a claim on one data set, and how many images would tell it."""
+"""bench.studies.paper.alone: a claim on one data set, and how many images would tell it."""
 
 import dataclasses
 import math
@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.paper.alone import images_to_tell
-from bench.paper.contrast import paired
+from bench.numbers.contrast import paired
+from bench.studies.paper.alone import images_to_tell
 from tests.test_paper_claims import BEST, MIDDLE, WORST, both, four_layers, outcome_of, stands
 
 

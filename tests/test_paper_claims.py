@@ -7,13 +7,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bench.paper import CLAIMS, Corrupted, Judged, Reproduction, judge, needed
-from bench.paper.agreement import agreement
-from bench.paper.evidence import Evidence, by_base
-from bench.paper.outcome import joined
-from bench.paper.reproduction import Measured
-from bench.paper.sections import SECTIONS, remedy
-from bench.protocols import SOUND, own_script
+from bench.engine.protocols import SOUND, own_script
+from bench.studies.paper import CLAIMS, Corrupted, Judged, Reproduction, judge, needed
+from bench.studies.paper.agreement import agreement
+from bench.studies.paper.evidence import Evidence, by_base
+from bench.studies.paper.outcome import joined
+from bench.studies.paper.reproduction import Measured
+from bench.studies.paper.sections import SECTIONS, remedy
 from tests.factory import make_results
 from tests.paper_factory import EPS, FOUR, groups, outcomes, sound, stands, under
 from zoo.cifar10c import NAMES

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.paper.contrast import level, mean_difference, paired
-from bench.stats import mcnemar, paired_sign_flip
+from bench.numbers.contrast import level, mean_difference, paired
+from bench.numbers.stats import mcnemar, paired_sign_flip
 from tests.paper_factory import stands
 
 N = 200

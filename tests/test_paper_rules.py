@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from bench.paper import CLAIMS, VERDICTS, ClaimOutcome, Corrupted, Reproduction, judge, rows
-from bench.paper.contrast import paired
-from bench.paper.reproduction import COLUMNS
-from bench.paper.wording import eps_text
-from bench.protocols import WITH_SCRIPT, has_script, own_script
-from bench.stats import holm, paired_sign_flip
+from bench.engine.protocols import WITH_SCRIPT, has_script, own_script
+from bench.numbers.contrast import paired
+from bench.numbers.stats import holm, paired_sign_flip
+from bench.studies.paper import CLAIMS, VERDICTS, ClaimOutcome, Corrupted, Reproduction, judge, rows
+from bench.studies.paper.reproduction import COLUMNS
+from bench.studies.paper.wording import eps_text
 from tests.paper_factory import FOUR, full, groups, mip, stands, under
 from tests.test_paper_claims import both, corrupted_of
 from zoo.cifar10c import NAMES
 from zoo.entries import PAPER_NAMES
 
 if TYPE_CHECKING:
-    from bench.paper import Tested
+    from bench.studies.paper import Tested
 
 
 def outcome(reproduction: Reproduction, id: str, column: str = "sound") -> ClaimOutcome:

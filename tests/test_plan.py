@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.attacks import parse_requests
-from bench.eps import parse_eps
 from bench.errors import UsageError
-from bench.plan import SHARD, clean_cells, lanes
-from bench.results import ModelInfo, Setting
+from bench.inputs.model_info import ModelInfo
+from bench.numbers.eps import parse_eps
+from bench.studies.robustness.plan import SHARD, clean_cells, lanes
+from bench.studies.robustness.results import Setting
 
 SETTING = Setting(
     dataset="toys",
@@ -53,17 +54,17 @@ def test_an_iterative_lane_chains_and_a_single_step_one_does_not() -> None:
 def test_the_first_cell_of_both_curves_is_the_same() -> None:
     one = lanes(SETTING, [MODEL], [PGD])[0]
     other = lanes(replace(SETTING, curve="independent"), [MODEL], [PGD])[0]
-    assert one.attack_cell(0, "clean").key == other.attack_cell(0, "clean").key
+    assert one.following(0, "clean").key == other.following(0, "clean").key
 
 
 def test_a_larger_eps_leaves_the_smaller_cells_alone() -> None:
     short = lanes(SETTING, [MODEL], [PGD])[0]
     long = lanes(replace(SETTING, eps=(0.1, 0.2, 0.3)), [MODEL], [PGD])[0]
-    assert [short.attack_cell(i, "p").key for i in (0, 1)] == [long.attack_cell(i, "p").key for i in (0, 1)]
+    assert [short.following(i, "p").key for i in (0, 1)] == [long.following(i, "p").key for i in (0, 1)]
 
 
 def test_cells_hold_every_parameter_and_an_absolute_step() -> None:
-    cell = lanes(SETTING, [MODEL], [PGD])[0].attack_cell(1, "p")
+    cell = lanes(SETTING, [MODEL], [PGD])[0].following(1, "p")
     assert dict(cell.params) == {
         "alpha": 2.5 * 0.2 / 20,
         "alpha_rule": "2.5*eps/steps",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.leaderboard import read
+from bench.leaderboard.file import read
 from tests.own import call
 from zoo import notes
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bench.engine.protocols import SOUND, find_protocol, own_script
 from bench.errors import UsageError
-from bench.protocols import SOUND, find_protocol, own_script
 
 
 @pytest.mark.parametrize(

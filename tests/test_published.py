@@ -9,9 +9,9 @@ from importlib import resources
 import numpy as np
 import pytest
 
-from bench.paper import SECTIONS, needed, numbers, printed_means, source, statements
-from bench.paper.published import MEAN, NUMBERS, STATEMENTS
-from bench.paper.sections import DATASETS, attack_of, numbers_of, remedy, statements_of
+from bench.studies.paper import SECTIONS, needed, numbers, printed_means, source, statements
+from bench.studies.paper.published import MEAN, NUMBERS, STATEMENTS
+from bench.studies.paper.sections import DATASETS, attack_of, numbers_of, remedy, statements_of
 from zoo.cifar10c import NAMES
 from zoo.entries import ENTRIES
 
@@ -139,13 +139,13 @@ def test_corruptions_are_those_of_cifar10c():
 
 @pytest.mark.parametrize("file", sorted(DIGESTS))
 def test_the_files_are_as_they_were_checked(file: str):
-    content = (resources.files("bench.paper") / "published" / f"{file}.csv").read_bytes()
+    content = (resources.files("bench.studies.paper") / "published" / f"{file}.csv").read_bytes()
     assert hashlib.sha256(content).hexdigest() == DIGESTS[file]
 
 
 def test_all_files_are_pinned():
     assert set(DIGESTS) == {*NUMBERS, *STATEMENTS}
-    files = (resources.files("bench.paper") / "published").iterdir()
+    files = (resources.files("bench.studies.paper") / "published").iterdir()
     assert {f"{file}.csv" for file in DIGESTS} == {file.name for file in files if file.name.endswith(".csv")}
 
 

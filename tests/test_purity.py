@@ -13,8 +13,8 @@ from torch import nn
 
 import zoo
 from bench.attacks import ATTACKS, library_version
-from bench.cell import Cell, sorted_params
-from bench.measure import measure
+from bench.attacks.measure import measure
+from bench.engine.cell import Cell, sorted_params
 from tests.toys import attack_cell
 from zoo import data
 

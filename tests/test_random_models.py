@@ -12,16 +12,18 @@ import torch
 from torch import Tensor
 
 from bench.attacks import parse_requests
-from bench.cell import Cell
-from bench.clever.cells import bound_cells, score_cells
-from bench.clever.options import CleverOptions
-from bench.clever.results import CleverSetting
-from bench.executors import InProcess, Task
-from bench.measure import measure, seeded
-from bench.mip.cells import MipSetting, mip_cells
-from bench.run import Driver
-from bench.spatial.cells import spatial_cells
-from bench.spatial.setting import SpatialSetting
+from bench.attacks.measure import measure
+from bench.engine.cell import Cell
+from bench.engine.driver import Driver
+from bench.engine.executors import InProcess
+from bench.engine.loaded import Task
+from bench.engine.seeding import seeded
+from bench.studies.clever.cells import bound_cells, score_cells
+from bench.studies.clever.options import CleverOptions
+from bench.studies.clever.results import CleverSetting
+from bench.studies.mip.cells import MipSetting, mip_cells
+from bench.studies.spatial.cells import spatial_cells
+from bench.studies.spatial.setting import SpatialSetting
 from tests.test_run import FGSM, PGD, World
 from tests.toys import Linear, attack_cell, linear_problem
 
@@ -52,7 +54,7 @@ def noisy_world() -> World:
     world = World(110)
     world.setting = replace(world.setting, eps=(0.01, 0.02))
     model = Noisy(world.data.model.weight.detach()).requires_grad_(False).eval()
-    world.bench.keep_model(world.info.weights, "cpu", model)
+    world.loaded.keep_model(world.info.weights, "cpu", model)
     return world
 
 
@@ -60,7 +62,7 @@ def digests(executor: type[InProcess], seed: int) -> dict[str, str]:
     """What a run from this random state stores, by key."""
     world = noisy_world()
     torch.manual_seed(seed)
-    driver = Driver(world.store, executor(world.bench), world.models, world.source)
+    driver = Driver(world.store, executor(world.loaded), world.models, world.source)
     assert driver.run(world.lanes(*REQUESTS)) == ()
     return {key: stored.result.digest for key, stored in world.store._cells.items()}
 
@@ -102,7 +104,7 @@ def test_cells_of_every_kind_agree(place: int) -> None:
         np.random.seed(seed)
         states = torch.get_rng_state(), np.random.get_state()[1].tobytes()
         task = Task(cell=cell, model=model, data=world.source, standing=None, device="cpu")
-        found.append(world.bench.run(task).digest)
+        found.append(world.loaded.run(task).digest)
         assert torch.equal(torch.get_rng_state(), states[0])
         assert np.random.get_state()[1].tobytes() == states[1]
     assert len(set(found)) == 1

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.ranking import last_ranks, standings
+from bench.studies.robustness.ranking import last_ranks, standings
 from tests.test_ranking import _best, _three, _with_counts
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.ranking import attack_label, display_names, standings
-from bench.results import ModelResult, Results
+from bench.studies.robustness.ranking import attack_label, display_names, standings
+from bench.studies.robustness.results import ModelResult, Results
 from tests.factory import make_results
 
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import zoo
-from bench.cli import COMMANDS, main
+from bench.commands.cli import COMMANDS, main
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

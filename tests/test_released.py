@@ -13,12 +13,13 @@ from torch import Tensor, nn
 import bench
 import zoo
 from bench.attacks import RELEASED_REQUESTS
-from bench.cell import Cell
+from bench.engine.cell import Cell
+from bench.engine.protocols import PROTOCOLS, RELEASED
 from bench.errors import UsageError
-from bench.plan import released_cell
-from bench.protocols import PROTOCOLS, RELEASED
-from bench.released import Network, measure_released
-from bench.results import ModelInfo, Setting
+from bench.inputs.model_info import ModelInfo
+from bench.studies.released import Network, measure_released
+from bench.studies.robustness.plan import released_cell
+from bench.studies.robustness.results import Setting
 from zoo import data
 
 CIFAR = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))

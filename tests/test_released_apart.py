@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from bench import leaderboard, ranking
 from bench.commands.screen import ranked_table
-from bench.history import chapters
-from bench.report.audit_section import Mark
-from bench.report.headline import headline
-from bench.results import Results
-from bench.rows import rows
-from bench.store import DirectoryStore
+from bench.engine.store import DirectoryStore
+from bench.leaderboard import file as leaderboard
+from bench.studies.audit.section import Mark
+from bench.studies.dataset_page.headline import headline
+from bench.studies.robustness import ranking
+from bench.studies.robustness.history import chapters
+from bench.studies.robustness.results import Results
+from bench.studies.robustness.rows import rows
 from tests.factory import make_results
 from tests.own import call
 

@@ -10,22 +10,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench import leaderboard, ranking, report
-from bench.ask import Ask
 from bench.attacks import RELEASED_REQUESTS, parse_requests
-from bench.collect import collect
 from bench.commands.writing import write_page
+from bench.engine.driver import Failure
+from bench.engine.executors import InProcess
+from bench.engine.protocols import PROTOCOLS
+from bench.engine.store import DirectoryStore, MemoryStore
 from bench.errors import UsageError
-from bench.evaluation import PAPER_GRID, prepare, prepare_each, run_each
-from bench.executors import InProcess
-from bench.history import chapters, page_results
-from bench.members import is_worst
-from bench.protocols import PROTOCOLS
-from bench.results import Results
-from bench.rows import rows
-from bench.run import Failure
-from bench.sources import DataSource
-from bench.store import DirectoryStore, MemoryStore
+from bench.inputs.sources import DataSource
+from bench.leaderboard import file as leaderboard
+from bench.leaderboard.members import is_worst
+from bench.studies import dataset_page as report
+from bench.studies.robustness import ranking
+from bench.studies.robustness.collect import collect
+from bench.studies.robustness.evaluation import PAPER_GRID, prepare, prepare_each, run_each
+from bench.studies.robustness.history import chapters, page_results
+from bench.studies.robustness.results import Results
+from bench.studies.robustness.rows import rows
+from bench.studies.shared.ask import Ask
 from tests.factory import make_results
 from tests.own import call, write_models
 from tests.test_resume import Killed, Mortal
@@ -49,7 +51,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> DirectoryStore:
 def measured(store: DirectoryStore) -> tuple[Results, ...]:
     """Two architectures with one script and one with another."""
     evaluations = prepare_each(ask("baseline_cnn_4", "equivariant_gcnn_4", "parallel_gcnn_4"))
-    outcomes = run_each(evaluations, store, InProcess(evaluations[0].bench))
+    outcomes = run_each(evaluations, store, InProcess(evaluations[0].loaded))
     assert not any(outcome.failures for outcome in outcomes)
     return tuple(results for outcome in outcomes for results in outcome.results)
 
@@ -113,7 +115,7 @@ def test_a_verdict_does_not_mark_released_rows(measured: tuple[Results, ...], tm
 
 def test_what_is_stored_is_not_measured_again(store: DirectoryStore, measured: tuple[Results, ...]) -> None:
     evaluations = prepare_each(ask("baseline_cnn_4", "equivariant_gcnn_4"))
-    executor = Counting(evaluations[0].bench)
+    executor = Counting(evaluations[0].loaded)
     outcomes = run_each(evaluations, store, executor)
     assert executor.ran == []
     for outcome, before in zip(outcomes, measured, strict=True):
@@ -126,8 +128,8 @@ def test_killed_and_started_again_it_ends_the_same(measured: tuple[Results, ...]
     mortal = Mortal(1, before=before)
     evaluations = prepare_each(ask("baseline_cnn_4"))
     with pytest.raises(Killed):
-        run_each(evaluations, mortal, Counting(evaluations[0].bench))
-    again = Counting(evaluations[0].bench)
+        run_each(evaluations, mortal, Counting(evaluations[0].loaded))
+    again = Counting(evaluations[0].loaded)
     (outcome,) = run_each(evaluations, mortal, again)
     assert len(again.ran) == before
     (model,) = outcome.results[0].models
@@ -137,7 +139,7 @@ def test_killed_and_started_again_it_ends_the_same(measured: tuple[Results, ...]
 def test_a_failed_cell_is_named_with_its_protocol(measured: tuple[Results, ...]) -> None:
     evaluation = prepare(ask("baseline_cnn_4", protocol="released:weighted_gcnn_rs"))
     (lane,) = evaluation.lanes
-    assert str(Failure(cell=lane.clean, reason="why")) == (
+    assert str(Failure(cell=lane.first, reason="why")) == (
         "baseline_cnn_4, fgsm,pgd (symbench==released-1) under released:weighted_gcnn_rs/1, images 0–11: why"
     )
 
@@ -199,12 +201,14 @@ def test_sound_results_lead_a_page_whatever_was_measured_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[Results] = []
-    monkeypatch.setattr("bench.report.write", lambda main, others, where, **_: drawn.extend((main, *others)))
+    monkeypatch.setattr(
+        "bench.studies.dataset_page.write", lambda main, others, where, **_: drawn.extend((main, *others))
+    )
     store = MemoryStore()
     for protocol, requests in (("sound", parse_requests(["fgsm"], params={})), ("released:baseline_cnn", ())):
         wanted = dataclasses.replace(ask("baseline_cnn_4", protocol=protocol), requests=requests)
         (evaluation,) = prepare_each(wanted)
-        run_each((evaluation,), store, InProcess(evaluation.bench))
+        run_each((evaluation,), store, InProcess(evaluation.loaded))
     write_page(store, "digits", tmp_path, (), ())
     assert [r.setting.protocol for r in drawn] == ["sound/1", "released:baseline_cnn/1"]
 

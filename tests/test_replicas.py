@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from bench.commands.trainings import Training, finished
-from bench.replicas import over_attack_seeds, replicas
-from bench.report.page import environment
-from bench.report.variation import variation
-from bench.results import ModelResult, Results
-from bench.stats import Spread, wilson
+from bench.numbers.stats import Spread, wilson
+from bench.pages.frame import environment
+from bench.studies.dataset_page.variation import variation
+from bench.studies.robustness.replicas import over_attack_seeds, replicas
+from bench.studies.robustness.results import ModelResult, Results
 from tests.factory import make_results
 from tests.own import call
 from tests.test_report import tables

@@ -15,13 +15,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench import ranking, report
-from bench.eps import eps_texts
 from bench.errors import UsageError
-from bench.report.format import attack_names, slug
-from bench.report.images import amplification, data_uri, perturbation
-from bench.report.tables import attack_blocks, class_rows, pictures
-from bench.results import ModelResult, Results
+from bench.numbers.eps import eps_texts
+from bench.pages.format import slug
+from bench.pages.images import amplification, data_uri, perturbation
+from bench.studies import dataset_page as report
+from bench.studies.dataset_page.tables import attack_blocks, class_rows, pictures
+from bench.studies.robustness import ranking
+from bench.studies.robustness.names import attack_names
+from bench.studies.robustness.results import ModelResult, Results
 from tests.factory import ZOO, make_results
 
 NASTY = 'a<script>$x_1$&"b'
@@ -89,9 +91,8 @@ def zoo_page(zoo: Results, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_importing_the_package_loads_no_heavy_library():
-    code = (
-        "import sys, bench.report; print([m for m in ('matplotlib', 'torch', 'jinja2') if m in sys.modules])"
-    )
+    heavy = ("matplotlib", "torch", "jinja2")
+    code = f"import sys, bench.studies.dataset_page; print([m for m in {heavy} if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
 

@@ -11,19 +11,19 @@ import numpy as np
 import pytest
 
 from bench.commands.reproduce_screen import sections_table
+from bench.engine.protocols import SOUND, own_script
 from bench.errors import UsageError
-from bench.paper import CLAIMS, SECTIONS, Reproduction, numbers, rows, statements
-from bench.paper.across import across_protocols
-from bench.paper.compare import as_released
-from bench.paper.sections import remedy
-from bench.paper.settings import BOTH, NEITHER, points
-from bench.paper.trainings import over_trainings
-from bench.protocols import SOUND, own_script
-from bench.report.provenance import origins
-from bench.report.reproduce_figures import across_figure, curve_figures
-from bench.report.reproduce_page import chapters, spread_rows, write_reproduction
-from bench.results import Results
-from bench.stats import mean_score, wilson
+from bench.numbers.stats import mean_score, wilson
+from bench.studies.paper import CLAIMS, SECTIONS, Reproduction, numbers, rows, statements
+from bench.studies.paper.across import across_protocols
+from bench.studies.paper.compare import as_released
+from bench.studies.paper.figures import across_figure, curve_figures
+from bench.studies.paper.page import chapters, spread_rows, write_reproduction
+from bench.studies.paper.provenance import origins
+from bench.studies.paper.sections import remedy
+from bench.studies.paper.settings import BOTH, NEITHER, points
+from bench.studies.paper.trainings import over_trainings
+from bench.studies.robustness.results import Results
 from tests.paper_factory import EPS, FOUR, MODELS, full, model_of, outcomes, stands
 from tests.test_report import NASTY, tables
 from zoo.entries import ENTRIES

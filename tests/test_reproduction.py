@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import leaderboard
-from bench.cli import main
+from bench.commands.cli import main
+from bench.engine.loaded import Loaded
+from bench.engine.protocols import RELEASED
+from bench.engine.store import DirectoryStore, Stored
 from bench.errors import CellError
-from bench.executors import Bench
-from bench.paper import COLUMNS, SECTIONS, numbers
-from bench.paper.across import across_protocols
-from bench.paper.claims import CLAIMS
-from bench.protocols import RELEASED
-from bench.reproduction import SHARED
-from bench.reproduction_collect import collect_reproduction, reproductions
-from bench.store import DirectoryStore, Stored
+from bench.leaderboard import file as leaderboard
+from bench.studies.paper import COLUMNS, SECTIONS, numbers
+from bench.studies.paper.across import across_protocols
+from bench.studies.paper.claims import CLAIMS
+from bench.studies.paper.collect import collect_reproduction, reproductions
+from bench.studies.paper.plan import SHARED
 from tests.reproduction_home import TINY, Home, Ran, called, ran, weights
 from tests.stores import cell_ids
 
@@ -68,7 +68,7 @@ def test_again_it_measures_nothing_and_draws_the_same_page(
 ) -> None:
     found: Ran = request.getfixturevalue(of)
     home = found.home
-    monkeypatch.delattr(Bench, "run")
+    monkeypatch.delattr(Loaded, "run")
     page, rows = home.page(), leaderboard.read(home.table)
     shown = json.loads(home.run(*found.words, "--dry-run", "--json")[1])
     assert (shown["to_run"], shown["seconds_at_most"]) == (0, 0)
@@ -82,7 +82,7 @@ def test_again_it_measures_nothing_and_draws_the_same_page(
 
 
 def test_a_section_prints_its_numbers_side_by_side(table2: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(Bench, "run")
+    monkeypatch.delattr(Loaded, "run")
     code, out, _ = table2.home.run("--table", "2")
     assert code == 0
     lines = [[cell.strip() for cell in line.split("│")] for line in out.splitlines()]
@@ -173,7 +173,7 @@ def test_a_failed_cell_is_named_and_the_rest_is_shown(
     def failing(*_: object) -> None:
         raise CellError("told to fail")
 
-    monkeypatch.setattr("bench.executors.measure_released", failing)
+    monkeypatch.setattr("bench.engine.executors.measure_released", failing)
     home = Home(tmp_path, two)
     code, out, err = home.run("--table", "2", "--json")
     assert code == 1

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.cli import main, parser
+from bench.commands.cli import main, parser
 from bench.commands.options import data_ask, shown_data, told
-from bench.paper import Reproduction, judge, rows
-from bench.paper.sections import DATASETS, SECTIONS, needed, remedy
-from bench.reproduction import SIZES, plan
-from bench.reproduction_weights import weights_of
-from bench.sources import DataSource
+from bench.inputs.sources import DataSource
+from bench.studies.paper import Reproduction, judge, rows
+from bench.studies.paper.plan import SIZES, plan
+from bench.studies.paper.sections import DATASETS, SECTIONS, needed, remedy
+from bench.studies.paper.weights import weights_of
 from tests.paper_factory import full
 from zoo import data as zoo_data
 

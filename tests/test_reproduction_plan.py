@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.ask import Ask
+from bench.engine.protocols import RELEASED, SOUND, own_script
 from bench.errors import UsageError
-from bench.paper import RELATIONS, needed
-from bench.protocols import RELEASED, SOUND, own_script
-from bench.reproduction import SHARED, SIZES, plan, relation_to
-from bench.sources import DataSource
+from bench.inputs.sources import DataSource
+from bench.studies.paper import RELATIONS, needed
+from bench.studies.paper.plan import SHARED, SIZES, plan, relation_to
+from bench.studies.shared.ask import Ask
 from tests.reproduction_home import DIGITS, TINY, called, models, planned, weights
 from zoo import registry
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.leaderboard import TIMING
-from bench.run import Driver
-from bench.store import MemoryStore, Stored
+from bench.engine.driver import Driver
+from bench.engine.store import MemoryStore, Stored
+from bench.leaderboard.columns import TIMING
 from tests.stores import cell_ids
 from tests.test_run import EPS, FGSM, PGD, Counting, World
 
@@ -80,7 +80,7 @@ def test_death_at_any_report_of_progress_changes_nothing(whole: dict[str, str]) 
 
     for k in range(1, 3 * 2 * (1 + len(EPS)) + 1):
         world = World()
-        driver = Driver(world.store, Counting(world.bench), world.models, world.source, progress=dying_at(k))
+        driver = Driver(world.store, Counting(world.loaded), world.models, world.source, progress=dying_at(k))
         with pytest.raises(Killed):
             driver.run(world.lanes(FGSM, PGD))
         world.run(FGSM, PGD)
@@ -96,7 +96,7 @@ def start(folder: Path, workers: int) -> subprocess.Popen[bytes]:
     folder.mkdir(exist_ok=True)
     words = ["run", "--zoo", MODELS, "--n", "200", "--attacks", "fgsm,pgd", "--workers", str(workers)]
     return subprocess.Popen(
-        [sys.executable, "-m", "bench.cli", *words],
+        [sys.executable, "-m", "bench.commands.cli", *words],
         cwd=folder,
         start_new_session=True,
         stdout=subprocess.DEVNULL,

@@ -13,12 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench import leaderboard
-from bench.leaderboard import identity, mark, merge, read
-from bench.results import Results
-from bench.row_verdicts import largest_p, remark
-from bench.rows import Row, outcomes, rows
-from bench.stats import mcnemar_lower
+from bench.leaderboard import columns
+from bench.leaderboard import file as leaderboard
+from bench.leaderboard.columns import Row, identity
+from bench.leaderboard.file import mark, merge, read
+from bench.leaderboard.row_verdicts import largest_p, remark
+from bench.numbers.stats import mcnemar_lower
+from bench.studies.robustness.results import Results
+from bench.studies.robustness.rows import outcomes, rows
 from tests.factory import make_results
 
 ONE = {"models": ("a",), "n": 1000, "eps": (8 / 255,), "samples": 0}
@@ -205,5 +207,5 @@ def test_a_leaderboard_of_schema_3_is_lifted(tmp_path: Path) -> None:
     ]
     assert [identity(each) for each in found] == [identity(each) for each in new]
     merge(path, new)
-    assert {each["schema"] for each in read(path)} == {leaderboard.SCHEMA}
+    assert {each["schema"] for each in read(path)} == {columns.SCHEMA}
     assert len(read(path)) == len(new)

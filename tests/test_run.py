@@ -11,16 +11,19 @@ import pytest
 import torch
 
 from bench.attacks import Request, parse_requests
-from bench.collect import collect
+from bench.engine.driver import Driver, Failure
+from bench.engine.executors import InProcess
+from bench.engine.lane import Lane
+from bench.engine.loaded import Loaded, Task
+from bench.engine.result import CellResult
+from bench.engine.store import MemoryStore
 from bench.errors import CellError
-from bench.executors import Bench, InProcess, Task
-from bench.measure import CellResult
-from bench.own_models import state_digest
-from bench.plan import Lane, lanes
-from bench.results import ModelInfo, Results, Setting
-from bench.run import Driver, Failure
-from bench.sources import DataSource, ModelSource
-from bench.store import MemoryStore
+from bench.inputs.model_info import ModelInfo
+from bench.inputs.own_models import state_digest
+from bench.inputs.sources import DataSource, ModelSource
+from bench.studies.robustness.collect import collect
+from bench.studies.robustness.plan import lanes
+from bench.studies.robustness.results import Results, Setting
 from tests.toys import linear_problem
 
 EPS = (0.002, 0.005, 0.01, 0.02)
@@ -45,8 +48,8 @@ class ToyData:
 class Counting(InProcess):
     """Counts the cells it ran, and fails those it is told to."""
 
-    def __init__(self, bench: Bench, fail: set[tuple[str, float | None]] = frozenset()) -> None:  # type: ignore[assignment]
-        super().__init__(bench)
+    def __init__(self, loaded: Loaded, fail: set[tuple[str, float | None]] = frozenset()) -> None:  # type: ignore[assignment]
+        super().__init__(loaded)
         self.ran: list[Task] = []
         self.fail = fail
 
@@ -69,9 +72,9 @@ class World:
             name="linear", weights=weights, trained_on="toys", parameters=65, origin="python"
         )
         self.source = DataSource(spec="python")
-        self.bench = Bench()
-        self.bench.keep_data(self.source, self.data)
-        self.bench.keep_model(weights, "cpu", self.data.model)
+        self.loaded = Loaded()
+        self.loaded.keep_data(self.source, self.data)
+        self.loaded.keep_model(weights, "cpu", self.data.model)
         self.models = {weights: ModelSource(kind="python", name="linear", target="linear", dataset="toys")}
         self.store = MemoryStore()
         self.setting = Setting(
@@ -93,7 +96,7 @@ class World:
         **setting: object,  # type: ignore[assignment]
     ) -> tuple[Counting, tuple[Failure, ...]]:
         self.setting = replace(self.setting, **setting)  # type: ignore[arg-type]
-        executor = Counting(self.bench, fail)
+        executor = Counting(self.loaded, fail)
         driver = Driver(self.store, executor, self.models, self.source)
         return executor, driver.run(self.lanes(*requests))
 
@@ -188,7 +191,7 @@ def test_progress_counts_every_cell_once_whatever_happens() -> None:
         world, seen = World(), []
         driver = Driver(
             world.store,
-            Counting(world.bench, fail),
+            Counting(world.loaded, fail),
             world.models,
             world.source,
             progress=lambda done, total, seen=seen: seen.append((done, total)),
@@ -202,8 +205,8 @@ def test_progress_counts_every_cell_once_whatever_happens() -> None:
 class Dying(Counting):
     """Loses each of the first cells it is given, as when the system kills a worker."""
 
-    def __init__(self, bench: Bench, deaths: int) -> None:
-        super().__init__(bench)
+    def __init__(self, loaded: Loaded, deaths: int) -> None:
+        super().__init__(loaded)
         self.deaths = deaths
 
     def submit(self, task: Task) -> Future[CellResult]:
@@ -218,7 +221,7 @@ class Dying(Counting):
 @pytest.mark.parametrize(("deaths", "failed"), [(1, 0), (2, 1)])
 def test_a_cell_whose_worker_died_gets_one_more_chance(deaths: int, failed: int) -> None:
     world = World(100)
-    driver = Driver(world.store, Dying(world.bench, deaths), world.models, world.source)
+    driver = Driver(world.store, Dying(world.loaded, deaths), world.models, world.source)
     failures = driver.run(world.lanes(PGD))
     assert len(failures) == failed
     assert all("worker process died" in failure.reason for failure in failures)
@@ -226,11 +229,11 @@ def test_a_cell_whose_worker_died_gets_one_more_chance(deaths: int, failed: int)
 
 def test_a_model_that_changed_since_the_run_began_fails_its_cells() -> None:
     world = World(100)
-    bench = Bench()
-    bench.keep_data(world.source, world.data)
+    loaded = Loaded()
+    loaded.keep_data(world.source, world.data)
     driver = Driver(
         world.store,
-        InProcess(bench),
+        InProcess(loaded),
         {
             world.info.weights: ModelSource(
                 kind="zoo", name="baseline_cnn", target="baseline_cnn", dataset="digits"

@@ -7,8 +7,8 @@ import pytest
 
 import bench
 import zoo
-from bench.paired import paired_difference
-from bench.results import ModelResult
+from bench.numbers.paired import paired_difference
+from bench.studies.robustness.results import ModelResult
 
 ALL = sorted(zoo.ENTRIES)
 

@@ -14,10 +14,10 @@ from torch import Tensor
 
 import bench
 import zoo
-from bench.judge import distance, look
-from bench.measure import measure
-from bench.results import Sample
-from bench.stats import holm
+from bench.attacks.measure import measure
+from bench.engine.judge import distance, look
+from bench.numbers.stats import holm
+from bench.studies.robustness.results import Sample
 from tests.toys import clean_cell, linear_problem
 from zoo import data
 from zoo.layers import P4, GroupConv, Resize

@@ -18,11 +18,11 @@ from safetensors.torch import save_file
 from torch import nn
 
 import zoo
-from bench import own_models
 from bench.errors import UsageError
-from bench.own_code import code_digest, source_files
-from bench.own_models import state_digest
-from bench.sources import DataSource, ModelSource, deployed, find_model, probe
+from bench.inputs import own_models
+from bench.inputs.own_code import code_digest, source_files
+from bench.inputs.own_models import state_digest
+from bench.inputs.sources import DataSource, ModelSource, deployed, find_model, probe
 from tests.own import MODELS, write_models
 from tests.toys import linear_problem
 from zoo import registry
@@ -194,7 +194,7 @@ def test_a_random_factory_gives_the_same_weights_in_every_process(tmp_path: Path
     here = find(target)[1].weights
     assert torch.equal(torch.random.get_rng_state(), state)
     code = (
-        "import sys, torch; torch.manual_seed(5)\nfrom bench.sources import find_model\n"
+        "import sys, torch; torch.manual_seed(5)\nfrom bench.inputs.sources import find_model\n"
         f"info = find_model({target!r}, dataset='digits', weights=None, weights_from=None)[1]\n"
         "print(info.weights, file=sys.stderr)"
     )

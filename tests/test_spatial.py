@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 import zoo
 from bench.errors import UsageError
-from bench.results import ModelInfo
-from bench.spatial.cells import NO_ANSWER, draws_of, looks, measure_spatial, questions, spatial_cells
-from bench.spatial.results import Outcome, SpatialResult, Worst
-from bench.spatial.setting import Options, SpatialSetting, grid_points, parse_grid, parse_levels
-from bench.stats import wilson
+from bench.inputs.model_info import ModelInfo
+from bench.numbers.stats import wilson
+from bench.studies.spatial.cells import NO_ANSWER, draws_of, looks, measure_spatial, questions, spatial_cells
+from bench.studies.spatial.results import Outcome, SpatialResult, Worst
+from bench.studies.spatial.setting import Options, SpatialSetting, grid_points, parse_grid, parse_levels
 from zoo.deployment import deploy
 from zoo.spatial import moved
 

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import executors, leaderboard
-from bench.report.spatial_page import write_spatial_page
-from bench.results import ModelInfo
-from bench.spatial.results import Outcome, SpatialResult, SpatialResults, Worst
-from bench.spatial_rows import json_rows, spatial_rows
+from bench.engine import executors
+from bench.inputs.model_info import ModelInfo
+from bench.leaderboard import file as leaderboard
+from bench.studies.spatial.page import write_spatial_page
+from bench.studies.spatial.results import Outcome, SpatialResult, SpatialResults, Worst
+from bench.studies.spatial.rows import json_rows, spatial_rows
 from tests.own import call, write_models
 from tests.test_spatial import setting
 

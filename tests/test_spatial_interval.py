@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.stats import mean_of_draws, wilson
+from bench.numbers.stats import mean_of_draws, wilson
 
 
 def outcomes(counts: list[int], draws: int) -> np.ndarray:

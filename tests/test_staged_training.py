@@ -11,7 +11,7 @@ import safetensors.torch
 import torch
 
 from bench.commands.trainings import Training, finished
-from bench.sources import find_model
+from bench.inputs.sources import find_model
 from tests.own import call
 from tests.staged import ENDS, STAGED, TEST, TRAIN, Killed, files, run
 from zoo import data, entries, held_out, registry, train, writing

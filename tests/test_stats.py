@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from bench.stats import holm, mcnemar, mean_score, paired_sign_flip, wilson
+from bench.numbers.stats import holm, mcnemar, mean_score, paired_sign_flip, wilson
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import database
+from bench.engine import database
+from bench.engine.records import Record, Stored, decode, encode
+from bench.engine.result import CellResult
+from bench.engine.store import FILE, SCHEMA, DirectoryStore, MemoryStore, Store, read_runs, store_at
 from bench.errors import UsageError
-from bench.measure import CellResult
-from bench.records import Record, Stored, decode, encode
-from bench.store import FILE, SCHEMA, DirectoryStore, MemoryStore, Store, read_runs, store_at
 from tests.stores import cell_ids, write_old
 from tests.toys import attack_cell
 from zoo import notes
@@ -294,7 +294,7 @@ def test_no_flipped_bit_of_an_older_cell_is_read_wrongly(tmp_path: Path) -> None
     write_old(tmp_path / "old", [one], [])
     (file,) = (tmp_path / "old" / "cells").glob("*/*.npz")
     content, kept = file.read_bytes(), 0
-    from bench.old_store import old_cells
+    from bench.engine.old_store import old_cells
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # zipfile warns of names that occur twice

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli import main
-from bench.measure import CellResult
-from bench.records import Stored
-from bench.store import FILE, DirectoryStore
+from bench.commands.cli import main
+from bench.engine.records import Stored
+from bench.engine.result import CellResult
+from bench.engine.store import FILE, DirectoryStore
 from tests.stores import cell_ids
 from tests.test_store import stored, whole
 

@@ -6,7 +6,7 @@ import random
 
 import torch
 
-from bench.switches import left_alone
+from bench.inputs.switches import left_alone
 
 
 def test_switches_are_set_for_measuring_and_put_back() -> None:

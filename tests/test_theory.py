@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 import zoo
-from bench import theory
 from bench.errors import UsageError
-from bench.results import ModelInfo
-from bench.theory.order import order_verdict
-from bench.theory.tangent import orthogonal
+from bench.inputs.model_info import ModelInfo
+from bench.studies import theory
+from bench.studies.theory.order import order_verdict
+from bench.studies.theory.tangent import orthogonal
 from tests.toys import linear_problem
 from zoo.layers import P4M
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import zoo
-from bench import theory
 from bench.errors import UsageError
-from bench.report.theory_page import orbit_rows, proxy_rows, write_theory_page
+from bench.studies import theory
+from bench.studies.theory.page import orbit_rows, proxy_rows, write_theory_page
 from tests.test_report import NASTY, tables
 from tests.test_theory import N, measured
 

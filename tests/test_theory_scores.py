@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from bench.api import ArrayData
 from bench.commands import theory
+from bench.studies.robustness.api import ArrayData
 from tests.clever_factory import make_clever
 
 

@@ -22,17 +22,17 @@ import pytest
 from PIL import Image
 
 import zoo
-from bench.ask import Ask
-from bench.cli import main
 from bench.commands import tradeoff as command
-from bench.evaluation import prepare
-from bench.report import tradeoff_linear
-from bench.run import lane_results
-from bench.sources import DataSource
-from bench.spatial.setting import Options
-from bench.spatial_evaluation import collect_spatial, prepare_spatial
-from bench.store import DirectoryStore
-from bench.tradeoff_evaluation import DEFAULT_MODELS, Sizes, plan_tradeoff
+from bench.commands.cli import main
+from bench.engine.driver import lane_results
+from bench.engine.store import DirectoryStore
+from bench.inputs.sources import DataSource
+from bench.studies.robustness.evaluation import prepare
+from bench.studies.shared.ask import Ask
+from bench.studies.spatial.evaluation import collect_spatial, prepare_spatial
+from bench.studies.spatial.setting import Options
+from bench.studies.tradeoff import linear_figures as tradeoff_linear
+from bench.studies.tradeoff.evaluation import DEFAULT_MODELS, Sizes, plan_tradeoff
 from tests.stores import cell_ids
 from tests.tradeoff_factory import weights
 from zoo import registry
@@ -279,7 +279,9 @@ def test_killed_and_started_again_it_ends_as_if_never_stopped(ran: Ran, place: s
     whole = set(ran.home.cells())
     for wanted in (1, len(whole) // 2, len(whole) - 1):
         started = subprocess.Popen(
-            [sys.executable, "-m", "bench.cli", *argv], stdout=subprocess.DEVNULL, start_new_session=True
+            [sys.executable, "-m", "bench.commands.cli", *argv],
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
         )
         while len(home.cells()) < wanted and started.poll() is None:
             time.sleep(0.01)

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.eps import eps_text
-from bench.paper.outcome import FAILS, HOLDS, UNTOLD
-from bench.stats import holm, mcnemar
-from bench.tradeoff.claim import ARCHITECTURES, CLAIMS, PERTURBATIONS, RECIPES, ROTATIONS
-from bench.tradeoff.front import on_front, staircase
-from bench.tradeoff.results import CLEAN, FRONT, SPATIAL, Axis, Replica, model_name
-from bench.tradeoff.tested import NEITHER
-from bench.tradeoff.verdicts import informative, judge
+from bench.numbers.eps import eps_text
+from bench.numbers.stats import holm, mcnemar
+from bench.studies.paper.outcome import FAILS, HOLDS, UNTOLD
+from bench.studies.tradeoff.claim import ARCHITECTURES, CLAIMS, PERTURBATIONS, RECIPES, ROTATIONS
+from bench.studies.tradeoff.front import on_front, staircase
+from bench.studies.tradeoff.results import CLEAN, FRONT, SPATIAL, Axis, Replica, model_name
+from bench.studies.tradeoff.tested import NEITHER
+from bench.studies.tradeoff.verdicts import informative, judge
 from tests.tradeoff_factory import EPS, N, everything, first, outcome, replica, tradeoff
 
 values = st.integers(0, 4).map(lambda k: k / 4)

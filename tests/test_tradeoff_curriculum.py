@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.paper.outcome import FAILS, HOLDS, UNTOLD
-from bench.stats import mcnemar
-from bench.tradeoff.claim import CORNERS
-from bench.tradeoff.results import FRONT, SPATIAL, Tradeoff
-from bench.tradeoff.tested import AGAINST, AS_CLAIMED, NEITHER
+from bench.numbers.stats import mcnemar
+from bench.studies.paper.outcome import FAILS, HOLDS, UNTOLD
+from bench.studies.tradeoff.claim import CORNERS
+from bench.studies.tradeoff.results import FRONT, SPATIAL, Tradeoff
+from bench.studies.tradeoff.tested import AGAINST, AS_CLAIMED, NEITHER
 from tests.tradeoff_factory import N, first, outcome, replica, tradeoff
 
 

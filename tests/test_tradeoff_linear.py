@@ -18,9 +18,8 @@ from scipy import integrate
 from scipy.special import logit
 from scipy.stats import norm
 
-from bench.report.page import environment
-from bench.report.tradeoff_linear import DIMENSIONS, WEIGHTS, P, closed_form
-from bench.tradeoff.linear import (
+from bench.pages.frame import environment
+from bench.studies.tradeoff.linear import (
     Accuracies,
     adversarial_falls,
     best_clean_weight,
@@ -29,6 +28,7 @@ from bench.tradeoff.linear import (
     spatial_rises,
     strengths,
 )
+from bench.studies.tradeoff.linear_figures import DIMENSIONS, WEIGHTS, P, closed_form
 
 GRID = (0.0, *np.logspace(-4, 7, 1200), math.inf)
 probabilities = st.floats(0, 1)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bench.ask import Ask
-from bench.cli import main
-from bench.sources import DataSource
-from bench.tradeoff_evaluation import Sizes, TradeoffPlan, plan_tradeoff
+from bench.commands.cli import main
+from bench.inputs.sources import DataSource
+from bench.studies.shared.ask import Ask
+from bench.studies.tradeoff.evaluation import Sizes, TradeoffPlan, plan_tradeoff
 from tests.tradeoff_factory import weights
 from zoo import registry
 

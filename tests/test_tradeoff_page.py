@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bench.report import tradeoff_linear
-from bench.report.tradeoff_figures import draw_plane
-from bench.report.tradeoff_page import pairs, rows, write_tradeoff_page
-from bench.tradeoff.results import CLEAN, FRONT, SPATIAL, Tradeoff
-from bench.tradeoff.verdicts import judge
+from bench.studies.tradeoff import linear_figures as tradeoff_linear
+from bench.studies.tradeoff.figures import draw_plane
+from bench.studies.tradeoff.page import pairs, rows, write_tradeoff_page
+from bench.studies.tradeoff.results import CLEAN, FRONT, SPATIAL, Tradeoff
+from bench.studies.tradeoff.verdicts import judge
 from tests.tradeoff_factory import EPS, N, everything, replica, tradeoff
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from bench.cli import parser
 from bench.commands import training_lines, trainings
+from bench.commands.cli import parser
 from bench.commands.training_lines import Lines
 from tests.own import call
 from tests.staged import TEST, TRAIN

@@ -10,9 +10,9 @@ import torch
 
 from bench.attacks import Request, parse_requests
 from bench.attacks.with_symbench import transfer
+from bench.engine.driver import Driver, lane_results
+from bench.engine.executors import InProcess
 from bench.errors import CellError, UsageError
-from bench.executors import InProcess
-from bench.run import Driver, lane_results
 from tests.test_run import World
 from zoo import data, registry
 
@@ -87,11 +87,11 @@ def test_what_old_weights_were_measured_with_is_not_taken_for_the_new(
     world = World(20)
     digits = data.load("digits", "test")
     world.data.x, world.data.labels = digits.images(0, 20), np.asarray(digits.labels[:20])
-    world.bench.keep_model(world.info.weights, "cpu", registry.load_record(SHIPPED))
+    world.loaded.keep_model(world.info.weights, "cpu", registry.load_record(SHIPPED))
 
     def run(request: Request) -> list[str]:
         (lane,) = world.lanes(request)
-        driver = Driver(world.store, InProcess(world.bench), world.models, world.source)
+        driver = Driver(world.store, InProcess(world.loaded), world.models, world.source)
         assert driver.run([lane]) == ()
         return [stored.result.digest for stored in lane_results(world.store, lane)]
 

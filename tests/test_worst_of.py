@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from safetensors.torch import save_file
 
-from bench import leaderboard
-from bench.cli import main
+from bench.commands.cli import main
+from bench.leaderboard import file as leaderboard
 from tests.own import call, write_models
 from tests.test_check import fitted
 

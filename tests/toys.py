@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench.cell import Cell
+from bench.engine.cell import Cell
 
 
 class Linear(nn.Module):

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.protocols import SOUND
-from bench.results import ModelInfo, Setting
-from bench.tradeoff.claim import ARCHITECTURES, RECIPES
-from bench.tradeoff.results import Replica, Tradeoff, model_name
-from bench.tradeoff.verdicts import Outcome, judge
+from bench.engine.protocols import SOUND
+from bench.inputs.model_info import ModelInfo
+from bench.studies.robustness.results import Setting
+from bench.studies.tradeoff.claim import ARCHITECTURES, RECIPES
+from bench.studies.tradeoff.results import Replica, Tradeoff, model_name
+from bench.studies.tradeoff.verdicts import Outcome, judge
 from zoo import registry
 
 N, DRAWS = 200, 4

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.attacks.surrogate import pinned
 from bench.attacks.table import ATTACKS, LIBRARIES, RELEASED_ATTACKS, AttackSpec, libraries_of
-from bench.cell import Params, Scalar, sorted_params
+from bench.engine.cell import Params, Scalar, sorted_params
 from bench.errors import UsageError, nearest
 
 ALPHA_RULE = "2.5*eps/steps"

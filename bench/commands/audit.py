@@ -8,21 +8,21 @@ from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
-from bench import leaderboard
-from bench.audit import to_json
-from bench.audit_collect import AuditResults, audit_history, verdicts
-from bench.audit_evaluation import AuditEvaluation, prepare_audit, run_audit
-from bench.audit_plan import first_lanes, strength_lanes
 from bench.commands.audit_screen import audit_table
 from bench.commands.options import check_numbers, model_ask, names, writable_places
 from bench.commands.running import exit_code, rows_only, running
 from bench.commands.screen import say
 from bench.commands.writing import write_page
-from bench.estimate import cells
-from bench.evaluation import run_evaluation
-from bench.history import chapters
-from bench.run import Failure
-from bench.store import DirectoryStore, MemoryStore, Store
+from bench.engine.driver import Failure
+from bench.engine.store import DirectoryStore, MemoryStore, Store
+from bench.leaderboard import file as leaderboard
+from bench.studies.audit import to_json
+from bench.studies.audit.collect import AuditResults, audit_history, verdicts
+from bench.studies.audit.evaluation import AuditEvaluation, prepare_audit, run_audit
+from bench.studies.audit.plan import first_lanes, strength_lanes
+from bench.studies.robustness.estimate import cells
+from bench.studies.robustness.evaluation import run_evaluation
+from bench.studies.robustness.history import chapters
 
 
 def execute(options: Namespace) -> int:
@@ -56,7 +56,7 @@ def execute(options: Namespace) -> int:
 def audited(audit: AuditEvaluation, store: Store, workers: int) -> tuple[AuditResults, tuple[Failure, ...]]:
     """Runs an audit with a progress bar."""
     evaluation = audit.evaluation
-    with running(evaluation.bench, evaluation.device, workers) as (executor, progress):
+    with running(evaluation.loaded, evaluation.device, workers) as (executor, progress):
         return run_audit(audit, store, executor, progress)
 
 
@@ -74,5 +74,5 @@ def _have_a_page(audit: AuditEvaluation, store: Store, workers: int) -> None:
     if not all(chapter.released for chapter in chapters(store, audit.setting.base.dataset)):
         return
     evaluation = replace(audit.evaluation, setting=audit.setting.base)
-    with running(evaluation.bench, evaluation.device, 1) as (executor, _):
+    with running(evaluation.loaded, evaluation.device, 1) as (executor, _):
         run_evaluation(evaluation, store, executor)

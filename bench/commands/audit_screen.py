@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.audit import CHECKS, Audit
-from bench.audit_collect import AuditResults
+from bench.studies.audit import CHECKS, Audit
+from bench.studies.audit.collect import AuditResults
 
 COLOURS = {"believable": "green", "upper_bound": "yellow", "not_believable": "red"}
 

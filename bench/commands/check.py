@@ -15,19 +15,27 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench import leaderboard
 from bench.commands.options import check_numbers, model_ask
 from bench.commands.running import rows_only, running
 from bench.commands.screen import say
-from bench.eps import eps_texts
+from bench.engine.store import DirectoryStore
 from bench.errors import UsageError
-from bench.evaluation import Evaluation, check_device, open_models, run_evaluation
-from bench.paired import Difference
-from bench.regression import Checked, changed_since, check, grouped, one_generation, reference_rows
-from bench.report.format import params_text
-from bench.results import ModelInfo
-from bench.rows import Row
-from bench.store import DirectoryStore
+from bench.inputs.model_info import ModelInfo
+from bench.leaderboard import file as leaderboard
+from bench.leaderboard.columns import Row
+from bench.numbers.eps import eps_texts
+from bench.numbers.paired import Difference
+from bench.pages.format import params_text
+from bench.studies.robustness.evaluation import Evaluation, run_evaluation
+from bench.studies.robustness.regression import (
+    Checked,
+    changed_since,
+    check,
+    grouped,
+    one_generation,
+    reference_rows,
+)
+from bench.studies.shared.models import check_device, open_models
 
 SHOWN = ("fell", "failed")
 
@@ -61,7 +69,7 @@ def _checked(options: Namespace, table: Sequence[Row]) -> tuple[list[Checked], l
     ask = model_ask(options)
     with rows_only():
         data = ask.data.load(download=ask.download)
-        models, bench = open_models(ask, data, len(data))
+        models, loaded = open_models(ask, data, len(data))
     store = DirectoryStore(Path(options.store))
     reference: dict[ModelInfo, list[Row]] = {}
     notes = []
@@ -72,7 +80,7 @@ def _checked(options: Namespace, table: Sequence[Row]) -> tuple[list[Checked], l
     plans = {info: grouped(rows, data, ask.device) for info, rows in reference.items()}
     checked: list[Checked] = []
     failures: list[str] = []
-    with running(bench, ask.device, options.workers or os.cpu_count() or 1) as (executor, progress):
+    with running(loaded, ask.device, options.workers or os.cpu_count() or 1) as (executor, progress):
         for source, info in models:
             measured = []
             for group in plans[info]:
@@ -84,7 +92,7 @@ def _checked(options: Namespace, table: Sequence[Row]) -> tuple[list[Checked], l
                     source=ask.data,
                     device=ask.device,
                     command=ask.command,
-                    bench=bench,
+                    loaded=loaded,
                 )
                 outcome = run_evaluation(evaluation, store, executor, progress)
                 failures += map(str, outcome.failures)

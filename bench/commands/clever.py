@@ -8,16 +8,16 @@ from argparse import Namespace
 from functools import partial
 from pathlib import Path
 
-from bench import leaderboard
-from bench.clever.results import CleverResults
-from bench.clever_collect import clever_history
-from bench.clever_evaluation import expected_seconds, prepare_clever, run_clever
-from bench.clever_rows import clever_rows, image_rows
 from bench.commands.options import check_numbers, model_ask, writable_places
 from bench.commands.running import LONG, exit_code, rows_only, running, show_plan
 from bench.commands.screen import clever_table, say
 from bench.commands.writing import draw_newest
-from bench.store import DirectoryStore, Store
+from bench.engine.store import DirectoryStore, Store
+from bench.leaderboard import file as leaderboard
+from bench.studies.clever.collect import clever_history
+from bench.studies.clever.evaluation import expected_seconds, prepare_clever, run_clever
+from bench.studies.clever.results import CleverResults
+from bench.studies.clever.rows import clever_rows, image_rows
 
 
 def execute(options: Namespace) -> int:
@@ -38,7 +38,7 @@ def execute(options: Namespace) -> int:
         say(
             f"this will take about {seconds / 60:.0f} minutes; it may be stopped and gone on with at any time"
         )
-    with running(evaluation.bench, evaluation.device, workers) as (executor, progress):
+    with running(evaluation.loaded, evaluation.device, workers) as (executor, progress):
         results, failures = run_clever(evaluation, store, executor, progress)
     leaderboard.merge(table, clever_rows(results))
     page = write_page(store, evaluation.setting.dataset, pages, results)
@@ -54,7 +54,7 @@ def write_page(
     store: Store, dataset: str, directory: Path, results: CleverResults | None = None
 ) -> Path | None:
     """Draws the page of a data set's newest CLEVER setting; ``None`` if there is none."""
-    from bench.report.clever_page import write_clever_page
+    from bench.studies.clever.page import write_clever_page
 
     history = [each for each in clever_history(store, dataset) if each.models]
     return draw_newest(history, results, write_clever_page, directory)

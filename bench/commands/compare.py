@@ -16,13 +16,13 @@ from rich.table import Table
 from bench.attacks import ATTACKS
 from bench.commands.options import names
 from bench.commands.screen import percent
-from bench.comparing import WORST, Measured, Pair, find_measured, pairs, shown_name
-from bench.eps import eps_texts, parse_eps
+from bench.engine.store import Store, store_at
 from bench.errors import UsageError, nearest
-from bench.history import chapters
-from bench.report.format import norm_text
-from bench.stats import Share
-from bench.store import Store, store_at
+from bench.numbers.eps import eps_texts, parse_eps
+from bench.numbers.stats import Share
+from bench.pages.format import norm_text
+from bench.studies.robustness.comparing import WORST, Measured, Pair, find_measured, pairs, shown_name
+from bench.studies.robustness.history import chapters
 from zoo import entries
 from zoo.data import BUILT_IN
 from zoo.registry import data_options

@@ -10,8 +10,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from bench.alike import like
-from bench.doctor import diagnose
+from bench.commands.alike import like
+from bench.commands.machine import diagnose
 
 _MARKS = {"ok": "[green]ok  [/]", "warn": "[yellow]warn[/]", "fail": "[red]fail[/]"}
 

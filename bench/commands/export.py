@@ -6,10 +6,10 @@ from argparse import Namespace
 from pathlib import Path
 
 from bench.commands.screen import say
+from bench.engine.store import store_at
 from bench.errors import UsageError
-from bench.export import image_table, kept_images
-from bench.history import chapters
-from bench.store import store_at
+from bench.studies.robustness.export import image_table, kept_images
+from bench.studies.robustness.history import chapters
 
 FORMATS = (".csv", ".parquet", ".npz")
 

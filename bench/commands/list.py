@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench.attacks import ATTACKS, PRESETS
-from bench.own_models import entry_points
+from bench.inputs.own_models import entry_points
 from zoo import entries, registry
 
 _FETCHED = "--data-root with NAME.npz or torchvision's files, --download"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bench import leaderboard
-from bench.balls import joined
-from bench.corruption_errors import CorruptionErrors, Key, with_errors
-from bench.history import runs_beside
-from bench.results import Results
-from bench.rows import Row, outcomes, rows
-from bench.store import Store
+from bench.engine.store import Store
+from bench.leaderboard import file as leaderboard
+from bench.leaderboard.columns import Row
+from bench.studies.robustness.balls import joined
+from bench.studies.robustness.history import runs_beside
+from bench.studies.robustness.results import Results
+from bench.studies.robustness.rows import outcomes, rows
 
 WORST_OF = ("store", "run")
 
@@ -22,7 +22,7 @@ def write_rows(
     found: Sequence[Results],
     marks: Mapping[tuple[str, str], str],
     worst_of: str = WORST_OF[0],
-    errors: Mapping[Key, CorruptionErrors] | None = None,
+    errors: Mapping[leaderboard.Key, Row] | None = None,
 ) -> tuple[list[Results], list[Row]]:
     """Puts the rows of a run into a leaderboard and marks all rows of it.
 
@@ -38,11 +38,11 @@ def write_rows(
         The results, worst cases as asked, and the rows as they stand in the file.
 
     Raises:
-        UsageError: as ``bench.leaderboard.merge``.
+        UsageError: as ``bench.leaderboard.file.merge``.
     """
     pool = [*found, *runs_beside(store, found)]
     shown = [joined(results, pool) for results in found] if worst_of == "store" else list(found)
     known = {key: value for results in (*pool, *shown) for key, value in outcomes(results).items()}
     leaderboard.mark(table, marks, known, errors)
-    fresh = [with_errors(row, errors or {}) for results in shown for row in rows(results, marks)]
+    fresh = [leaderboard.with_errors(row, errors or {}) for results in shown for row in rows(results, marks)]
     return shown, leaderboard.merge(table, fresh, known)

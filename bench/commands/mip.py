@@ -18,9 +18,9 @@ from bench.commands.options import check_directory, check_numbers, model_ask
 from bench.commands.running import exit_code, rows_only, running, show_plan
 from bench.commands.screen import say
 from bench.commands.writing import draw_newest
-from bench.mip.results import Interval, MipResult, MipResults
-from bench.mip_evaluation import mip_history, most_seconds, prepare_mip, run_mip
-from bench.store import DirectoryStore, Store
+from bench.engine.store import DirectoryStore, Store
+from bench.studies.mip.evaluation import mip_history, most_seconds, prepare_mip, run_mip
+from bench.studies.mip.results import Interval, MipResult, MipResults
 
 CAPTION = (
     "Share of pixel values removed before the first misclassification, over images that are right when whole. "
@@ -42,7 +42,7 @@ def execute(options: Namespace) -> int:
     if options.dry_run:
         return show_plan(options, evaluation.lanes, partial(most_seconds, evaluation), workers)
     store = DirectoryStore(Path(options.store))
-    with running(evaluation.bench, evaluation.device, workers) as (executor, progress):
+    with running(evaluation.loaded, evaluation.device, workers) as (executor, progress):
         results, failures = run_mip(evaluation, store, executor, progress)
     page = write_page(store, evaluation.setting.dataset, pages, results)
     if options.json:
@@ -55,7 +55,7 @@ def execute(options: Namespace) -> int:
 
 def write_page(store: Store, dataset: str, directory: Path, results: MipResults | None = None) -> Path | None:
     """Draws the page of a data set's newest setting; ``None`` if there is none."""
-    from bench.report.mip_page import write_mip_page
+    from bench.studies.mip.page import write_mip_page
 
     return draw_newest(mip_history(store, dataset), results, write_mip_page, directory)
 

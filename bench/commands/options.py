@@ -13,12 +13,12 @@ from pathlib import Path
 
 import torch
 
-from bench import leaderboard
-from bench.ask import Ask
 from bench.commands.screen import say
 from bench.errors import UsageError
-from bench.preparation import Preparation
-from bench.sources import DataSource
+from bench.inputs.preparation import Preparation
+from bench.inputs.sources import DataSource
+from bench.leaderboard import file as leaderboard
+from bench.studies.shared.ask import Ask
 from zoo import cifar10c, entries
 
 DATA = "$DATA"

@@ -5,20 +5,20 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from bench import leaderboard
-from bench.audit_collect import audit_history, verdicts
-from bench.clever_collect import clever_history
 from bench.commands import clever, mip, reproduce, spatial, tradeoff
 from bench.commands.options import check_directory
 from bench.commands.screen import say
 from bench.commands.writing import write_page
+from bench.engine.store import DirectoryStore, Store
 from bench.errors import UsageError
-from bench.history import chapters
-from bench.mip_evaluation import mip_history
-from bench.reproduction_collect import reproductions
-from bench.spatial_evaluation import spatial_history
-from bench.store import DirectoryStore, Store
-from bench.tradeoff_collect import tradeoffs
+from bench.leaderboard import file as leaderboard
+from bench.studies.audit.collect import audit_history, verdicts
+from bench.studies.clever.collect import clever_history
+from bench.studies.mip.evaluation import mip_history
+from bench.studies.paper.collect import reproductions
+from bench.studies.robustness.history import chapters
+from bench.studies.spatial.evaluation import spatial_history
+from bench.studies.tradeoff.collect import tradeoffs
 
 
 def execute(options: Namespace) -> int:

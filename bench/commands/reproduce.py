@@ -10,20 +10,20 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from bench import leaderboard
-from bench.audit_collect import audit_history, verdicts
 from bench.commands.options import check_numbers, data_ask, shown_data, told, writable_places
 from bench.commands.reproduce_screen import as_json, claims_table, numbers_table, sections_table
 from bench.commands.running import LONG, exit_code, rows_only, running, show_plan
 from bench.commands.screen import say
-from bench.paper import SECTIONS, Reproduction
-from bench.paper.sections import DATASETS, needed, remedy
-from bench.reproduction import SIZES, Plan, Sizes, plan
-from bench.reproduction_collect import collect_reproduction, reproductions
-from bench.reproduction_run import measured, seconds_at_most
-from bench.rows import outcomes, rows
-from bench.run import Failure, backend
-from bench.store import DirectoryStore, Store
+from bench.engine.driver import Failure, backend
+from bench.engine.store import DirectoryStore, Store
+from bench.leaderboard import file as leaderboard
+from bench.studies.audit.collect import audit_history, verdicts
+from bench.studies.paper import SECTIONS, Reproduction
+from bench.studies.paper.collect import collect_reproduction, reproductions
+from bench.studies.paper.plan import SIZES, Plan, Sizes, plan
+from bench.studies.paper.run import measured, seconds_at_most
+from bench.studies.paper.sections import DATASETS, needed, remedy
+from bench.studies.robustness.rows import outcomes, rows
 
 
 def execute(options: Namespace) -> int:
@@ -78,7 +78,7 @@ def _measured(
     table, pages = Path(options.leaderboard), Path(options.reports)
     failures: list[Failure] = []
     drawn, marks = None, verdicts(audit_history(store))
-    with running(planned.bench, options.device, workers) as (executor, progress):
+    with running(planned.loaded, options.device, workers) as (executor, progress):
         for stage in measured(planned, store, executor, progress):
             failures += stage.failures
             known = {key: value for results in stage.results for key, value in outcomes(results).items()}
@@ -95,7 +95,7 @@ def _drawn(
 
 
 def _draw(reproduction: Reproduction, directory: Path) -> Path:
-    from bench.report.reproduce_page import write_reproduction
+    from bench.studies.paper.page import write_reproduction
 
     return write_reproduction(reproduction, directory)
 

@@ -11,11 +11,22 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench.commands.screen import percent
-from bench.paper import COLUMNS, SECTIONS, ClaimOutcome, Judged, Reproduction, Row, Side, judge, needed, rows
-from bench.paper.compare import as_released
-from bench.paper.published import MEAN
-from bench.paper.sections import DATASETS, attack_of, statements_of
-from bench.paper.wording import points_text
+from bench.studies.paper import (
+    COLUMNS,
+    SECTIONS,
+    ClaimOutcome,
+    Judged,
+    Reproduction,
+    Row,
+    Side,
+    judge,
+    needed,
+    rows,
+)
+from bench.studies.paper.compare import as_released
+from bench.studies.paper.published import MEAN
+from bench.studies.paper.sections import DATASETS, attack_of, statements_of
+from bench.studies.paper.wording import points_text
 
 CAPTION = (
     "Numbers of the paper that have one of ours beside them. These are other networks, trained otherwise: a "

@@ -11,12 +11,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from bench.ask import Ask
 from bench.attacks import Request, parse_requests
-from bench.audit.findings import limit_of
-from bench.audit_collect import AuditResults, audit_history, verdicts
-from bench.audit_evaluation import DEFAULT_N, audit_of
-from bench.cell import Scalar
 from bench.commands.audit import audited
 from bench.commands.audit_screen import audit_table
 from bench.commands.marking import write_rows
@@ -24,16 +19,21 @@ from bench.commands.options import check_numbers, model_ask, names, writable_pla
 from bench.commands.running import exit_code, rows_only, running, show_plan
 from bench.commands.screen import ranked_table, say
 from bench.commands.writing import write_page
-from bench.corruption_errors import errors_of
-from bench.corruption_run import lanes_besides, run_besides
+from bench.engine.cell import Scalar
+from bench.engine.driver import Failure
+from bench.engine.protocols import OWN_SCRIPT, released_rules
+from bench.engine.store import DirectoryStore, Store
 from bench.errors import UsageError
-from bench.estimate import seconds_left
-from bench.evaluation import Evaluation, Outcome, prepare_each, run_each
-from bench.protocols import OWN_SCRIPT, released_rules
-from bench.results import Results
-from bench.rows import vanished
-from bench.run import Failure
-from bench.store import DirectoryStore, Store
+from bench.studies.audit.collect import AuditResults, audit_history, verdicts
+from bench.studies.audit.evaluation import DEFAULT_N, audit_of
+from bench.studies.audit.findings import limit_of
+from bench.studies.robustness.corruption_errors import errors_of
+from bench.studies.robustness.corruption_run import lanes_besides, run_besides
+from bench.studies.robustness.estimate import seconds_left
+from bench.studies.robustness.evaluation import Evaluation, Outcome, prepare_each, run_each
+from bench.studies.robustness.results import Results
+from bench.studies.robustness.rows import vanished
+from bench.studies.shared.ask import Ask
 
 PARAMETERS = ("steps", "alpha", "restarts", "targets", "queries", "eot", "rotation", "translation")
 
@@ -86,7 +86,7 @@ def _measured(
     Of corrupted images also what failed on the images they were made of.
     """
     of = evaluations[0]
-    with running(of.bench, of.device, workers) as (executor, progress):
+    with running(of.loaded, of.device, workers) as (executor, progress):
         # the first seed last: the newest run is the one that pages show in full
         outcomes = [
             run_each(each, store, executor, progress) for each in reversed(_by_seed(evaluations, seeds))

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from bench.commands.screen import cells_bar, say
-from bench.estimate import cells
-from bench.executors import Bench, Executor, executor_for
-from bench.plan import Lane
-from bench.rooms import end_children
-from bench.run import Failure
-from bench.store import Store, store_at
+from bench.engine.driver import Failure
+from bench.engine.executors import Executor, executor_for
+from bench.engine.lane import Lane
+from bench.engine.loaded import Loaded
+from bench.engine.rooms import end_children
+from bench.engine.store import Store, store_at
+from bench.studies.robustness.estimate import cells
 
 LONG = 120.0  # seconds after which a user would have liked to know
 
@@ -26,9 +27,11 @@ def rows_only() -> contextlib.redirect_stdout:
 
 
 @contextlib.contextmanager
-def running(bench: Bench, device: str, workers: int) -> Iterator[tuple[Executor, Callable[[int, int], None]]]:
+def running(
+    loaded: Loaded, device: str, workers: int
+) -> Iterator[tuple[Executor, Callable[[int, int], None]]]:
     """An executor and a progress bar for it, both stopped afterwards; after a fault without waiting for cells."""
-    executor = executor_for(bench, device, workers)
+    executor = executor_for(loaded, device, workers)
     try:
         with rows_only(), cells_bar() as progress:
             yield executor, progress

@@ -18,19 +18,19 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from bench.audit.verdict import BELIEVABLE, NOT_BELIEVABLE, UPPER_BOUND, level_of, verdict_of
-from bench.clever.results import CleverResults
-from bench.clever_rows import clever_rows
 from bench.commands.progress_lines import progress_lines
-from bench.eps import eps_texts
-from bench.protocols import released_rules
-from bench.ranking import Standing, standings
-from bench.report.format import attack_names
-from bench.report.spatial import SpatialTable, spatial_table
-from bench.results import Results, Setting
-from bench.row_verdicts import ROWS, kept
-from bench.stats import Share
-from bench.theory import TheoryResults
+from bench.engine.protocols import released_rules
+from bench.leaderboard.marks import BELIEVABLE, NOT_BELIEVABLE, UPPER_BOUND, level_of, verdict_of
+from bench.leaderboard.row_verdicts import ROWS, kept
+from bench.numbers.eps import eps_texts
+from bench.numbers.stats import Share
+from bench.studies.clever.results import CleverResults
+from bench.studies.clever.rows import clever_rows
+from bench.studies.dataset_page.spatial import SpatialTable, spatial_table
+from bench.studies.robustness.names import attack_names
+from bench.studies.robustness.ranking import Standing, standings
+from bench.studies.robustness.results import Results, Setting
+from bench.studies.theory import TheoryResults
 
 
 def say(text: str) -> None:

@@ -13,17 +13,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench import leaderboard
 from bench.commands.options import check_numbers, model_ask, writable_places
 from bench.commands.running import exit_code, rows_only, running, show_plan
 from bench.commands.screen import say
 from bench.commands.writing import draw_newest
-from bench.spatial.results import SpatialResult, SpatialResults
-from bench.spatial.setting import Options, parse_grid, parse_levels
-from bench.spatial_evaluation import most_seconds, prepare_spatial, run_spatial, spatial_history
-from bench.spatial_rows import json_rows, spatial_rows
-from bench.stats import Share
-from bench.store import DirectoryStore, Store
+from bench.engine.store import DirectoryStore, Store
+from bench.leaderboard import file as leaderboard
+from bench.numbers.stats import Share
+from bench.studies.spatial.evaluation import most_seconds, prepare_spatial, run_spatial, spatial_history
+from bench.studies.spatial.results import SpatialResult, SpatialResults
+from bench.studies.spatial.rows import json_rows, spatial_rows
+from bench.studies.spatial.setting import Options, parse_grid, parse_levels
 
 CAPTION = (
     "±: random angles in degrees or shifts in % of the side, mean over images and draws; grid: right at every point of "
@@ -42,7 +42,7 @@ def execute(options: Namespace) -> int:
     if options.dry_run:
         return show_plan(options, evaluation.lanes, partial(most_seconds, evaluation), workers)
     store = DirectoryStore(Path(options.store))
-    with running(evaluation.bench, evaluation.device, workers) as (executor, progress):
+    with running(evaluation.loaded, evaluation.device, workers) as (executor, progress):
         results, failures = run_spatial(evaluation, store, executor, progress)
     rows = spatial_rows(results)
     leaderboard.merge(table, rows)
@@ -59,7 +59,7 @@ def write_page(
     store: Store, dataset: str, directory: Path, results: SpatialResults | None = None
 ) -> Path | None:
     """Draws the page of a data set's newest setting; ``None`` if there is none."""
-    from bench.report.spatial_page import write_spatial_page
+    from bench.studies.spatial.page import write_spatial_page
 
     return draw_newest(spatial_history(store, dataset), results, write_spatial_page, directory)
 

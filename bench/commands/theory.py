@@ -12,21 +12,21 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import nn
 
-from bench import theory
-from bench.clever.results import CleverResults
-from bench.clever_collect import clever_history
 from bench.commands.options import check_directory, check_numbers, model_ask
 from bench.commands.running import rows_only
 from bench.commands.screen import cells_bar, claims_table, say
+from bench.engine.driver import versions
+from bench.engine.loaded import Loaded
+from bench.engine.store import DirectoryStore
 from bench.errors import CellError, UsageError, in_words
-from bench.evaluation import check_device, open_models
-from bench.executors import Bench
-from bench.images import checked_n
-from bench.report.theory_page import write_theory_page
-from bench.results import ModelInfo
-from bench.run import versions
-from bench.sources import Images, ModelSource
-from bench.store import DirectoryStore
+from bench.inputs.images import checked_n
+from bench.inputs.model_info import ModelInfo
+from bench.inputs.sources import Images, ModelSource
+from bench.studies import theory
+from bench.studies.clever.collect import clever_history
+from bench.studies.clever.results import CleverResults
+from bench.studies.shared.models import check_device, open_models
+from bench.studies.theory.page import write_theory_page
 
 DEFAULT_N = 50
 
@@ -41,8 +41,8 @@ def execute(options: Namespace) -> int:
     with rows_only():
         data = ask.data.load(download=ask.download)
         n = checked_n(ask.n, data, DEFAULT_N)
-        models, bench = open_models(ask, data, n)
-        measured, failed = _measured(models, bench, data, n, options)
+        models, loaded = open_models(ask, data, n)
+        measured, failed = _measured(models, loaded, data, n, options)
     clever = _scores(Path(options.store), data, {model.info.weights for model in measured})
     results = theory.assemble(
         measured,
@@ -67,7 +67,11 @@ def execute(options: Namespace) -> int:
 
 
 def _measured(
-    models: tuple[tuple[ModelSource, ModelInfo], ...], bench: Bench, data: Images, n: int, options: Namespace
+    models: tuple[tuple[ModelSource, ModelInfo], ...],
+    loaded: Loaded,
+    data: Images,
+    n: int,
+    options: Namespace,
 ) -> tuple[list[theory.ModelTheory], list[str]]:
     x, y = data.images(0, n).numpy(), data.labels[:n].astype(np.int64)
     found, failed = [], []
@@ -76,11 +80,11 @@ def _measured(
             progress(done, len(models))
             try:
                 words = (info, x, y, options.seed, options.device)
-                found.append(bench.ask(source, info.weights, options.device, _theory, *words, raw=True))
+                found.append(loaded.ask(source, info.weights, options.device, _theory, *words, raw=True))
             except (CellError, RuntimeError, ValueError, UsageError) as fault:
                 failed.append(f"{info.name}: {in_words(fault)}")
         progress(len(models), len(models))
-    bench.rooms.close()
+    loaded.rooms.close()
     return found, failed
 
 

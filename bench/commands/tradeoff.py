@@ -15,17 +15,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.ask import Ask
 from bench.commands.options import check_directory, check_numbers, data_ask, names, shown_data, told
 from bench.commands.running import LONG, exit_code, rows_only, running, show_plan
 from bench.commands.screen import percent, say
-from bench.spatial.setting import parse_levels
-from bench.store import DirectoryStore, Store
-from bench.tradeoff.results import CLEAN, FRONT, FRONT_NAMES, NEARBY, SPATIAL, Axis, Group, Tradeoff
-from bench.tradeoff.tested import Tested
-from bench.tradeoff.verdicts import Judged, judge
-from bench.tradeoff_collect import collect_tradeoff, tradeoffs
-from bench.tradeoff_evaluation import (
+from bench.engine.store import DirectoryStore, Store
+from bench.studies.shared.ask import Ask
+from bench.studies.spatial.setting import parse_levels
+from bench.studies.tradeoff.collect import collect_tradeoff, tradeoffs
+from bench.studies.tradeoff.evaluation import (
     DEFAULT_MODELS,
     Sizes,
     TradeoffPlan,
@@ -33,6 +30,9 @@ from bench.tradeoff_evaluation import (
     run_tradeoff,
     tradeoff_seconds,
 )
+from bench.studies.tradeoff.results import CLEAN, FRONT, FRONT_NAMES, NEARBY, SPATIAL, Axis, Group, Tradeoff
+from bench.studies.tradeoff.tested import Tested
+from bench.studies.tradeoff.verdicts import Judged, judge
 
 CAPTION = (
     "95 % intervals over images. Random rotations are no worst case, and attacks give upper bounds on robust accuracy. "
@@ -56,7 +56,7 @@ def execute(options: Namespace) -> int:
         return show_plan(options, planned.lanes, partial(tradeoff_seconds, planned), workers)
     store = DirectoryStore(Path(options.store))
     _say_how_long(planned, store, workers)
-    with running(planned.bench, options.device, workers) as (executor, progress):
+    with running(planned.loaded, options.device, workers) as (executor, progress):
         found, failures = run_tradeoff(planned, store, executor, progress)
     page = _draw(found, pages)
     if options.json:
@@ -81,7 +81,7 @@ def as_json(found: Tradeoff) -> list[dict[str, Any]]:
 
 
 def _draw(found: Tradeoff, directory: Path) -> Path:
-    from bench.report.tradeoff_page import write_tradeoff_page
+    from bench.studies.tradeoff.page import write_tradeoff_page
 
     return write_tradeoff_page(found, directory)
 

@@ -15,7 +15,7 @@ from bench.commands.screen import say
 from bench.commands.training_lines import Lines
 from bench.commands.trainings import Training, at_least_one
 from bench.errors import UsageError, in_words
-from bench.evaluation import check_device
+from bench.studies.shared.models import check_device
 from zoo import train
 from zoo.data import Dataset
 from zoo.errors import UserError

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
-from bench.audit_collect import AuditResults
-from bench.balls import joined
-from bench.corruption_errors import chapter_errors
-from bench.history import Chapter, chapters, page_results
-from bench.results import Results
-from bench.store import Store
+from bench.engine.store import Store
+from bench.studies.audit.collect import AuditResults
+from bench.studies.robustness.balls import joined
+from bench.studies.robustness.corruption_errors import chapter_errors
+from bench.studies.robustness.history import Chapter, chapters, page_results
+from bench.studies.robustness.results import Results
 
 
 @runtime_checkable
@@ -62,7 +62,7 @@ def write_page(
     store: Store, dataset: str, directory: Path, failed: Sequence[str], audits: Sequence[AuditResults]
 ) -> Path | None:
     """Draws a data set's page, with those of the audits that are on it; ``None`` if nothing is complete."""
-    from bench import report
+    from bench.studies import dataset_page as report
 
     # what a released protocol measured never stands before sound results
     newest, *older = sorted(chapters(store, dataset), key=lambda chapter: chapter.released)
@@ -83,7 +83,7 @@ def write_page(
 
 def _group_page(store: Store, chapter: Chapter, results: Results, directory: Path) -> str:
     """Draws the page of a corrupted data set by corruption; a sentence about such data for the other page."""
-    from bench.report.groups_page import INTERVALS, write_groups_page
+    from bench.studies.robustness.corruption_page import INTERVALS, write_groups_page
 
     assert chapter.groups is not None
     page = write_groups_page(results, chapter.groups, directory, chapter_errors(store, chapter))

@@ -1,0 +1,74 @@
+"""Watching a model while it is attacked: what it was asked, and where on the way it gave in."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from bench.engine.judge import distance
+
+
+class Watch:
+    """Counts gradient evaluations, and keeps for each image the first iterate that was misclassified.
+
+    An iterate is a batch of the attacked batch's own shape; only points inside ball and box count. What it
+    keeps are candidates: the judge looks at them again. The model itself stays as it is.
+
+    Args:
+        model: the attacked model, which the attack calls.
+        x: images (n, c, h, w) under attack.
+        y: their labels (n,), int64.
+        norm, eps: the ball; ``eps`` ``None`` keeps no iterates.
+        accepted: deviation from ball and box that counts as rounding, in pixel units.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        x: Float[Tensor, "n c h w"],
+        y: Int64[Tensor, " n"],
+        *,
+        norm: str,
+        eps: float | None,
+        accepted: float,
+    ) -> None:
+        self.gradients = 0
+        self.found: Bool[Tensor, " n"] = torch.zeros(len(x), dtype=torch.bool, device=x.device)
+        self.images: Float[Tensor, "n c h w"] = x.clone()
+        self._model, self._x, self._y = model, x, y
+        self._norm, self._eps, self._accepted = norm, eps, accepted
+
+    def __enter__(self) -> Watch:
+        self._hook = self._model.register_forward_hook(self._saw)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._hook.remove()
+
+    def _saw(self, _: nn.Module, inputs: tuple[Any, ...], logits: Any) -> None:
+        if not inputs or not isinstance(inputs[0], Tensor) or not isinstance(logits, Tensor):
+            return
+        at = inputs[0]
+        if torch.is_grad_enabled() and at.requires_grad:
+            self.gradients += len(at)
+        if self._eps is None or at.shape != self._x.shape or logits.ndim != 2:
+            return
+        at, logits = at.detach(), logits.detach()
+        fresh = (logits.argmax(dim=1) != self._y) & ~self.found
+        if not bool(fresh.any()):
+            return
+        fresh[fresh.clone()] = self._inside(at[fresh], fresh)
+        self.images[fresh] = at[fresh]
+        self.found |= fresh
+
+    def _inside(self, at: Float[Tensor, "m c h w"], fresh: Bool[Tensor, " n"]) -> Bool[Tensor, " m"]:
+        low, high = -self._accepted, 1 + self._accepted
+        in_box = ((at >= low) & (at <= high)).flatten(1).all(dim=1)  # NaN is not inside
+        away = distance(self._x[fresh], at, self._norm)
+        return in_box & (away <= float(self._eps or 0) + self._accepted)

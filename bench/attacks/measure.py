@@ -1,0 +1,246 @@
+"""Measures one cell and judges every image itself.
+
+An attack proposes images; whether they lie in the ball and the box, and whether they break the model, is
+decided here by looking again. So is everything the libraries and the model leave to chance: seeds, restarts,
+the caller's random state.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float64, Int64
+from torch import Tensor, nn
+
+from bench.attacks import ATTACKS, AttackSpec, adapter
+from bench.attacks.board import KEPT_IMAGES, NOT_ATTACKED, Board
+from bench.attacks.iterates import Watch
+from bench.engine.cell import Cell
+from bench.engine.judge import look, verify
+from bench.engine.kind import Kind, Subject
+from bench.engine.protocols import JUDGED
+from bench.engine.result import CellResult
+from bench.engine.seeding import seed_of, seeded
+from bench.errors import CellError
+
+__all__ = ["KEPT_IMAGES", "NOT_ATTACKED", "CellResult", "measure", "seed_of", "seeded", "spec_of"]
+
+_JUDGES = ("restarts", "targets", "best_iterate")  # parameters the judge acts on, not the adapter
+
+
+def measure(
+    cell: Cell,
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"],
+    standing: Bool[np.ndarray, " n"] | None,
+) -> CellResult:
+    """Runs one cell.
+
+    Args:
+        cell: what to measure.
+        model: the deployed model, in eval mode with frozen parameters, on the device of ``x``.
+        x: the shard's images (n, c, h, w), float32 in [0, 1].
+        y: its labels (n,), int64.
+        standing: bool (n,), images the parent cell left standing; ``None`` for a clean cell.
+
+    Raises:
+        CellError: the attack failed or gave images outside its threat set.
+    """
+    if len(x) != cell.count:
+        raise ValueError(f"cell of {cell.count} images was given {len(x)}")
+    start = time.perf_counter()
+    with seeded(x.device, "judge", cell.key):  # a model may draw numbers whenever it is asked
+        if cell.kind == "clean":
+            arrays, gradients = _clean(model, x, y)
+        else:
+            if standing is None:
+                raise ValueError("an attack cell needs the survivors of its parent")
+            arrays, gradients = _attacked(cell, model, x, y, torch.from_numpy(standing))
+    return CellResult(arrays=arrays, seconds=time.perf_counter() - start, gradients=gradients)
+
+
+def _clean(
+    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"]
+) -> tuple[dict[str, np.ndarray], int]:
+    verdict = look(model, x, y)
+    norms = _gradient_norm(model, x, y)
+    arrays = {
+        "label": y.cpu().numpy(),
+        "standing": verdict.right.cpu().numpy(),
+        "predicted": verdict.predicted.cpu().numpy(),
+        "margin": verdict.margin.cpu().numpy(),
+        "loss": verdict.loss.cpu().numpy(),
+        "nonfinite": verdict.nonfinite.cpu().numpy(),
+        "grad_norm": norms.cpu().numpy(),
+        "image_index": np.arange(min(KEPT_IMAGES, len(x))),
+        "image": x[:KEPT_IMAGES].cpu().numpy(),
+    }
+    return arrays, len(x)
+
+
+def _gradient_norm(
+    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"]
+) -> Float64[Tensor, " n"]:
+    """L1 norms of the loss's gradient; NaN where the model gives none, whatever it raises when asked for it."""
+    images = x.clone().requires_grad_()
+    try:
+        loss = nn.functional.cross_entropy(model(images), y, reduction="sum")
+        (gradient,) = torch.autograd.grad(loss, images)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception:
+        return torch.full((len(x),), float("nan"), dtype=torch.float64)
+    return gradient.double().abs().sum(dim=(1, 2, 3))
+
+
+def _attacked(
+    cell: Cell,
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"],
+    standing: Bool[Tensor, " n"],
+) -> tuple[dict[str, np.ndarray], int]:
+    board = Board(x, y, standing.to(x.device))
+    spec = spec_of(cell)
+    gradients = 0
+    for number, goal in enumerate(_rounds(cell, spec, model, x, y)):
+        left = board.left()
+        if len(left) == 0:
+            break
+        target = None if goal is None else goal[left]
+        gradients += _round(cell, model, x, y, board, left, number, target)
+    return board.arrays(), gradients
+
+
+def spec_of(cell: Cell) -> AttackSpec:
+    """The row of the attack table that a cell's attack is."""
+    return ATTACKS[cell.attack, cell.library.partition("==")[0]]
+
+
+def _rounds(
+    cell: Cell, spec: AttackSpec, model: nn.Module, x: Tensor, y: Tensor
+) -> list[Int64[Tensor, " n"] | None]:
+    """One entry a call of the adapter: every restart, and in it every target class if it takes any."""
+    restarts = int(dict(cell.params).get("restarts", 1) or 1)
+    if not spec.targeted:
+        return [None] * restarts
+    with torch.no_grad():
+        logits = model(x)
+    likeliest = logits.scatter(1, y[:, None], -torch.inf).argsort(dim=1, descending=True, stable=True)
+    targets = min(int(cell.param("targets") or 1), logits.shape[1] - 1)
+    return [likeliest[:, rank] for _ in range(restarts) for rank in range(targets)]
+
+
+def _round(
+    cell: Cell,
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    board: Board,
+    left: Tensor,
+    number: int,
+    target: Tensor | None,
+) -> int:
+    """One call of the adapter on the images left, judged; gives the gradient evaluations it took."""
+    spec, images, labels = spec_of(cell), x[left], y[left]
+    rules = JUDGED[cell.protocol.partition("/")[0]]
+    ball = spec.threat == "ball" and "best_iterate" in dict(cell.params)
+    watch = Watch(
+        model,
+        images,
+        labels,
+        norm=str(cell.norm),
+        eps=cell.eps if ball else None,
+        accepted=rules.accepted_linf
+        if cell.norm == "linf"
+        else rules.accepted_relative * float(cell.eps or 0),
+    )
+    with watch:
+        proposed = _propose(cell, model, images, labels, number, target)
+    images, verdict = verify(cell, model, images, labels, proposed)
+    silent = torch.zeros(len(left), dtype=torch.bool, device=x.device)
+    if bool((watch.found & verdict.right).any()):
+        chosen = watch.found & verdict.right
+        seen, second = verify(
+            cell, model, x[left], labels, torch.where(chosen[:, None, None, None], watch.images, images)
+        )
+        silent = chosen & ~second.right
+        if cell.param("best_iterate"):
+            images, verdict = seen, second
+    board.record(left, images, verdict, silent)
+    return watch.gradients
+
+
+def _propose(
+    cell: Cell, model: nn.Module, x: Tensor, y: Tensor, number: int, target: Tensor | None
+) -> Tensor:
+    if cell.eps == 0:
+        return x.clone()
+    spec = spec_of(cell)
+    call = adapter(spec.name, spec.library)
+    params: dict[str, Any] = {name: cell.param(name) for name in spec.params if name not in _JUDGES}
+    params |= {"norm": cell.norm} if spec.norms else {}
+    params |= {"eps": cell.eps} if spec.threat == "ball" else {}
+    params |= {"target": target} if spec.targeted else {}
+    # the first round takes the seed itself, as a user of the library would; later ones must not be another's first
+    own_seed = cell.seed if number == 0 else seed_of(cell.seed, number) % 2**31
+    params |= {"seed": own_seed} if spec.seeded else {}
+
+    def attacked() -> Tensor:
+        with seeded(x.device, cell.seed, cell.first, cell.attack, cell.eps, number):
+            try:
+                return call(model, x, y, **params)
+            except CellError:
+                raise
+            except Exception as fault:
+                reason = f"{type(fault).__name__}: {fault}".splitlines()[0]
+                raise CellError(f"{cell.library} {cell.attack} raised {reason}") from fault
+
+    proposed = attacked()
+    return proposed if bool(torch.isfinite(proposed).all()) else _witnessed(attacked, model, x)
+
+
+def _witnessed(attacked: Callable[[], Tensor], model: nn.Module, x: Tensor) -> Tensor:
+    """Attacks again, watching: an image that ended as NaN becomes the first point where its logits were NaN.
+
+    Where a model's logits are not finite, neither are its gradients, and an iterative attack goes on from
+    there to pixels that are not. The model is to blame for that: it broke at the last point before.
+    """
+    points, seen = x.clone(), torch.zeros(len(x), dtype=torch.bool, device=x.device)
+
+    def watch(_: nn.Module, inputs: tuple[Tensor, ...], logits: Tensor) -> None:
+        at = inputs[0].detach()
+        if at.shape == x.shape:
+            fresh = ~_finite(logits.detach()) & _finite(at) & ~seen
+            points[fresh] = at[fresh]
+            seen.logical_or_(fresh)
+
+    hook = model.register_forward_hook(watch)
+    try:
+        proposed = attacked()
+    finally:
+        hook.remove()
+    lost = seen & ~_finite(proposed)
+    return torch.where(lost[:, None, None, None], points, proposed)
+
+
+def _finite(values: Float[Tensor, "n ..."]) -> Bool[Tensor, " n"]:
+    return torch.isfinite(values).flatten(1).all(dim=1)
+
+
+def _single_step(cell: Cell) -> bool:
+    spec = ATTACKS.get((cell.attack, cell.library.partition("==")[0]))
+    return spec is not None and not spec.iterative
+
+
+def _measure(cell: Cell, subject: Subject) -> CellResult:
+    return measure(cell, subject.model, subject.x, subject.y, subject.standing)
+
+
+CLEAN = Kind(measure=_measure)
+ATTACK = Kind(measure=_measure, same_gradient=_single_step)

@@ -1,0 +1,1 @@
+"""Runs cells, judges their images and stores their results."""

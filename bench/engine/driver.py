@@ -1,0 +1,264 @@
+"""The driver: plan minus store → executor → store. It alone writes to the store."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from bench.engine.cell import Cell, parent_of
+from bench.engine.executors import Executor
+from bench.engine.lane import Lane
+from bench.engine.loaded import Task
+from bench.engine.result import CellResult
+from bench.engine.store import Store, Stored
+from bench.errors import in_words
+from bench.inputs.model_info import ModelInfo
+from bench.inputs.sources import DataSource, ModelSource
+from bench.numbers.eps import eps_text
+
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "torchattacks",
+    "foolbox",
+    "adversarial-robustness-toolbox",
+    "numpy",
+    "scipy",
+    "symbench",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A cell that failed, in words."""
+
+    cell: Cell
+    reason: str
+
+    def __str__(self) -> str:
+        cell = self.cell
+        what = "clean" if cell.kind == "clean" else f"{cell.attack} ({cell.library})"
+        what += "" if cell.kind != "released" else f" under {cell.protocol}"
+        what += "" if cell.eps is None else f" at ε {eps_text(cell.eps)}"
+        return f"{cell.model}, {what}, images {cell.first}–{cell.first + cell.count - 1}: {self.reason}"
+
+
+@dataclass(slots=True)
+class _Position:
+    """How far a lane has come: the next cell to measure and the survivors it takes."""
+
+    lane: Lane
+    index: int = -1
+    cell: Cell = field(init=False)
+    standing: np.ndarray | None = None
+    _clean: str = ""
+    _clean_standing: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        self.cell = self.lane.first
+
+    def advance(self, result: CellResult) -> bool:
+        """Takes the result of ``cell`` and moves on; ``False`` at the end of the lane."""
+        if self.index + 2 >= len(self.lane):
+            return False
+        parent = parent_of(self.cell.key, result.digest)
+        standing = result.arrays["standing"]
+        if self.index < 0:
+            self._clean, self._clean_standing = parent, standing
+        elif not self.lane.chained:
+            parent, standing = self._clean, self._clean_standing
+        self.index += 1
+        self.cell, self.standing = self.lane.following(self.index, parent), standing
+        return True
+
+
+class Driver:
+    """Runs lanes until all their cells are stored or have failed.
+
+    Args:
+        store: where results are and go.
+        executor: where cells run.
+        models: source of each model by its weights digest.
+        data: source of the images.
+        device: ``cpu`` or ``cuda``.
+        progress: called with (cells done, cells in all) after every cell.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        executor: Executor,
+        models: Mapping[str, ModelSource],
+        data: DataSource,
+        *,
+        device: str = "cpu",
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self._store = store
+        self._executor = executor
+        self._models = models
+        self._data = data
+        self._device = device
+        self._progress = progress or (lambda done, total: None)
+        self._queue: deque[_Position] = deque()
+        self._waiting: dict[str, list[_Position]] = {}
+        self._failures: dict[str, Failure] = {}
+        self._retried: set[str] = set()
+        self._done = 0
+        self._total = 0
+
+    def run(self, lanes: Sequence[Lane]) -> tuple[Failure, ...]:
+        """Measures what the store lacks; the failed cells come back, each with its reason."""
+        self._done, self._total = 0, sum(map(len, lanes))
+        self._progress(0, self._total)
+        self._queue = deque(_Position(lane) for lane in lanes)
+        running: dict[Future[CellResult], _Position] = {}
+        while self._queue or running:
+            while self._queue and self._has_room(running):
+                self._start(self._queue.popleft(), running)
+            if running:
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    self._finish(running.pop(future), future)
+        return tuple(self._failures.values())
+
+    def _has_room(self, running: Mapping[Future[CellResult], _Position]) -> bool:
+        """Whether the next position may start; one that is tried again shares the executor with no other."""
+        alone = any(each.cell.key in self._retried for each in (self._queue[0], *running.values()))
+        return not running if alone else len(running) < self._executor.slots
+
+    def _start(self, position: _Position, running: dict[Future[CellResult], _Position]) -> None:
+        if not self._skip_stored(position):
+            return
+        key = position.cell.key
+        if key in self._failures:
+            self._give_up(position)
+        elif key in self._waiting:
+            self._waiting[key].append(position)
+        else:
+            self._waiting[key] = [position]
+            running[self._submit(position)] = position
+
+    def _submit(self, position: _Position) -> Future[CellResult]:
+        task = Task(
+            cell=position.cell,
+            model=self._models[position.cell.weights],
+            data=self._data,
+            standing=position.standing,
+            device=self._device,
+        )
+        return self._executor.submit(task)
+
+    def _skip_stored(self, position: _Position) -> bool:
+        """Moves past stored cells; ``False`` when the lane is done."""
+        while (stored := self._store.get(position.cell.key)) is not None:
+            self._count(1)
+            if not position.advance(stored.result):
+                return False
+        return True
+
+    def _finish(self, position: _Position, future: Future[CellResult]) -> None:
+        key = position.cell.key
+        waiting = self._waiting.pop(key)
+        fault = future.exception()
+        if isinstance(fault, BrokenExecutor) and key not in self._retried:
+            # A dying worker takes its neighbours' cells with it; each gets a second chance, alone.
+            self._retried.add(key)
+            self._queue.extendleft(reversed(waiting))
+            return
+        self._retried.discard(key)
+        if fault is not None:
+            self._failures[key] = Failure(cell=position.cell, reason=_reason(fault))
+            for each in waiting:
+                self._give_up(each)
+            return
+        result = future.result()
+        self._store.put(Stored(cell=position.cell, result=result, provenance=provenance(self._device)))
+        for each in reversed(waiting):
+            self._count(1)
+            if each.advance(result):
+                # A lane that has begun goes on first: its model is the one the workers have loaded.
+                self._queue.appendleft(each)
+
+    def _give_up(self, position: _Position) -> None:
+        self._count(len(position.lane) - 1 - position.index)
+
+    def _count(self, cells: int) -> None:
+        self._done += cells
+        self._progress(self._done, self._total)
+
+
+@runtime_checkable
+class Planned(Protocol):
+    """What every kind of evaluation has: models with their sources, images, and a device."""
+
+    @property
+    def models(self) -> Sequence[tuple[ModelSource, ModelInfo]]: ...
+
+    @property
+    def source(self) -> DataSource: ...
+
+    @property
+    def device(self) -> str: ...
+
+
+def driver(
+    evaluations: Sequence[Planned],
+    store: Store,
+    executor: Executor,
+    progress: Callable[[int, int], None] | None = None,
+) -> Driver:
+    """The driver of the lanes of one or several evaluations, all of the same images and device."""
+    models = {info.weights: source for each in evaluations for source, info in each.models}
+    first = evaluations[0]
+    return Driver(store, executor, models, first.source, device=first.device, progress=progress)
+
+
+def _reason(fault: BaseException) -> str:
+    if isinstance(fault, BrokenExecutor):
+        return "its worker process died twice, the second time with no other at work (out of memory?)"
+    return in_words(fault)
+
+
+def provenance(device: str) -> dict[str, str]:
+    """Where and with which versions a cell was measured; outside its key."""
+    return {"device": device, **versions()}
+
+
+@functools.cache
+def _versions() -> tuple[tuple[str, str], ...]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return tuple(found.items())
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of the packages that determine the numbers."""
+    return dict(_versions())
+
+
+def backend(device: str) -> str:
+    """Which kernels compute: bits differ between devices and torch versions."""
+    return f"{'cuda' if device.startswith('cuda') else 'cpu'} torch {importlib.metadata.version('torch')}"
+
+
+def lane_results(store: Store, lane: Lane) -> list[Stored]:
+    """The stored cells of a lane from its clean cell on, as far as they go without a gap."""
+    found: list[Stored] = []
+    position = _Position(lane)
+    while (stored := store.get(position.cell.key)) is not None:
+        found.append(stored)
+        if not position.advance(stored.result):
+            break
+    return found

@@ -1,0 +1,62 @@
+"""What a kind of cell means: how it is measured, and what it needs of a model."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from bench.engine.cell import Cell
+from bench.engine.result import CellResult
+
+STUDIES = "bench.studies"  # known by name only: studies are built on the engine
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Subject:
+    """What a worker hands to a measurement.
+
+    Attributes:
+        model: the model, in eval mode with frozen parameters, on the device of ``x``; deployed if its kind says so.
+        raw: makes the model as its author built it, on the same device.
+        x: the images (n, c, h, w) in [0, 1].
+        y: their labels (n,), int64.
+        standing: bool (n,), images the cell before left standing; ``None`` for a first cell.
+    """
+
+    model: nn.Module
+    raw: Callable[[], nn.Module]
+    x: Float[Tensor, "n c h w"]
+    y: Int64[Tensor, " n"]
+    standing: Bool[np.ndarray, " n"] | None
+
+
+def never(_: Cell) -> bool:
+    """For kinds whose cells share no gradient."""
+    return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of cell.
+
+    Attributes:
+        measure: measures a cell.
+        deployed: whether the model may be the deployed one; not where batch norm must still be there.
+        same_gradient: whether a cell needs the gradient at the clean images only, which other cells of the
+            same images need too.
+    """
+
+    measure: Callable[[Cell, Subject], CellResult]
+    deployed: bool = True
+    same_gradient: Callable[[Cell], bool] = never
+
+
+def kind_of(cell: Cell) -> Kind:
+    """The kind of a cell, as the table of studies names it."""
+    module, _, name = importlib.import_module(STUDIES).KINDS[cell.kind].partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -1,0 +1,36 @@
+"""A lane: a first cell, and the cells that follow from it one by one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.engine.cell import Cell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """A cell that waits for no other. Subclasses add the cells that follow it.
+
+    Attributes:
+        first: the cell.
+    """
+
+    first: Cell
+
+    def __len__(self) -> int:
+        """Cells of the lane, the first one included."""
+        return 1
+
+    @property
+    def chained(self) -> bool:
+        """Whether a cell takes the images that the cell before it left standing, instead of the first cell's."""
+        return False
+
+    def following(self, index: int, parent: str) -> Cell:
+        """The ``index``-th cell after the first one.
+
+        Args:
+            index: from 0 to ``len(self) - 2``.
+            parent: ``parent_of`` the first cell, or in a chained lane of the cell before.
+        """
+        raise IndexError(f"a lane of one cell has no cell {index} after it")

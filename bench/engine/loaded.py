@@ -1,0 +1,191 @@
+"""What a process has loaded, and the cells it measures with it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float32, Int64
+from torch import Tensor, nn
+
+from bench.engine.cell import Cell
+from bench.engine.gradient_cache import GradientCache
+from bench.engine.kind import Subject, kind_of
+from bench.engine.result import CellResult
+from bench.engine.rooms import Rooms, answer
+from bench.errors import CellError
+from bench.inputs.sources import DataSource, Images, ModelSource, deployed
+from bench.inputs.switches import left_alone
+from zoo.deployment import Deployed
+
+MODELS_KEPT = 4
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Task:
+    """A cell with what a worker needs to measure it.
+
+    Attributes:
+        cell: what to measure.
+        model: where its model comes from.
+        data: where its images come from.
+        standing: survivors of the parent cell; ``None`` for a clean cell.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    cell: Cell
+    model: ModelSource
+    data: DataSource
+    standing: Bool[np.ndarray, " n"] | None
+    device: str
+
+
+class Loaded:
+    """Models and images a process has loaded; the most recent few models are kept.
+
+    Attributes:
+        rooms: processes of the models that are not of the zoo.
+    """
+
+    def __init__(self) -> None:
+        self.rooms = Rooms()
+        self._models: OrderedDict[str, nn.Module] = OrderedDict()
+        self._raw: dict[str, nn.Module] = {}
+        self._data: dict[DataSource, Images] = {}
+        self._gradients: GradientCache | None = None
+
+    def keep_model(self, weights: str, device: str, model: nn.Module, raw: nn.Module | None = None) -> None:
+        """Hands in a model that is already loaded and deployed, and where it has no source, as it was made."""
+        self._models[weights + device] = model
+        if raw is not None:
+            self._raw[weights] = raw
+
+    def keep_data(self, source: DataSource, data: Images) -> None:
+        """Hands in images that are already loaded."""
+        self._data[source] = data
+
+    def data(self, source: DataSource) -> Images:
+        """The images of a source, loaded once."""
+        if source not in self._data:
+            self._data[source] = source.load()
+        return self._data[source]
+
+    def ask(
+        self,
+        source: ModelSource,
+        weights: str,
+        device: str,
+        function: Callable[..., T],
+        *args: Any,
+        raw: bool = False,
+    ) -> T:
+        """What a function gives of a model: here, or in the model's own process if it is not of the zoo.
+
+        Args:
+            source, weights: the model.
+            device: where the model lies.
+            function: of a module; takes the model first.
+            args: arrays and plain values, after the model.
+            raw: whether the model is as its author made it, instead of deployed.
+
+        Raises:
+            UsageError: the model's process ended.
+        """
+        if source.foreign:
+            room = self.rooms.of(source)
+            return answer(room.submit(_of_model, source, weights, device, function, args, raw), source.name)
+        return self.of_model(source, weights, device, function, args, raw)
+
+    def of_model(
+        self,
+        source: ModelSource,
+        weights: str,
+        device: str,
+        function: Callable[..., T],
+        args: tuple[Any, ...],
+        raw: bool,
+    ) -> T:
+        """As ``ask``, in this process."""
+        with one_thread(), left_alone():
+            made = _built(source, weights).to(device) if raw else self._model(source, weights, device)
+            return function(made, *args)
+
+    def run(self, task: Task) -> CellResult:
+        """Measures a task's cell; no model's doings reach the next one's."""
+        with left_alone():
+            return self._run(task)
+
+    def _run(self, task: Task) -> CellResult:
+        kind, weights = kind_of(task.cell), task.cell.weights
+
+        def raw() -> nn.Module:
+            return (self._raw.get(weights) or task.model.build()).to(task.device)
+
+        if kind.deployed:
+            model = self._model(task.model, weights, task.device)
+        else:
+            model = _built(task.model, weights).to(task.device)
+        if isinstance(model, Deployed) and kind.same_gradient(task.cell):
+            if self._gradients is None or self._gradients.model is not model:
+                self._gradients = GradientCache(model)
+            model = self._gradients
+        x, y = self._images(task)
+        return kind.measure(task.cell, Subject(model=model, raw=raw, x=x, y=y, standing=task.standing))
+
+    def _model(self, source: ModelSource, weights: str, device: str) -> nn.Module:
+        key = weights + device
+        if key not in self._models:
+            self._models[key] = deployed(_built(source, weights), device)
+            while len(self._models) > MODELS_KEPT:
+                self._models.popitem(last=False)
+        self._models.move_to_end(key)
+        return self._models[key]
+
+    def _images(self, task: Task) -> tuple[Float32[Tensor, "n c h w"], Int64[Tensor, " n"]]:
+        data = self.data(task.data)
+        if data.sha256 != task.cell.data:
+            raise CellError(f"data set {task.cell.dataset!r} is not the one it was when the run began")
+        first, count = task.cell.first, task.cell.count
+        labels = torch.from_numpy(data.labels[first : first + count].astype(np.int64))
+        return data.images(first, count).to(task.device), labels.to(task.device)
+
+
+def _built(source: ModelSource, weights: str) -> nn.Module:
+    built = source.build()
+    if source.digest(built) != weights:
+        raise CellError(f"model {source.name!r} is not the one it was when the run began")
+    return built
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Computes with one thread, and gives the caller's threads back afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def worker() -> Loaded:
+    """What this process has loaded, in a worker process."""
+    global _worker
+    if _worker is None:
+        _worker = Loaded()
+    return _worker
+
+
+_worker: Loaded | None = None
+
+
+def _of_model(
+    source: ModelSource, weights: str, device: str, function: Callable[..., T], args: tuple, raw: bool
+) -> T:
+    return worker().of_model(source, weights, device, function, args, raw)

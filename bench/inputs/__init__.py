@@ -1,0 +1,1 @@
+"""Where models, their code, and images come from."""

@@ -1,0 +1,263 @@
+"""The mistakes that users make most often, looked for before a model is measured.
+
+Images prepared otherwise than in training, classes in another order, accuracy at chance, and training mode. What is
+found is said and marked; the model is measured as it was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32, Int64
+from scipy import stats
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor, nn
+
+from bench.inputs.candidates import candidates
+from bench.inputs.preparation import AS_IT_IS, Preparation
+from bench.inputs.sources import Images
+from bench.numbers.stats import mcnemar_lower
+
+GLANCE = 20  # images on which most preparations are ruled out
+FINALISTS = 3  # preparations left after a glance, where the order of classes is open too
+IMAGES = 200  # looked at, at most, drawn from the whole data set
+MORE = 1000  # other images, on which what looked better is tested
+FEWEST = 20  # below which no test could tell anything
+LEVEL = 0.001  # of the exact one-sided McNemar test
+MARGIN = 0.02  # by which another preparation or order of classes must be better
+LIKELY = 0.15  # how far behind a preparation may be at a glance
+NEAR_CHANCE = 0.1  # share of the way from chance to perfect, up to which accuracy is called near chance
+SAME = 1e-3  # relative difference of logits that rounding does not make
+BATCH = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """Something that speaks against how a model was given.
+
+    Attributes:
+        kind: ``preparation``, ``classes``, both with ``;`` between, ``chance`` or ``training mode``; it stands in the
+            rows.
+        sentence: what was found, with the numbers and the option that would change it.
+        option: that option; empty where none would.
+    """
+
+    kind: str
+    sentence: str
+    option: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What may be wrong with how a model was given.
+
+    Attributes:
+        words: the preparation in words; empty where it is right as given.
+        preparation: what would be done to the images.
+        outputs: for each class the output that would stand for it; ``None`` where they are right as given.
+    """
+
+    words: str = ""
+    preparation: Preparation = AS_IT_IS
+    outputs: Int64[np.ndarray, " classes"] | None = None
+
+    def wanted(self, y: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:
+        """The output that should be largest for each label."""
+        return y if self.outputs is None else self.outputs[y]
+
+    def suspicion(self, numbers: str) -> Suspicion:
+        """Says it, with the numbers that speak for it; they have a place for what is done."""
+        kinds, done, options = [], [], []
+        if self.preparation:
+            kinds, done, options = ["preparation"], [f"when they are {self.words}"], [self.preparation.flags]
+        if self.outputs is not None:
+            order = ",".join(map(str, self.outputs))
+            kinds.append("classes")
+            done.append("with the classes in another order")
+            options.append(
+                f"--classes={order}" if len(order) < 100 else "--classes FILE with each class's output"
+            )
+        option = " ".join(options)
+        sentence = f"{numbers.format(' and '.join(done))}; {option} would apply it"
+        return Suspicion(";".join(kinds), sentence, option)
+
+
+def first_look(model: nn.Module, data: Images, device: str = "cpu") -> tuple[Suspicion, ...]:
+    """What is suspect about a model.
+
+    One preparation and one order of classes are chosen on up to 200 images and tested on up to 1,000 others, so each
+    is a single test; it must be significantly better (0.1 %) and better by two points of accuracy.
+
+    Args:
+        model: deployed classifier on the device.
+        data: what it will be measured on.
+        device: ``cpu`` or ``cuda``.
+    """
+    classes, total = len(data.classes), len(data.labels)
+    order = np.random.default_rng(0).permutation(total)
+    few = order[: min(IMAGES, max(1, total // 2))]
+    x, y = _drawn(data, few, device), data.labels[few]
+    logits = _logits(model, x)
+    if not np.isfinite(logits).all():
+        return ()
+    found = []
+    if reason := _training_mode(model, x, logits):
+        found.append(Suspicion("training mode", reason))
+    if len(x) < FEWEST:
+        return tuple(found)
+    right = logits.argmax(1) == y
+    chance = _at_chance(right, y, classes)
+    if right.mean() <= 1 - MARGIN:
+        rest = order[len(few) :][:MORE]
+        alone = [_preparation(model, x, y, right), _classes(logits, y, right, classes)]
+        better = _better(model, data, rest, device, alone)
+        if better is None and chance:
+            better = _better(model, data, rest, device, [_both(model, x, y, classes)])
+        found += [better] if better else []
+    if chance:
+        found.append(Suspicion("chance", chance))
+    return tuple(found)
+
+
+def _preparation(
+    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[np.ndarray, " n"], right: Bool[np.ndarray, " n"]
+) -> Choice | None:
+    """The preparation under which most images are right, if that is better than as given."""
+    least = right[:GLANCE].mean() - LIKELY
+    likely = [
+        (words, each)
+        for words, each in candidates(x.shape[1])
+        if _right(model, each.apply(x[:GLANCE]), y[:GLANCE]).mean() >= least
+    ]
+    scores = [_right(model, each.apply(x), y).mean() for _, each in likely]
+    if not scores or max(scores) < right.mean() + MARGIN:
+        return None
+    return Choice(*likely[int(np.argmax(scores))])
+
+
+def _classes(
+    logits: Float32[np.ndarray, "n k"],
+    y: Int64[np.ndarray, " n"],
+    right: Bool[np.ndarray, " n"],
+    classes: int,
+) -> Choice | None:
+    """The best order of the classes, if that is better than as given."""
+    outputs, share = _best_order(logits, y, classes)
+    return Choice(outputs=outputs) if share >= right.mean() + MARGIN else None
+
+
+def _both(
+    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[np.ndarray, " n"], classes: int
+) -> Choice | None:
+    """The preparation under which some order of the classes has most images right, with that order."""
+
+    def share(each: tuple[str, Preparation], n: int) -> float:
+        return _best_order(_logits(model, each[1].apply(x[:n])), y[:n], classes)[1]
+
+    ranked = sorted(candidates(x.shape[1]), key=lambda each: share(each, GLANCE), reverse=True)
+    words, best = max(ranked[:FINALISTS], key=lambda each: share(each, len(x)))
+    outputs, _ = _best_order(_logits(model, best.apply(x)), y, classes)
+    return Choice(words, best, outputs)
+
+
+def _best_order(
+    logits: Float32[np.ndarray, "n k"], y: Int64[np.ndarray, " n"], classes: int
+) -> tuple[Int64[np.ndarray, " classes"], float]:
+    """For each class the output that is most often its own, one for each, and the share right with them."""
+    predicted = logits.argmax(1)
+    counts = np.zeros((classes, logits.shape[1]), dtype=np.int64)
+    np.add.at(counts, (y, predicted), 2)
+    counts[np.arange(classes), np.arange(classes)] += 1  # of equals the order as given
+    _, outputs = linear_sum_assignment(counts, maximize=True)
+    return outputs, float((outputs[y] == predicted).mean())
+
+
+def _better(
+    model: nn.Module,
+    data: Images,
+    rest: Int64[np.ndarray, " m"],
+    device: str,
+    choices: Sequence[Choice | None],
+) -> Suspicion | None:
+    """The best of what was chosen, if it is clearly better on other images."""
+    chosen = [each for each in choices if each is not None]
+    if not len(rest) or not chosen:
+        return None
+    x, y = _drawn(data, rest, device), data.labels[rest]
+    given = _logits(model, x).argmax(1)
+
+    def correct(each: Choice) -> Bool[np.ndarray, " m"]:
+        predicted = _logits(model, each.preparation.apply(x)).argmax(1) if each.preparation else given
+        return each.wanted(y) == predicted
+
+    tried = [(each, correct(each)) for each in chosen]
+    best, other = max(tried, key=lambda each: each[1].mean())
+    right = given == y
+    if not _clearly_better(other, right) or _at_chance(other, y, len(data.classes)):
+        return None
+    return best.suspicion(
+        f"{_percent(other)} of {len(rest)} clean images are right {{}}, and {_percent(right)} as given"
+    )
+
+
+def _clearly_better(other: Bool[np.ndarray, " n"], right: Bool[np.ndarray, " n"]) -> bool:
+    p = mcnemar_lower(int((other & ~right).sum()), int((right & ~other).sum()))
+    return p < LEVEL and bool(other.mean() >= right.mean() + MARGIN)
+
+
+def _at_chance(right: Bool[np.ndarray, " n"], y: Int64[np.ndarray, " n"], classes: int) -> str:
+    """A sentence where accuracy is that of always the same answer, or not far above it."""
+    chance = max(1 / classes, _commonest(y))
+    accuracy = right.mean()
+    told = stats.binom.sf(int(right.sum()) - 1, len(right), chance) < 0.05
+    near = accuracy < 3 / classes and accuracy - chance < NEAR_CHANCE * (1 - chance)
+    if told and not near:
+        return ""
+    return (
+        f"{_percent(right)} of {len(right)} clean images are right, and {100 * chance:.0f} % by always giving the same "
+        "class: accuracy is at or near chance, and robust accuracy says nothing; look at weights, preparation and "
+        "classes"
+    )
+
+
+def _commonest(y: Int64[np.ndarray, " n"]) -> float:
+    """Share of the images that always the same answer has right."""
+    return float(np.bincount(y).max() / len(y))
+
+
+def _training_mode(model: nn.Module, x: Float[Tensor, "n c h w"], logits: Float32[np.ndarray, "n k"]) -> str:
+    """A sentence where a model behaves as it does in training."""
+    few = x[: min(8, len(x))]
+    again = _logits(model, few)
+    scale = SAME * max(1.0, float(np.abs(logits).max()))
+    if np.abs(again - _logits(model, few)).max() > scale:
+        return "the same images get other logits at every call: dropout or other noise is active; call model.eval()"
+    alone = np.concatenate([_logits(model, few[i : i + 1]) for i in range(len(few))])
+    if np.abs(again - alone).max() > scale:
+        return (
+            "logits of an image depend on the images beside it: batch norm takes the batch's statistics, as in "
+            "training; call model.eval()"
+        )
+    return ""
+
+
+def _drawn(data: Images, places: Int64[np.ndarray, " m"], device: str) -> Float[Tensor, "m c h w"]:
+    return torch.cat([data.images(int(i), 1) for i in places]).to(device)
+
+
+def _right(
+    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[np.ndarray, " n"]
+) -> Bool[np.ndarray, " n"]:
+    return _logits(model, x).argmax(1) == y
+
+
+def _logits(model: Callable[[Tensor], Tensor], x: Float[Tensor, "n c h w"]) -> Float32[np.ndarray, "n k"]:
+    with torch.no_grad():
+        return torch.cat([model(part).float() for part in x.split(BATCH)]).cpu().numpy()
+
+
+def _percent(right: Bool[np.ndarray, " n"]) -> str:
+    return f"{100 * right.mean():.0f} %"

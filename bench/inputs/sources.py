@@ -1,0 +1,293 @@
+"""Where models and images come from: small descriptions that travel to workers and load there."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int64
+from torch import Tensor, nn
+
+from bench.errors import UsageError, nearest
+from bench.inputs import own_models
+from bench.inputs.foreign import Foreign, half_of, precision_of, reason_of
+from bench.inputs.model_info import ModelInfo
+from bench.inputs.own_code import code_digest
+from bench.inputs.preparation import AS_IT_IS, Preparation, Prepared
+from bench.inputs.switches import put_back
+from zoo import data as zoo_data
+from zoo import entries, registry
+from zoo.deployment import Deployed, deploy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSource:
+    """How to load an evaluation split.
+
+    Attributes:
+        spec: as ``zoo.data.load`` takes it, e.g. ``digits``, ``folder:PATH`` or ``corrupted:digits``.
+        root: where the files lie, for data sets that have files.
+        name: the name rows show, if it is to differ.
+        resize: side that a folder's images are resized to.
+        seed: of the random numbers of corruptions that are made here.
+    """
+
+    spec: str
+    root: str | None = None
+    name: str | None = None
+    resize: int | None = None
+    seed: int = 0
+
+    def load(self, *, split: str = "test", download: bool = False) -> zoo_data.Dataset:
+        """The split in its fixed order; raises ``zoo.data.DataError`` with a remedy."""
+        root = Path(self.root) if self.root else None
+        options: dict[str, Any] = {"name": self.name, "resize": self.resize, "seed": self.seed}
+        return zoo_data.load(self.spec, split, root=root, download=download, **options)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSource:
+    """How to load a model.
+
+    Attributes:
+        kind: ``zoo``, ``file`` or ``entry point``.
+        name: name in rows; a path never appears in it.
+        target: zoo name, ``/path/to/file.py:factory``, or name of an entry point.
+        dataset: data set measured on, which decides the zoo's default weights.
+        weights: for the zoo, a data set's name or a directory; otherwise a weights file with its whole path.
+        preparation: what is done to images before the model and to its logits after it; none for the zoo.
+    """
+
+    kind: str
+    name: str
+    target: str
+    dataset: str
+    weights: str | None = None
+    preparation: Preparation = AS_IT_IS
+
+    @property
+    def foreign(self) -> bool:
+        """Whether other people's code makes it, which may do anything to the process that runs it."""
+        return self.kind in ("file", "entry point")
+
+    def build(self) -> nn.Module:
+        """The model with its weights, as its author made it; not yet frozen or deployed."""
+        if self.kind == "zoo":
+            return registry.load_record(self.record())
+        with self._apart():
+            model = own_models.made(self._factory(), self.name)
+        if self.weights is not None:
+            own_models.load_weights(model, Path(self.weights), self.name)
+        return Prepared(model, self.preparation) if self.preparation else model
+
+    def record(self) -> registry.WeightsRecord:
+        """The entry of a zoo model's ``weights.json``."""
+        return registry.find(self.target, self.dataset, weights_from=self.weights)
+
+    def _apart(self) -> AbstractContextManager[None]:
+        return put_back(f"the factory of {self.name!r}")
+
+    def _factory(self) -> Any:
+        return (
+            own_models.entry_point(self.target)
+            if self.kind == "entry point"
+            else own_models.from_file(self.target)
+        )
+
+    def digest(self, model: nn.Module) -> str:
+        """sha256 of what the model computes with: the checkpoint, or for foreign models state and code.
+
+        Code is the user's own files as ``bench.inputs.own_code`` finds them.
+        """
+        if self.kind == "zoo":
+            return self.record().sha256
+        with self._apart():
+            factory = self._factory()
+        model = model.model if isinstance(model, Prepared) else model
+        code = code_digest(model, own_models.module_of(self.kind, self.target), factory)
+        # The name too: two factories of one file may give equal tensors that compute different things.
+        prepared = f" {self.preparation}" if self.preparation else ""
+        state = own_models.state_digest(model)
+        return hashlib.sha256(f"{self.name} {state} {code}{prepared}".encode()).hexdigest()
+
+
+def find_model(
+    target: str, *, dataset: str, weights: str | None, weights_from: str | None, data: str | None = None
+) -> tuple[ModelSource, ModelInfo]:
+    """``find_source`` and ``describe`` in one."""
+    source = find_source(target, dataset=dataset, weights=weights, weights_from=weights_from)
+    return source, describe(source, data)
+
+
+def describe(source: ModelSource, data: str | None = None) -> ModelInfo:
+    """What rows say of a model, which is built for it unless it is of the zoo.
+
+    Args:
+        source: where the model comes from.
+        data: digest of the images measured on. Weights of a data set of the same name but other images are
+            used, and ``trained_on`` says so.
+
+    Raises:
+        UsageError: it cannot be built, or its weights are missing or corrupt.
+    """
+    if source.kind == "zoo":
+        record = source.record()
+        digests = {data, record.test_sha256} - {None}
+        other = record.dataset == source.dataset and len(digests) > 1
+        return ModelInfo(
+            name=source.name,
+            weights=record.sha256,
+            trained_on=f"{record.dataset} (other images)" if other else record.dataset,
+            parameters=record.parameters,
+            origin="zoo",
+        )
+    model = source.build()
+    return ModelInfo(
+        name=source.name,
+        weights=source.digest(model),
+        trained_on="unknown",
+        parameters=sum(p.numel() for p in model.parameters()),
+        origin=source.kind,
+        precision=precision_name(model),
+    )
+
+
+def precision_name(model: nn.Module) -> str:
+    """What a foreign model is given its images in: ``float32`` or ``float64``."""
+    return str(precision_of(model)).removeprefix("torch.")
+
+
+def find_source(target: str, *, dataset: str, weights: str | None, weights_from: str | None) -> ModelSource:
+    """Resolves what a user named: a model of the zoo, ``file.py:factory`` or an entry point.
+
+    Args:
+        target: what the user named.
+        dataset: data set measured on; weights trained on it are taken unless ``weights_from`` names others.
+        weights: weights file of one's own model.
+        weights_from: data set or directory the zoo's weights come from.
+
+    Raises:
+        UsageError: no such model.
+    """
+    own_weights = weights and str(Path(weights).absolute())
+    path, colon, factory = target.rpartition(":")
+    if colon and path.endswith(".py"):
+        name = f"{Path(path).stem}:{factory}"
+        target = f"{own_models.resolved(path)}:{factory}"
+        return ModelSource(kind="file", name=name, target=target, dataset=dataset, weights=own_weights)
+    if target.endswith(".py"):
+        raise UsageError(f"{target!r} names a file but no factory; write {target}:FUNCTION")
+    if target in own_models.entry_points():
+        return ModelSource(
+            kind="entry point", name=target, target=target, dataset=dataset, weights=own_weights
+        )
+    try:
+        name = entries.parsed(target).name
+    except entries.UnknownModel:
+        known = [*entries.ENTRIES, *own_models.entry_points()]
+        raise UsageError(f"unknown model {target!r}; {nearest(target, known)}") from None
+    return ModelSource(kind="zoo", name=name, target=name, dataset=dataset, weights=weights_from)
+
+
+def deployed(model: nn.Module, device: str) -> nn.Module:
+    """The frozen, faster equal of a model on a device (see ``zoo.deploy``); the model stays as it is.
+
+    One that is not of the zoo is asked through ``Foreign``.
+    """
+    ready = deploy(model).to(device)
+    return ready if isinstance(ready, Deployed) else Foreign(ready)
+
+
+def as_made(model: nn.Module, raw: nn.Module) -> tuple[nn.Module, nn.Module]:
+    """A deployed model and a fresh one as an audit asks them: by themselves, to see what they do to images.
+
+    Args:
+        model: as ``deployed`` gives it.
+        raw: as its author built it.
+    """
+    if not isinstance(model, Foreign):
+        return model, raw
+    return (model.model, raw) if model.sees_float32 else (model, Foreign(raw))
+
+
+@runtime_checkable
+class Images(Protocol):
+    """What is measured on: an evaluation split in its fixed order."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def labels(self) -> Int64[np.ndarray, " n"]: ...
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    @property
+    def sha256(self) -> str: ...
+
+    def __len__(self) -> int: ...
+
+    def images(self, first: int = 0, count: int | None = None) -> Float32[Tensor, "count c h w"]:
+        """Images ``first`` to ``first + count``: (count, c, h, w), float32 in [0, 1]."""
+        ...
+
+
+def probe(
+    name: str,
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    classes: int,
+    *,
+    finite: bool = True,
+    more: bool = False,
+) -> int:
+    """Looks once whether a model can be measured at all.
+
+    Args:
+        name: for the message.
+        model: deployed model on the device of ``x``.
+        x: the first batch (n, c, h, w) in [0, 1].
+        classes: number of classes in the data.
+        finite: whether logits must be.
+        more: whether there may be more logits than classes in the data.
+
+    Returns:
+        How many logits it gives an image.
+
+    Raises:
+        UsageError: it raises, gives logits of a wrong shape, or gives NaN.
+    """
+    try:
+        with torch.no_grad():
+            logits = model(x)
+    except (Exception, SystemExit) as fault:
+        kind, _, reason = reason_of(fault).partition(": ")
+        half = half_of(model)
+        remedy = (
+            f"; it computes in {str(half).removeprefix('torch.')}, where images are rounded and ε no longer holds: "
+            f"round them inside its forward (x.to({half})), or give the model in float32"
+            if half
+            else ""
+        )
+        raise UsageError(
+            f"model {name!r} raised {kind} on its first batch of shape {tuple(x.shape)}: {reason}{remedy}"
+        ) from fault
+    if not isinstance(logits, Tensor):
+        raise UsageError(f"model {name!r} gives a {type(logits).__name__}; it must give a tensor of logits")
+    least = max(2, classes)
+    wide = logits.shape[1] if logits.ndim == 2 else 0
+    if len(logits) != len(x) or wide < least or (wide > least and not more):
+        remedy = "; say with --classes which output stands for each class of the data" if wide > least else ""
+        raise UsageError(
+            f"model {name!r} gives logits of shape {tuple(logits.shape)} for {len(x)} images of {classes} "
+            f"classes; it must give ({len(x)}, {least}){remedy}"
+        )
+    if finite and not torch.isfinite(logits).all():
+        raise UsageError(f"model {name!r} gives NaN or infinite logits on its first batch of clean images")
+    return wide

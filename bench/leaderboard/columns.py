@@ -1,0 +1,120 @@
+"""The columns of a leaderboard row."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from bench.inputs.model_info import ModelInfo
+
+# 2 added CLEVER's columns, 3 those of iterates and of the audit, 4 what is stronger, the audit's level and
+# corruption errors, 5 what the first look found
+SCHEMA = 5
+Row = dict[str, Any]
+# column → kind of its values; what these columns mean is in docs/leaderboard.md
+_IDENTITY: dict[str, str] = {
+    "model": "text",
+    "weights": "text",
+    "dataset": "text",
+    "data": "text",
+    "n": "int",
+    "attack": "text",
+    "library": "text",
+    "norm": "text",
+    "eps": "float",
+    "curve": "text",
+    "grid": "text",
+    "steps": "int",
+    "alpha": "float",
+    "alpha_rule": "text",
+    "random_start": "bool",
+    "restarts": "int",
+    "iterate": "text",
+    "params": "text",
+    "seeds": "text",
+    "protocol": "text",
+    "backend": "text",
+}
+_VALUES: dict[str, str] = {
+    "trained_on": "text",
+    "parameters": "int",
+    "clean_acc": "float",
+    "clean_lo": "float",
+    "clean_hi": "float",
+    "robust_acc": "float",
+    "robust_lo": "float",
+    "robust_hi": "float",
+    "robust_given_clean": "float",
+    "robust_given_clean_lo": "float",
+    "robust_given_clean_hi": "float",
+    "clean_right": "int",
+    "robust": "int",
+    "audit": "text",
+    "stronger": "text",
+    "suspect": "text",
+    "vanished": "int",
+    "nonfinite": "int",
+    "projected": "int",
+    "silent": "int",
+    "clever_median": "float",
+    "clever_lo": "float",
+    "clever_hi": "float",
+    "clever_mean": "float",
+    "clever_censored": "float",
+    "clever_fallback": "float",
+    "clever_zero_gradient": "float",
+    "clever_above_attack": "float",
+    "attack_median": "float",
+    "mce": "float",
+    "relative_mce": "float",
+    "mce_baseline": "text",
+    "gradients": "int",
+    "seconds": "float",
+    "digest": "text",
+    "versions": "text",
+    "schema": "int",
+    "symbench": "text",
+}
+KINDS = {**_IDENTITY, **_VALUES}
+IDENTITY: tuple[str, ...] = tuple(_IDENTITY)
+COLUMNS: tuple[str, ...] = tuple(KINDS)
+TIMING: tuple[str, ...] = ("seconds",)
+_CLEVER = {column for column in KINDS if column.startswith("clever_")} | {"attack_median"}
+_ATTACK = {
+    "eps", "steps", "alpha", "random_start", "restarts", "robust_acc", "robust_lo", "robust_hi",
+    "robust_given_clean", "robust_given_clean_lo", "robust_given_clean_hi",
+    "robust", "vanished", "nonfinite", "projected", "silent",
+}  # fmt: skip
+_CORRUPTION = {"mce", "relative_mce"}
+OPTIONAL = _CLEVER | _ATTACK | _CORRUPTION  # numbers that do not apply to every row
+
+
+def made_with(versions: Mapping[str, str], model: ModelInfo) -> str:
+    """The packages that computed a row, and the model's precision where it is not float32."""
+    facts = {name: version for name, version in sorted(versions.items()) if name != "symbench"}
+    if model.precision != "float32":
+        facts["precision"] = model.precision
+    return _joined(f"{name}={value}" for name, value in facts.items())
+
+
+def _complete(row: Row) -> Row:
+    """The row in the order of the columns; only a number that need not apply may be absent."""
+    return {column: row.get(column) if column in OPTIONAL else row[column] for column in COLUMNS}
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return ";".join(parts)
+
+
+def version() -> str:
+    """Version of the installed package; ``unknown`` where it runs uninstalled."""
+    try:
+        return importlib.metadata.version("symbench")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What a row was measured on and how; rows that share it are the same measurement."""
+    return tuple(row[column] for column in IDENTITY)

@@ -1,0 +1,20 @@
+"""Verdicts in the column ``audit``, each with what it rests on."""
+
+from __future__ import annotations
+
+BELIEVABLE, UPPER_BOUND, NOT_BELIEVABLE = "believable", "upper_bound", "not_believable"
+
+
+def marked(verdict: str, level: str) -> str:
+    """A verdict with what it rests on, as ``believable(quick)``."""
+    return f"{verdict}({level})"
+
+
+def verdict_of(mark: str) -> str:
+    """The verdict of such a mark; empty where there is none."""
+    return mark.partition("(")[0]
+
+
+def level_of(mark: str) -> str:
+    """What a mark rests on: ``quick``, ``full``, ``rows``, or ``unknown`` where none is stated."""
+    return mark.partition("(")[2].removesuffix(")") or "unknown"

@@ -1,0 +1,127 @@
+"""The attacks that a row of the leaderboard is the outcome of: its own, or all that a row ``worst(…)`` joins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bench.attacks import ATTACKS, Request
+from bench.attacks.table import libraries_of
+from bench.engine.cell import Scalar, sorted_params
+from bench.errors import UsageError
+
+WORST = "worst"
+_PREFIX = "attacks="
+_WORDS: dict[str, bool] = {"True": True, "False": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One attack as it was run in one ball; two rows with the same member rest on the same cells.
+
+    Attributes:
+        attack: the attack with all its parameters, as ``stated`` writes it.
+        curve, grid: as in the row of the attack alone.
+        eps: radius of the ball.
+        seed: that its random starts derive from.
+    """
+
+    attack: str
+    curve: str
+    grid: str
+    eps: float
+    seed: str
+
+
+def is_worst(attack: str) -> bool:
+    """Whether an attack's name in a leaderboard is that of a row that joins several."""
+    return attack == WORST or attack.startswith(f"{WORST}(")
+
+
+def stated(request: Request) -> str:
+    """An attack with all its parameters, as ``torchattacks:pgd(restarts=1,steps=20)``."""
+    params = ",".join(f"{k}={v}" for k, v in request.params_at(None))
+    return f"{request.library}:{request.attack}({params})"
+
+
+def named(params: str) -> dict[str, str]:
+    """The columns ``attack`` and ``params`` of a row that joins the attacks which ``params`` states."""
+    entries = sorted(params.removeprefix(_PREFIX).split(";"))
+    names = {_label(entry) for entry in entries}
+    return {"attack": f"{WORST}({','.join(sorted(names))})", "params": _PREFIX + ";".join(entries)}
+
+
+def members(row: Mapping[str, Any]) -> frozenset[Member] | None:
+    """The attacks a row joins, or the one that it is of; ``None`` where this version does not know them."""
+    own = {"curve": row["curve"], "grid": row["grid"], "eps": repr(row["eps"]), "seed": row["seeds"]}
+    if not is_worst(row["attack"]):
+        try:
+            return frozenset({_member(stated(request_of(row)), own)})
+        except UsageError:
+            return None
+    entries = row["params"].removeprefix(_PREFIX).split(";")
+    return frozenset(_member(entry, own) for entry in entries)
+
+
+def request_of(row: Mapping[str, Any]) -> Request:
+    """The attack a row is of, with all its parameters.
+
+    Raises:
+        UsageError: this version has no such attack, or it takes other parameters than the row states.
+    """
+    library = row["library"].partition("==")[0]
+    stated = dict(part.partition("=")[::2] for part in row["params"].split(";") if part)
+    given: dict[str, Scalar] = {
+        **stated,
+        **{name: row[name] for name in ("steps", "random_start", "restarts")},
+    }
+    given["alpha"] = row["alpha"] if row["alpha_rule"] == "absolute" else None
+    given["best_iterate"] = row["iterate"] == "best"
+    try:
+        known = ATTACKS[row["attack"], library].params
+        params = {name: _typed(given[name], default) for name, default in known.items()}
+        if set(stated) - set(known):
+            raise ValueError
+    except (KeyError, ValueError):
+        raise UsageError(
+            f"this version does not know {library}:{row['attack']} with the parameters of its row at "
+            f"ε {row['eps']:.6g} ({row['params'] or 'none besides the columns'}); take the row out of the file"
+        ) from None
+    return Request(attack=row["attack"], library=library, norm=row["norm"], params=sorted_params(params))
+
+
+def _typed(value: Scalar, default: Scalar) -> Scalar:
+    """A value of the type of the default; ``None`` is one only where the default is."""
+    if default is None:
+        return value
+    if value is None:
+        raise ValueError
+    if not isinstance(value, str):
+        return value
+    return _WORDS[value] if isinstance(default, bool) else type(default)(value)
+
+
+def _member(entry: str, own: Mapping[str, str]) -> Member:
+    call, _, differs = entry.partition(")")
+    differs, attack = differs.removeprefix("@"), f"{call})"
+    place = {**own, **{part.partition("=")[0]: part.partition("=")[2] for part in differs.split(",") if part}}
+    spec = ATTACKS.get((_name(attack), _library(attack)))
+    if spec and spec.threat == "minimum_norm":
+        place |= {"curve": "minimum_norm", "grid": ""}
+    grid = place["grid"].replace("+", ";")
+    return Member(attack, place["curve"], grid, float(place["eps"]), place["seed"])
+
+
+def _label(entry: str) -> str:
+    """The attack's name, with its library where that is neither the default nor a released script's own."""
+    library, name = _library(entry), _name(entry)
+    return f"{library}:{name}" if library in libraries_of(name)[1:] else name
+
+
+def _library(entry: str) -> str:
+    return entry.partition(":")[0]
+
+
+def _name(entry: str) -> str:
+    return entry.partition("(")[0].partition(":")[2]

@@ -1,0 +1,1 @@
+"""Statistics: intervals, paired tests, groups of images, and how ε is written."""

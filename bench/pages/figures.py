@@ -1,0 +1,119 @@
+"""The style of every figure, and figures as files and as parts of a page."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from bench.pages.format import figure_label
+from bench.pages.style import CARD, INK, LINE, MUTED, PALETTE, RIGHT, WARN, WRONG, Style
+
+_DPI = 160
+_PAGE_COLOURS = {
+    CARD: "var(--card)",
+    INK: "currentColor",
+    MUTED: "var(--muted)",
+    LINE: "var(--line)",
+    PALETTE[0]: "var(--accent)",
+    WRONG: "var(--wrong)",
+    WARN: "var(--warn)",
+    RIGHT: "var(--right)",
+}
+
+
+@contextmanager
+def look() -> Iterator[None]:
+    """The style of every figure, for as long as they are drawn: no state of matplotlib's is left changed."""
+    rc: Any = {**sns.axes_style("ticks"), **sns.plotting_context("paper", font_scale=0.95)}
+    rc |= {
+        "font.family": ["sans-serif"],
+        "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib, so layouts are alike everywhere
+        "text.parse_math": False,  # a $ in a model's name is a $
+        "svg.fonttype": "none",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.facecolor": CARD,
+        "axes.linewidth": 0.7,
+        "grid.linewidth": 0.6,
+        "xtick.major.size": 3,
+        "ytick.major.size": 0,
+    }
+    rc |= dict.fromkeys(("axes.edgecolor", "grid.color"), LINE)
+    rc |= dict.fromkeys(("xtick.color", "ytick.color", "axes.labelcolor"), MUTED)
+    rc |= {"text.color": INK, "axes.titlecolor": INK}
+    with matplotlib.rc_context(rc), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # drawn as a box
+        yield
+
+
+def as_files(figure: Figure, name: str) -> dict[str, bytes]:
+    """The figure as SVG and PNG by file name."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
+    return {f"{name}.svg": _svg(figure, name).encode(), f"{name}.png": buffer.getvalue()}
+
+
+def _svg(figure: Figure, salt: str) -> str:
+    """The figure as SVG without dates and with identifiers that depend on what is drawn alone."""
+    buffer = io.StringIO()
+    absent = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    with matplotlib.rc_context({"svg.hashsalt": salt}):
+        figure.savefig(buffer, format="svg", metadata=absent)
+    return buffer.getvalue()
+
+
+def inline(figure: Figure, salt: str) -> str:
+    """The figure as an ``<svg>`` element that takes the size and the colours of the page around it."""
+    svg = _svg(figure, salt)
+    svg = svg[svg.index("<svg") :]
+    return re.sub(r"<[^<>]+>", _themed, svg)
+
+
+def _themed(tag: re.Match[str]) -> str:
+    """One tag of a figure in the page's terms; text lies outside tags and stays as it is."""
+    text = re.sub(r'^<g id="(?!C\d)[\w.]+_\d+"', "<g", tag.group())
+    if text.startswith("<svg"):
+        return re.sub(r' (width|height|version|xmlns|xmlns:xlink)="[^"]*"', "", text)
+    text = text.replace("xlink:href", "href")
+    for colour, variable in _PAGE_COLOURS.items():
+        text = text.replace(f": {colour}", f": {variable}")
+    return text
+
+
+def name_lines(axes: Axes, names: Sequence[str], styles: dict[str, Style], *, below: float) -> None:
+    """Puts the names of lines, as short as figures have them, that share of the panel's height below it."""
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=styles[name].colour,
+            linestyle=(0, styles[name].dash),
+            marker=styles[name].marker,
+            markersize=3.5,
+            linewidth=1.5,
+        )
+        for name in names
+    ]
+    axes.legend(
+        handles,
+        [figure_label(name) for name in names],
+        loc="upper left",
+        bbox_to_anchor=(-0.03, -below),
+        frameon=False,
+        fontsize=7.5,
+        labelspacing=0.25,
+        handlelength=2.6,
+        borderaxespad=0,
+        borderpad=0,
+    )

@@ -1,0 +1,83 @@
+"""How numbers and names are spelled on pages, in figures and in file names."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bench.attacks import Request
+    from bench.engine.cell import Scalar
+    from bench.numbers.stats import Share
+
+# how an audit's verdict is shown: a sign that needs no colour, and words
+VERDICTS = {
+    "not_believable": ("✗", "not believable"),
+    "upper_bound": ("≤", "upper bound"),
+    "believable": ("✓", "believable"),
+}
+NORMS = {"linf": "L∞", "l2": "L2", "l1": "L1"}
+_LONGEST_SLUG = 60
+_LONGEST_LABEL = 30
+
+
+def percent(value: float) -> str:
+    """A fraction in percent with one decimal, without the sign; a dash where there is none."""
+    return "–" if math.isnan(value) else f"{100 * value:.1f}"
+
+
+def interval(share: Share) -> str:
+    """The confidence interval of a share in percent."""
+    return f"{percent(share.lo)}–{percent(share.hi)}"
+
+
+def seconds(value: float) -> str:
+    """A duration with as many digits as a reader needs."""
+    return f"{value:.2f}" if value < 10 else f"{value:,.0f}"
+
+
+def significant(value: float) -> str:
+    """Three significant digits, whole numbers from 100 on; a dash where there is no number."""
+    if math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    size = abs(value)
+    if size >= 99.95:
+        return f"{value:,.0f}"
+    return f"{value:#.3g}" if size >= 1e-4 else f"{value:.2e}" if size else "0"
+
+
+def norm_text(norm: str) -> str:
+    """A norm as papers write it."""
+    return NORMS.get(norm, norm)
+
+
+def slug(name: str) -> str:
+    """A name as part of a file name; names that had to be changed get a hash so that two never meet."""
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:_LONGEST_SLUG]
+    if safe and safe == name:
+        return safe
+    return f"{safe or 'data'}-{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:6]}"
+
+
+def figure_label(name: str, longest: int = _LONGEST_LABEL) -> str:
+    """A name as figures can draw it: one line, printable, not longer than its legend has room for."""
+    line = "".join(c if c.isprintable() else " " for c in name)
+    line = " ".join(line.split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def params_text(request: Request) -> str:
+    """The parameters of an attack in one line; a step size of ``None`` is the rule it stands for."""
+    return ", ".join(f"{name.replace('_', ' ')} {_param(name, value)}" for name, value in request.params)
+
+
+def _param(name: str, value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if name == "alpha" and value is None:
+        return "2.5·ε/steps"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,91 @@
+"""An audit from end to end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from bench.attacks import parse_requests
+from bench.engine.driver import Failure, driver, versions
+from bench.engine.executors import Executor
+from bench.engine.store import Store
+from bench.inputs.images import base_of
+from bench.studies.audit.collect import AuditResults, audit_manifest, collect_audit, strength_eps
+from bench.studies.audit.plan import AuditSetting, first_lanes, strength_lanes
+from bench.studies.robustness.evaluation import Evaluation, prepare
+from bench.studies.shared.ask import Ask
+from zoo import registry
+
+DEFAULT_N = 200
+SURROGATES = ("baseline_cnn", "parallel_gcnn")
+TRAINED_ON = {"cifar10": "cifar10-jpeg"}  # weights to fall back on for a data set that has none of its own
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class AuditEvaluation:
+    """An audit that can be run.
+
+    Attributes:
+        setting: what all models share.
+        evaluation: the evaluation under audit.
+    """
+
+    setting: AuditSetting
+    evaluation: Evaluation
+
+
+def prepare_audit(ask: Ask, mode: str) -> AuditEvaluation:
+    """Resolves what was asked and looks once at every model; errors as ``bench.studies.robustness.evaluation.prepare``.
+
+    Args:
+        ask: models, data, ε, norm, n (200 by default) and seed; its attacks are not looked at.
+        mode: ``quick`` or ``full``.
+    """
+    n = ask.n if ask.n is not None else min(DEFAULT_N, len(ask.data.load(download=ask.download)))
+    names = ("fgsm", "pgd") if ask.norm == "linf" else ("foolbox:fgsm", "pgd")
+    requests = parse_requests(names, norm=ask.norm, params={})
+    evaluation = prepare(replace(ask, n=n, requests=requests, independent=False, suspect=True))
+    return audit_of(evaluation, mode, n)
+
+
+def audit_of(evaluation: Evaluation, mode: str, n: int) -> AuditEvaluation:
+    """The audit of an evaluation's models, on the first ``n`` of its images."""
+    base = replace(evaluation.setting, n=n, curve="cumulative")
+    setting = AuditSetting(
+        mode=mode,
+        base=base,
+        surrogates=_surrogates(base_of(evaluation.data)[0]),
+    )
+    return AuditEvaluation(setting=setting, evaluation=evaluation)
+
+
+def run_audit(
+    audit: AuditEvaluation,
+    store: Store,
+    executor: Executor,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[AuditResults, tuple[Failure, ...]]:
+    """Runs what the store lacks, first what both modes need and then the checks of strength."""
+    evaluation, setting = audit.evaluation, audit.setting
+    infos = [info for _, info in evaluation.models]
+    drive = driver((evaluation,), store, executor, progress)
+    drive.run(first_lanes(setting, infos))
+    chosen = {info: strength_eps(store, setting, info) for info in infos}
+    known = {info: eps for info, eps in chosen.items() if eps is not None}
+    failures = drive.run(strength_lanes(setting, infos, known))
+    results = collect_audit(store, setting, infos, versions=versions(), command=evaluation.command)
+    store.put_run(audit_manifest(results, infos))
+    return results, failures
+
+
+def _surrogates(dataset: str) -> tuple[str, ...]:
+    """Models with weights for a data set of plain images, as the attack ``transfer`` names them."""
+    for trained_on in (dataset, TRAINED_ON.get(dataset)):
+        if trained_on is None:
+            continue
+        try:
+            records = [registry.find(name, trained_on) for name in SURROGATES]
+        except registry.WeightsError:
+            continue
+        return tuple(f"{trained_on}/{record.name}#{record.sha256[:16]}" for record in records)
+    return ()

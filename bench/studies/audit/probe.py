@@ -1,0 +1,77 @@
+"""A short look at the model itself, apart from any attack library.
+
+``probe`` asks the model a few hundred times about a few images and returns plain arrays, which
+``bench.studies.audit.findings_probe`` judges. A model under suspicion may do anything when it is called, so each part
+is caught for itself and its fault noted; the caller's random state and torch's switches are put back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from bench.engine.seeding import seeded
+from bench.inputs.switches import left_alone
+from bench.studies.audit import probe_answers, probe_gradients, probe_state
+from bench.studies.audit.subject import Subject, told
+
+IMAGES = {False: 32, True: 64}  # quick, full
+
+PARTS: dict[str, Callable[[Subject], dict[str, np.ndarray]]] = {
+    "logits": probe_answers.logits,
+    "reload": probe_state.reload,
+    "purity": probe_state.purity,
+    "calls": probe_state.calls,
+    "gradients": probe_gradients.gradients,
+    "finite": probe_gradients.finite,
+    "promise": probe_gradients.promise,
+    "trace": probe_gradients.trace,
+    "landscape": probe_answers.landscape,
+    "libraries": probe_gradients.libraries,
+    "batches": probe_answers.batches,
+    "turned": probe_answers.turned,
+    "normalised": probe_answers.normalised,
+    "repeats": probe_answers.repeats,  # last, so that its first and last answers lie far apart
+}
+
+
+def probe(
+    model: nn.Module,
+    raw: nn.Module,
+    x: Float[Tensor, "m c h w"],
+    y: Int64[Tensor, " m"],
+    *,
+    seed: int,
+    group: str | None = None,
+    full: bool,
+) -> dict[str, np.ndarray]:
+    """Looks at a model, and never raises because of it.
+
+    Args:
+        model: deployed: frozen, in eval mode, on the device of ``x``.
+        raw: a fresh instance as its author built it, never called; it is copied and left as it is.
+        x: up to 200 images (m, c, h, w), float32 in [0, 1]. The first 32, or 64 if ``full``, are looked at
+            closely; all of them serve the check for normalisation.
+        y: their labels (m,), int64.
+        seed: all random draws derive from it.
+        group: symmetry to hold the model to; ``None`` takes what ``raw.symmetry`` declares, if it does.
+        full: look at more images.
+
+    Returns:
+        Arrays by name, listed in ``docs/audit.md``; ``fault_<part>`` is a text where a part could not be done.
+    """
+    n = min(IMAGES[full], len(x))
+    declares = getattr(raw, "symmetry", None)
+    declared = group if group is not None else declares if isinstance(declares, str) else None
+    subject = Subject(model=model, raw=raw, x=x[:n], y=y[:n], all_x=x, all_y=y, group=declared, seed=seed)
+    found: dict[str, np.ndarray] = {}
+    for name, part in PARTS.items():
+        with left_alone(), seeded(x.device, seed, "probe", name):
+            try:
+                found |= part(subject)
+            except (Exception, SystemExit) as fault:  # whatever the model's own code raises
+                found[f"fault_{name}"] = np.array(told(fault))
+    return found

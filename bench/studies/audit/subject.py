@@ -1,0 +1,135 @@
+"""The model on the table: how the probe asks it, and the points it asks about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from bench.attacks.losses import broken, margin
+from bench.engine.seeding import seed_of
+
+EPS = 8 / 255  # of the points around an image, whatever the evaluation's grid: a probe is one for all grids
+STEPS = 50
+
+Images = Float[Tensor, "n c h w"]
+
+
+@dataclass
+class Subject:
+    """A model with the images it is asked about.
+
+    Attributes:
+        model: deployed: frozen, in eval mode, on the device of ``x``.
+        raw: a fresh instance as its author built it, never called.
+        x: images (n, c, h, w), float32 in [0, 1].
+        y: labels (n,), int64.
+        all_x, all_y: as many more images as are at hand, ``x`` and ``y`` first.
+        group: name of the symmetry the model declares; ``None`` for none.
+        seed: of the random points.
+    """
+
+    model: nn.Module
+    raw: nn.Module
+    x: Float[Tensor, "n c h w"]
+    y: Int64[Tensor, " n"]
+    all_x: Float[Tensor, "m c h w"]
+    all_y: Int64[Tensor, " m"]
+    group: str | None
+    seed: int
+
+    @cached_property
+    def noise(self) -> Float[Tensor, "n c h w"]:
+        """A uniform point of each image's ball."""
+        drawn = torch.rand(
+            self.x.shape, generator=torch.Generator().manual_seed(seed_of(self.seed, "noise"))
+        ).to(self.x)
+        return (self.x + EPS * (2 * drawn - 1)).clamp(0, 1)
+
+    @property
+    def fgsm(self) -> Float[Tensor, "n c h w"]:
+        """One step of ε, or the noise where there is no gradient to follow."""
+        return self.noise if self.path is None else self.path.fgsm
+
+    @property
+    def pgd(self) -> Float[Tensor, "n c h w"]:
+        """The last iterate of PGD, or the noise where there is no gradient to follow."""
+        return self.noise if self.path is None else self.path.pgd
+
+    @property
+    def path(self) -> Path | None:
+        """PGD's way from the images; ``None`` if it cannot be gone."""
+        return self._walked if isinstance(self._walked, Path) else None
+
+    @property
+    def gradient_fault(self) -> str:
+        """What taking a gradient on the way raised; empty if nothing."""
+        return self._walked if isinstance(self._walked, str) else ""
+
+    @cached_property
+    def _walked(self) -> Path | str:
+        try:
+            return walk(self.model, self.x, self.y, self.noise - self.x)
+        except (Exception, SystemExit) as fault:  # whatever the model raises: that is the finding
+            return told(fault)
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """What PGD from the images themselves came by, ε = 8/255, 50 steps of 2.5·ε/50.
+
+    Attributes:
+        fgsm: one step of ε instead, (n, c, h, w).
+        pgd: the last iterate, (n, c, h, w).
+        margin: largest other logit minus the label's at each iterate, (51, n).
+        standing: classified rightly with finite logits at each iterate, (51, n).
+    """
+
+    fgsm: Float[Tensor, "n c h w"]
+    pgd: Float[Tensor, "n c h w"]
+    margin: Float[Tensor, "steps n"]
+    standing: Bool[Tensor, "steps n"]
+
+
+def walk(model: nn.Module, x: Images, y: Int64[Tensor, " n"], fallback: Images) -> Path:
+    """Runs FGSM and PGD on the cross-entropy; where a gradient is of no use, it goes along ``fallback``."""
+    fgsm = (x + EPS * signs(gradient(model, x, y), fallback)).clamp(0, 1)
+    at, answers = x, [ask(model, x)]
+    for _ in range(STEPS):
+        moved = at + 2.5 * EPS / STEPS * signs(gradient(model, at, y), fallback)
+        at = (x + (moved - x).clamp(-EPS, EPS)).clamp(0, 1)
+        answers.append(ask(model, at))
+    margins = torch.stack([margin(answer.double(), y) for answer in answers])
+    return Path(fgsm, at, margins, torch.stack([~broken(answer, y) for answer in answers]))
+
+
+def ask(model: nn.Module, x: Images, *, graph: bool = False) -> Tensor:
+    """The logits of a copy of the images, detached; ``graph`` asks as an attack does, with gradients on."""
+    with torch.set_grad_enabled(graph):
+        return model(x.detach().clone().requires_grad_(graph)).detach()
+
+
+def gradient(model: nn.Module, x: Images, y: Int64[Tensor, " n"], *, of_margin: bool = False) -> Images:
+    """Gradient by the images of the summed cross-entropy, or margin; raises what the model makes it raise."""
+    with torch.enable_grad():
+        images = x.detach().clone().requires_grad_()
+        logits = model(images)
+        loss = (
+            margin(logits, y).sum() if of_margin else nn.functional.cross_entropy(logits, y, reduction="sum")
+        )
+        (found,) = torch.autograd.grad(loss, images)
+    return found.detach()
+
+
+def told(fault: BaseException) -> str:
+    """A fault in one line."""
+    return f"{type(fault).__name__}: {fault}".splitlines()[0][:300]
+
+
+def signs(of: Images, fallback: Images) -> Images:
+    """Signs of a gradient, and of ``fallback`` on images where it is not finite or 0 throughout."""
+    usable = torch.isfinite(of).flatten(1).all(dim=1) & (of != 0).flatten(1).any(dim=1)
+    return torch.where(usable[:, None, None, None], of, fallback).sign()

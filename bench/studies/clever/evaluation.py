@@ -1,0 +1,117 @@
+"""A CLEVER evaluation from end to end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import nn
+
+from bench.engine.cell import Cell
+from bench.engine.driver import Failure, backend
+from bench.engine.executors import Executor
+from bench.engine.protocols import SOUND
+from bench.engine.store import Store
+from bench.errors import UsageError
+from bench.inputs.foreign import gradient_fault
+from bench.inputs.model_info import ModelInfo
+from bench.studies.clever import CleverOptions, clever, parse_options
+from bench.studies.clever.cells import SHARD, bound_cells, score_cells
+from bench.studies.clever.collect import collect_clever
+from bench.studies.clever.results import CleverResults, CleverSetting
+from bench.studies.clever.scores import check_model
+from bench.studies.shared.ask import Ask
+from bench.studies.shared.evaluation import Apart, images_of, opened, run_apart
+
+DEFAULT_N = 20
+
+CleverEvaluation = Apart[CleverSetting]
+
+
+def prepare_clever(ask: Ask, options: Mapping[str, Any]) -> CleverEvaluation:
+    """Resolves what was asked and looks once at every model.
+
+    Args:
+        ask: models, data and n; its attacks and ε are not looked at.
+        options: as ``bench.studies.clever.parse_options`` takes them.
+
+    Raises:
+        UsageError: anything about it cannot be done, e.g. a model that gives probabilities.
+    """
+    data, n = images_of(ask, DEFAULT_N)
+    first = data.images(0, min(SHARD, n))
+    chosen = parse_options(image_shape=tuple(first.shape[1:]), seed=ask.seed, **options)
+    setting = CleverSetting(
+        dataset=data.name,
+        data=data.sha256,
+        n=n,
+        options=chosen,
+        protocol=SOUND.label,
+        backend=backend(ask.device),
+    )
+    evaluation = opened(ask, data, setting, _cells)
+    for source, info in evaluation.models:
+        evaluation.loaded.ask(
+            source, info.weights, ask.device, _checked, info.name, first.numpy(), chosen, ask.device
+        )
+    return evaluation
+
+
+def run_clever(
+    evaluation: CleverEvaluation,
+    store: Store,
+    executor: Executor,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[CleverResults, tuple[Failure, ...]]:
+    """Runs what the store lacks and collects what it then holds."""
+    return run_apart(evaluation, "clever", collect_clever, store, executor, progress)
+
+
+def expected_seconds(evaluation: CleverEvaluation, store: Store) -> float:
+    """Seconds of one worker that the missing scores take, from one image of each model scored now.
+
+    A tenth of the samples are taken and the time scaled up, so fits that take long are overestimated.
+    """
+    total = 0.0
+    options, device = evaluation.setting.options, evaluation.device
+    x = evaluation.data.images(0, 1).numpy()
+    for source, info in evaluation.models:
+        missing = [cell for cell in score_cells(evaluation.setting, info) if store.get(cell.key) is None]
+        images = sum(cell.count for cell in missing)
+        if images:
+            total += images * evaluation.loaded.ask(
+                source, info.weights, device, _image_seconds, x, options, device
+            )
+    return total
+
+
+def _cells(setting: CleverSetting, model: ModelInfo) -> tuple[Cell, ...]:
+    return (*score_cells(setting, model), *bound_cells(setting, model))
+
+
+def _checked(
+    model: nn.Module, name: str, images: Float32[np.ndarray, "n c h w"], options: CleverOptions, device: str
+) -> None:
+    x = torch.from_numpy(images).to(device)
+    check_model(name, model, x, options)
+    if (why := gradient_fault(model, x)) is not None:
+        raise UsageError(
+            f"model {name!r} gives no gradients ({why}), and CLEVER is the largest of them near an image; "
+            "bench audit says whether they are masked"
+        )
+
+
+def _image_seconds(
+    model: nn.Module, images: Float32[np.ndarray, "1 c h w"], options: CleverOptions, device: str
+) -> float:
+    few = replace(options, samples=max(1, options.samples // 10))
+    x = torch.from_numpy(images).to(device)
+    label = model(x).argmax(dim=1)
+    start = time.perf_counter()
+    clever(model, x, label, few, first=0)
+    return (time.perf_counter() - start) * options.samples / few.samples

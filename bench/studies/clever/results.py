@@ -1,0 +1,107 @@
+"""CLEVER scores joined over shards: what tables, figures and pages are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.inputs.model_info import ModelInfo
+from bench.studies.clever.flags import flags, raised
+from bench.studies.clever.options import CleverOptions
+
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleverSetting:
+    """What two CLEVER results must share to be compared.
+
+    Attributes:
+        dataset, data: name and sha256 of the evaluation split.
+        n: the first n images of its fixed order were scored.
+        options: engine, norm, radius, budget, targets and seed.
+        protocol, backend: as in the cells.
+    """
+
+    dataset: str
+    data: str
+    n: int
+    options: CleverOptions
+    protocol: str
+    backend: str
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class CleverResult:
+    """One model's scores.
+
+    Attributes:
+        info: the model.
+        library: what ran the engine, with its version.
+        arrays: by image, as ``bench.studies.clever.clever`` returns them, and ``distance``: the size of the smallest
+            verified perturbation found (0 for a wrong image, NaN where none was found).
+        seconds: time the cells took.
+        gradients: images at which all class gradients were taken.
+        digest: sha256 over the cells' results.
+    """
+
+    info: ModelInfo
+    library: str
+    arrays: Mapping[str, np.ndarray]
+    seconds: float
+    gradients: int
+    digest: str
+
+    @property
+    def scores(self) -> np.ndarray:
+        """(n,) float64 in pixel units; 0 for an image classified wrongly."""
+        return self.arrays["score"]
+
+    @property
+    def right(self) -> np.ndarray:
+        """(n,) bool: classified rightly, so that the score says something."""
+        return self.arrays["standing"]
+
+    def shares(self) -> dict[str, float]:
+        """Shares of zero-gradient, censored, fallback and above-the-attack (see ``bench.studies.clever.flags``)."""
+        return flags(self.arrays)
+
+    def raised(self) -> tuple[str, ...]:
+        """The shares above their thresholds."""
+        return raised(self.shares())
+
+    def median_interval(self, level: float = 0.95) -> tuple[float, float, float]:
+        """Median score of all n images (wrong ones count as 0) with its percentile bootstrap interval.
+
+        2,000 resamples, seeded, so that the same scores give the same interval.
+        """
+        rng = np.random.Generator(np.random.PCG64(0))
+        n = len(self.scores)
+        medians = np.median(self.scores[rng.integers(n, size=(RESAMPLES, n))], axis=1)
+        tail = (1 - level) / 2
+        low, high = np.quantile(medians, [tail, 1 - tail])
+        return float(np.median(self.scores)), float(low), float(high)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class CleverResults:
+    """All models scored in one setting.
+
+    Attributes:
+        setting: what they share.
+        models: in the order asked for.
+        compared: where another engine's scores of the same setting are at hand: engine → model → median of
+            (that engine's score / this one's) over images scored above 0 by both.
+        versions: package name → version.
+        command: the command that made them, with paths as ``$DATA``.
+        failed: cells that failed, with the reason.
+    """
+
+    setting: CleverSetting
+    models: tuple[CleverResult, ...]
+    compared: Mapping[str, Mapping[str, float]]
+    versions: Mapping[str, str]
+    command: str
+    failed: tuple[str, ...] = ()

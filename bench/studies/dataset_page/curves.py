@@ -1,0 +1,146 @@
+"""Accuracy against ε: one panel for all models if they are few, else one for each architecture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.collections import LineCollection
+
+from bench.numbers.eps import eps_texts
+from bench.numbers.stats import Share, wilson
+from bench.pages.figures import name_lines
+from bench.pages.format import figure_label, norm_text
+from bench.pages.style import FEW, MUTED, Style, family
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from bench.attacks import Request
+    from bench.studies.robustness.ranking import Standing
+    from bench.studies.robustness.results import Results
+
+_LONGEST_TITLE = 40  # the last ten characters fit in small type
+_TICK_CHARACTER, _TICK_GAP = 0.025, 0.03  # shares of an axis
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One model's accuracy, from ε = 0 (clean) through the grid."""
+
+    name: str
+    shares: tuple[Share, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The models a panel shows in colour, and the others in grey behind them."""
+
+    title: str
+    eps: tuple[float, ...]
+    norm: str
+    lines: tuple[Line, ...]
+    others: tuple[Line, ...]
+
+
+def panels(results: Results, lines: Sequence[Standing], request: Request | None, attack: str) -> list[Panel]:
+    """The panels of one attack: one named after it, or architectures in the order of their best model.
+
+    Args:
+        results: what was measured.
+        lines: its ranked table.
+        request: the attack; ``None`` for the worst case over all, which ranked models alone share.
+        attack: what it is called.
+    """
+    grid = results.setting.eps
+    eps = grid if grid[0] == 0 else (0.0, *grid)
+    measured = [
+        Line(line.name, _shares(line, request, grid))
+        for line in lines
+        if (line.rank is not None if request is None else request in line.result.attack_set)
+    ]
+    few = len(lines) <= FEW
+    groups = dict.fromkeys(attack if few else family(line.name) for line in measured)
+    inside = {group: [x for x in measured if few or family(x.name) == group] for group in groups}
+    return [
+        Panel(group, eps, results.setting.norm, tuple(own), tuple(x for x in measured if x not in own))
+        for group, own in inside.items()
+    ]
+
+
+def _shares(line: Standing, request: Request | None, grid: Sequence[float]) -> tuple[Share, ...]:
+    model, attacked = line.result, line.worst
+    if request is not None:
+        standing = {curve.request: curve.standing for curve in model.curves}
+        attacked = tuple(wilson(int(row.sum()), len(row)) for row in standing[request])
+    if grid[0] == 0:
+        return attacked
+    return (wilson(int(model.clean.correct.sum()), len(model.clean.correct)), *attacked)
+
+
+def draw_panel(axes: Axes, panel: Panel, styles: dict[str, Style]) -> None:
+    """Draw lines with their 95 % bands, and below them the names."""
+    behind = [[(x, 100 * s.value) for x, s in zip(panel.eps, o.shares, strict=True)] for o in panel.others]
+    axes.add_collection(LineCollection(behind, colors=MUTED, linewidths=0.6, alpha=0.3, zorder=1))
+    rows = [
+        (line.name, x, 100 * share.value)
+        for line in panel.lines
+        for x, share in zip(panel.eps, line.shares, strict=True)
+    ]
+    names = [line.name for line in panel.lines]
+    sns.lineplot(
+        data=pd.DataFrame(rows, columns=["model", "eps", "accuracy"]),
+        x="eps",
+        y="accuracy",
+        hue="model",
+        hue_order=names,
+        style="model",
+        style_order=names,
+        palette={name: styles[name].colour for name in names},
+        dashes={name: styles[name].dash for name in names},
+        markers={name: styles[name].marker for name in names},
+        markersize=4,
+        markeredgewidth=0,
+        linewidth=1.5,
+        estimator=None,
+        errorbar=None,
+        legend=False,
+        ax=axes,
+    )
+    for line in panel.lines:
+        lo, hi = ([100 * getattr(share, end) for share in line.shares] for end in ("lo", "hi"))
+        axes.fill_between(panel.eps, lo, hi, color=styles[line.name].colour, alpha=0.13, linewidth=0)
+    _dress(axes, panel)
+    name_lines(axes, names, styles, below=0.225)
+
+
+def _dress(axes: Axes, panel: Panel) -> None:
+    """Title, axes and ticks; of a long ε grid only some ticks get a text."""
+    title = figure_label(panel.title, _LONGEST_TITLE)
+    size = 9 if len(title) <= _LONGEST_TITLE - 10 else 7.5
+    axes.set_title(title, loc="left", fontsize=size, weight="bold", pad=6)
+    axes.set_xlabel(f"ε ({norm_text(panel.norm)})", fontsize=7.5, labelpad=1)
+    axes.set_ylabel("accuracy, %", fontsize=7.5, labelpad=2)
+    axes.set_xticks(panel.eps, _tick_texts(panel.eps))
+    axes.set_yticks((0, 25, 50, 75, 100))
+    axes.tick_params(labelsize=7.5, pad=2)
+    last = panel.eps[-1] or 1.0
+    axes.set_xlim(-0.02 * last, 1.03 * last)
+    axes.set_ylim(-2, 103)
+    axes.grid(visible=False, axis="x")
+
+
+def _tick_texts(eps: Sequence[float]) -> list[str]:
+    """The texts of an ε grid, left out where the one to the right or the 0 leaves no room."""
+    texts = list(eps_texts(eps))
+    free = float("inf")
+    for i in range(len(eps) - 1, 0, -1):
+        half = eps[-1] * (_TICK_GAP + _TICK_CHARACTER * len(texts[i])) / 2
+        if eps[i] + half > free or eps[i] - half < eps[-1] * _TICK_CHARACTER:
+            texts[i] = ""
+        else:
+            free = eps[i] - half
+    return texts

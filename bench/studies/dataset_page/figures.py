@@ -1,0 +1,118 @@
+"""Figures of a page: built on seaborn's style, drawn without pyplot, the same bytes for the same results.
+
+Every figure is drawn twice: as files (SVG and PNG, whole, with names in them) and as SVG parts that a page
+lays out itself, so that they stay legible on a phone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+
+from bench.pages.figures import as_files, inline, look
+from bench.pages.format import figure_label, norm_text, slug
+from bench.pages.style import CARD, Style, styles
+from bench.studies.dataset_page.curves import Panel, draw_panel, panels
+from bench.studies.dataset_page.scatter import draw_key, draw_scatter
+from bench.studies.robustness.names import attack_names
+
+if TYPE_CHECKING:
+    from bench.attacks import Request
+    from bench.studies.robustness.ranking import Standing
+    from bench.studies.robustness.results import Results
+
+_PANEL = (3.0, 2.45)  # inches, without the names below it
+_NAME = 0.145
+_SCATTER = (4.1, 3.6)
+_COLUMNS = 4
+_WORST = "worst case"
+
+
+@dataclass(frozen=True, slots=True)
+class CurveFigure:
+    """The curves under one attack, or in the worst case: SVG parts for the page, one for each panel."""
+
+    attack: str
+    parts: tuple[tuple[str, str], ...]  # what the panel shows, its SVG
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a page shows, and the files beside it by name."""
+
+    curves: tuple[CurveFigure, ...]
+    scatter: str
+    files: dict[str, bytes]
+
+
+def draw(results: Results, lines: Sequence[Standing], stem: str) -> Figures:
+    """All figures of one setting.
+
+    Args:
+        results: what was measured.
+        lines: its ranked table, of models that met an attack; at least one.
+        stem: what the file names begin with.
+    """
+    chosen = styles([line.name for line in lines])
+    files: dict[str, bytes] = {}
+    curves = []
+    with look():
+        for request, attack in _attacks(results):
+            grid = panels(results, lines, request, attack)
+            name = f"{stem}-curves-{slug(attack) if request else 'worst-case'}"
+            under = f"under {attack}" if request else "in the worst case over all attacks"
+            title = f"{results.setting.dataset}: accuracy {under}, {norm_text(results.setting.norm)}"
+            room = _NAME * max(len(panel.lines) for panel in grid)
+            files |= as_files(_sheet(grid, chosen, room, title), name)
+            parts = tuple(
+                (panel.title, inline(_sheet([panel], chosen, room), f"{name}-{i}"))
+                for i, panel in enumerate(grid)
+            )
+            curves.append(CurveFigure(attack, parts))
+        name = f"{stem}-scatter"
+        files |= as_files(_scatter(lines, chosen, with_key=True), name)
+        scatter = inline(_scatter(lines, chosen, with_key=False), name)
+    return Figures(tuple(curves), scatter, files)
+
+
+def _attacks(results: Results) -> Sequence[tuple[Request | None, str]]:
+    """Every attack with its name, and before more than two the worst case over all."""
+    names = attack_names(results)
+    return [(None, _WORST)] * (len(names) > 2) + list(names.items())
+
+
+def _sheet(grid: Sequence[Panel], chosen: dict[str, Style], room: float, title: str = "") -> Figure:
+    """Panels side by side with room for names below each, by hand: a layout engine takes longer than drawing."""
+    columns = min(_COLUMNS, len(grid))
+    rows = -(-len(grid) // columns)
+    head = 0.45 if title else 0.0
+    cell = _PANEL[1] + room
+    width, height = columns * _PANEL[0], rows * cell + head
+    figure = Figure(figsize=(width, height), facecolor=CARD)
+    for i, panel in enumerate(grid):
+        left, top = i % columns * _PANEL[0], height - head - i // columns * cell
+        box = (left + 0.45, top - 2.05, _PANEL[0] - 0.55, 1.75)
+        axes = figure.add_axes((box[0] / width, box[1] / height, box[2] / width, box[3] / height))
+        draw_panel(axes, panel, chosen)
+    if title:
+        text = " ".join(title.split())
+        figure.text(0.1 / width, 1 - 0.12 / height, text, va="top", fontsize=11, weight="bold")
+    return figure
+
+
+def _scatter(lines: Sequence[Standing], chosen: dict[str, Style], *, with_key: bool) -> Figure:
+    """Clean against robust; the file carries the key to the numbers, on the page it is a list."""
+    key = 2.7 if with_key else 0.0
+    width, height = _SCATTER[0] + key, max(_SCATTER[1], (0.17 * len(lines) + 0.4) if with_key else 0)
+    figure = Figure(figsize=(width, height), facecolor=CARD)
+    bottom = height - _SCATTER[1] + 0.5
+    box = (0.55 / width, bottom / height, (_SCATTER[0] - 0.7) / width, (_SCATTER[1] - 0.65) / height)
+    axes = figure.add_axes(box)
+    draw_scatter(axes, lines, chosen)
+    if with_key:
+        names = [figure_label(line.name) for line in lines]
+        draw_key(figure, names, _SCATTER[0] / width, 1 - 0.2 / height, 0.17 / height)
+    return figure

@@ -1,0 +1,125 @@
+"""The headline table of a setting: its models ranked, with what an audit found beside their names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench.engine.protocols import PROTOCOLS, released_rules
+from bench.leaderboard.marks import BELIEVABLE, UPPER_BOUND
+from bench.numbers.eps import eps_texts
+from bench.pages.format import percent
+from bench.studies.audit import FULL, QUICK
+from bench.studies.audit.section import Mark, Marks
+from bench.studies.robustness.names import attack_names
+
+if TYPE_CHECKING:
+    from bench.attacks import Request
+    from bench.studies.robustness.ranking import Standing
+    from bench.studies.robustness.results import Results
+
+# AutoAttack and its members: what papers mean by an attack stronger than FGSM and PGD
+STRONGER = ("autoattack", "apgd_ce", "apgd_dlr", "apgd_t", "fab_t", "square")
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The headline table of one setting.
+
+    Attributes:
+        results: what was measured.
+        attacks: names of the attacks of the ranked group.
+        stronger: those of them, and of other runs in the same balls, that are AutoAttack or belong to it.
+        eps: texts of the ε grid; empty where no model met an attack.
+        ranked, unranked: the models.
+        attacked_by: names of each model's attacks, by the model's name in the table.
+        marks: verdicts, by the model's name in the table: the audit's, or that another run of the same ball got
+            significantly further than the attacks of this table; none under a released protocol.
+        unaudited: names of the models without an audit.
+        further: names of the attacks of other runs that the worst cases take in, with how many models they met.
+        rules: the protocol in words; empty if it is not one of this version.
+        released: whether it is a released protocol, whose numbers are no robust accuracies.
+    """
+
+    results: Results
+    attacks: tuple[str, ...]
+    stronger: tuple[str, ...]
+    eps: tuple[str, ...]
+    ranked: tuple[Standing, ...]
+    unranked: tuple[Standing, ...]
+    attacked_by: Mapping[str, tuple[str, ...]]
+    marks: Mapping[str, Mark]
+    unaudited: tuple[str, ...]
+    further: tuple[tuple[str, int], ...]
+    rules: str
+    released: bool
+
+    @property
+    def verdicts(self) -> frozenset[str]:
+        """The verdicts that occur in the table."""
+        return frozenset(mark.verdict for mark in self.marks.values())
+
+    def levels(self, verdict: str) -> str:
+        """What the marks of a verdict rest on, as ``quick or full audit``; empty where no audit gave it."""
+        found = {mark.level for mark in self.marks.values() if mark.verdict == verdict}
+        levels = [level for level in (QUICK, FULL) if level in found]
+        return f"{' or '.join(levels)} audit" if levels else ""
+
+    @property
+    def beaten(self) -> bool:
+        """Whether any mark says that another run got further."""
+        return any(mark.level == "rows" for mark in self.marks.values())
+
+
+def headline(results: Results, lines: Sequence[Standing], marks: Marks) -> Headline:
+    """The table of a setting, models in the order of ``lines``; ``marks`` are of any models and data."""
+    names = attack_names(results)
+    ranked = tuple(line for line in lines if line.rank is not None)
+    group: tuple[Request, ...] = tuple(c.request for c in ranked[0].result.curves) if ranked else ()
+    released = released_rules(results.setting.protocol) is not None
+    eps = eps_texts(results.setting.eps) if names else ()
+    audited = {line.name: marks.get((line.result.info.weights, results.setting.data)) for line in lines}
+    further = _further(lines)
+    found = {line.name: _mark(line, audited[line.name], eps) for line in lines}
+    return Headline(
+        results=results,
+        attacks=tuple(names[request] for request in group),
+        stronger=(
+            *(names[request] for request in group if request.attack in STRONGER),
+            *(label for label, _ in further if label.rpartition(":")[2] in STRONGER),
+        ),
+        eps=eps,
+        ranked=ranked,
+        unranked=tuple(line for line in lines if line.rank is None),
+        attacked_by={line.name: tuple(names[c.request] for c in line.result.curves) for line in lines},
+        marks={name: mark for name, mark in found.items() if mark and not released},
+        unaudited=tuple(line.name for line in lines if audited[line.name] is None),
+        further=further,
+        rules=_rules(results.setting.protocol),
+        released=released,
+    )
+
+
+def _mark(line: Standing, audited: Mark | None, eps: Sequence[str]) -> Mark | None:
+    """The audit's mark, unless another run got significantly further where the audit found nothing."""
+    found = line.beaten
+    if found is None or (audited and audited.verdict != BELIEVABLE):
+        return audited
+    reason = (
+        f"{found.attack} in another run: {percent(found.lowest.value)} % stand at ε = {eps[found.at]}, where the "
+        f"attacks of this table leave {percent(found.own.value)} %"
+    )
+    return Mark(UPPER_BOUND, "rows", reason)
+
+
+def _further(lines: Sequence[Standing]) -> tuple[tuple[str, int], ...]:
+    """Attacks of other runs in the worst cases, each with the number of models it met."""
+    met = [{other.curve.request.label for other in line.result.elsewhere} for line in lines]
+    return tuple(sorted(Counter(label for labels in met for label in labels).items()))
+
+
+def _rules(label: str) -> str:
+    protocol = PROTOCOLS.get(label.partition("/")[0])
+    return protocol.summary if protocol and protocol.label == label else ""

@@ -1,0 +1,137 @@
+"""One setting's results as an HTML page with its figures beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.numbers.eps import eps_texts
+from bench.pages.format import slug
+from bench.pages.frame import environment, save
+from bench.pages.style import FEW
+from bench.studies.audit import CHECKS
+from bench.studies.audit import section as audit_section
+from bench.studies.dataset_page import tables
+from bench.studies.dataset_page.headline import headline
+from bench.studies.dataset_page.spatial import spatial_table
+from bench.studies.dataset_page.variation import variation
+from bench.studies.robustness import ranking
+from bench.studies.robustness.names import attack_names, spatial_names
+
+if TYPE_CHECKING:
+    from bench.studies.audit.collect import AuditResults
+    from bench.studies.audit.section import AuditBlock, Marks
+    from bench.studies.dataset_page.figures import Figures
+    from bench.studies.robustness.ranking import Standing
+    from bench.studies.robustness.results import Results
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_MOST_SAMPLES = 4
+
+
+def write_page(
+    results: Results,
+    others: Sequence[Results],
+    directory: Path,
+    data_note: str,
+    audits: Sequence[AuditResults] = (),
+) -> Path:
+    """See ``bench.studies.dataset_page.write``."""
+    stem = slug(results.setting.dataset)
+    page = directory / f"{stem}.html"
+    lines = ranking.standings(results)
+    figures = _draw(results, [line for line in lines if line.result.curves], stem)
+    blocks = audit_section.audit_blocks(audits)
+    grids, files = _draw_audits(blocks, stem)
+    html = _render(
+        results,
+        lines,
+        others,
+        figures,
+        data_note,
+        marks=audit_section.marks(audits),
+        audits=list(zip(blocks, grids, strict=True)),
+    )
+    save(page, html, {**(figures.files if figures else {}), **files})
+    return page
+
+
+def _draw(results: Results, lines: Sequence[Standing], stem: str) -> Figures | None:
+    """The figures, or ``None`` where no model has a curve to draw."""
+    if not lines:
+        return None
+    from bench.studies.dataset_page.figures import draw
+
+    return draw(results, lines, stem)
+
+
+def _draw_audits(blocks: Sequence[AuditBlock], stem: str) -> tuple[list[str], dict[str, bytes]]:
+    """A grid for each block, as SVG for the page and as files; the first is ``…-audit``, then ``…-audit-2``."""
+    grids: list[str] = []
+    files: dict[str, bytes] = {}
+    if blocks:
+        from bench.studies.audit.figure import draw_audit
+
+        for i, block in enumerate(blocks):
+            svg, drawn = draw_audit(block, f"{stem}-audit-{i + 1}" if i else f"{stem}-audit")
+            grids.append(svg)
+            files |= drawn
+    return grids, files
+
+
+def _render(
+    results: Results,
+    lines: Sequence[Standing],
+    others: Sequence[Results],
+    figures: Figures | None,
+    data_note: str,
+    *,
+    marks: Marks,
+    audits: Sequence[tuple[AuditBlock, str]],
+) -> str:
+    setting = results.setting
+    names = attack_names(results)
+    eps = eps_texts(setting.eps)
+    shown = dict(zip(setting.eps, eps, strict=True))
+    middle = len(eps) // 2
+    attacked = [line for line in lines if line.result.curves]
+    table = headline(results, lines, marks)
+    return (
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            results=results,
+            setting=setting,
+            data_note=data_note,
+            headline=table,
+            lines=lines,
+            attacked=attacked,
+            eps=eps,
+            figures=figures,
+            by_recipe=len(attacked) > FEW,
+            audits=audits,
+            checks=audit_section.by_kind(list(CHECKS.values())),
+            kinds=audit_section.KINDS,
+            few=FEW,
+            spatial=spatial_table(results, lines),
+            variation=variation(results, others),
+            galleries=[
+                (line.name, tables.pictures(line.result, results.classes, shown)[:_MOST_SAMPLES])
+                for line in lines
+                if line.result.samples
+            ],
+            class_counts=tables.class_counts(results) if lines else (),
+            class_rows=tables.class_rows(results, lines, middle),
+            class_eps=eps[middle] if eps else "",
+            names=names,
+            spatial_names=spatial_names(results),
+            costs=tables.costs(results, names),
+            attack_blocks=tables.attack_blocks(lines, list(names), eps),
+            noted=tables.noted(lines, names, eps),
+            rules=table.rules,
+            released=table.released,
+            moved=tables.moved(results) if table.released and lines else (),
+            others=[headline(other, ranking.standings(other), marks) for other in others],
+        )
+    )

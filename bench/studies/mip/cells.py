@@ -1,0 +1,104 @@
+"""Maximum invariant perturbations as cells: those of a few images, stored and resumed like any other."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from jaxtyping import Float32, Int64
+from torch import Tensor, nn
+
+from bench.engine.cell import Cell, sorted_params
+from bench.engine.kind import Kind
+from bench.engine.result import CellResult
+from bench.engine.seeding import seeded
+from bench.errors import UsageError, nearest
+from bench.inputs.model_info import ModelInfo
+from bench.studies.mip.removal import FILLS, steps_withstood
+
+SHARD = 20  # images whose work is lost when a run is killed
+VERSION = 1  # raised whenever the numbers change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MipSetting:
+    """What two results must share to be compared.
+
+    Attributes:
+        dataset, data: name and sha256 of the evaluation split.
+        n: the first n images of its fixed order were looked at.
+        draws: random orders for each image.
+        grid: rates are 1 / grid, 2 / grid, … 1.
+        fill: what takes the place of a removed value: ``black`` (0) or ``grey`` (0.5).
+        seed: of the orders.
+        protocol, backend: as in the cells.
+    """
+
+    dataset: str
+    data: str
+    n: int
+    draws: int
+    grid: int
+    fill: str
+    seed: int
+    protocol: str
+    backend: str
+
+
+def check_options(draws: int, grid: int, fill: str) -> None:
+    """Raises ``UsageError`` for options that cannot be."""
+    if draws < 1:
+        raise UsageError(f"--draws is {draws}; it must be at least 1")
+    if grid < 1:
+        raise UsageError(f"--grid is {grid}; it must be at least 1, for the rates 1/N, 2/N … 1")
+    if fill not in FILLS:
+        raise UsageError(f"unknown --fill {fill!r}; {nearest(fill, FILLS)}")
+
+
+def mip_cells(setting: MipSetting, model: ModelInfo) -> tuple[Cell, ...]:
+    """The cells of a model, one for every twenty images."""
+    params = {"draws": setting.draws, "grid": setting.grid, "fill": setting.fill}
+    return tuple(
+        Cell(
+            kind="mip",
+            model=model.name,
+            weights=model.weights,
+            dataset=setting.dataset,
+            data=setting.data,
+            first=first,
+            count=min(SHARD, setting.n - first),
+            attack="mip",
+            library=f"symbench.mip=={VERSION}",
+            params=sorted_params(params),
+            norm=None,
+            eps=None,
+            seed=setting.seed,
+            protocol=setting.protocol,
+            backend=setting.backend,
+            parent=None,
+        )
+        for first in range(0, setting.n, SHARD)
+    )
+
+
+def measure_mip(
+    cell: Cell, model: nn.Module, x: Float32[Tensor, "n c h w"], y: Int64[Tensor, " n"]
+) -> CellResult:
+    """Runs a cell: ``steps`` (n, draws) and ``standing`` (n,), see ``bench.studies.mip.removal``."""
+    start = time.perf_counter()
+    with seeded(x.device, "judge", cell.key):  # the model may draw numbers
+        steps, right = steps_withstood(
+            model,
+            x,
+            y,
+            first=cell.first,
+            draws=int(cell.param("draws") or 0),
+            grid=int(cell.param("grid") or 0),
+            fill=str(cell.param("fill")),
+            seed=cell.seed,
+        )
+    arrays = {"steps": steps, "standing": right}
+    return CellResult(arrays=arrays, seconds=time.perf_counter() - start, gradients=0)
+
+
+KIND = Kind(measure=lambda cell, subject: measure_mip(cell, subject.model, subject.x, subject.y))

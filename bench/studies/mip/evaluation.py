@@ -1,0 +1,105 @@
+"""Maximum invariant perturbations from end to end: what was asked, what runs, and what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from bench.engine.driver import Failure, backend
+from bench.engine.executors import Executor
+from bench.engine.protocols import SOUND
+from bench.engine.store import Store
+from bench.inputs.model_info import ModelInfo
+from bench.studies.mip.cells import SHARD, MipSetting, check_options, mip_cells
+from bench.studies.mip.results import MipResult, MipResults
+from bench.studies.shared.ask import Ask
+from bench.studies.shared.collect import digest, history, joined, whole
+from bench.studies.shared.evaluation import Apart, images_of, looking_seconds, opened, run_apart
+
+DEFAULT_N = 200
+DEFAULT_DRAWS = 10
+DEFAULT_GRID = 100
+
+MipEvaluation = Apart[MipSetting]
+
+
+def prepare_mip(
+    ask: Ask, *, draws: int = DEFAULT_DRAWS, grid: int = DEFAULT_GRID, fill: str = "black"
+) -> MipEvaluation:
+    """Resolves what was asked and looks once at every model.
+
+    Args:
+        ask: models, data, n and seed; its attacks and ε are not looked at.
+        draws, grid, fill: as in ``MipSetting``.
+
+    Raises:
+        UsageError: anything about it cannot be done; nothing has been measured yet.
+    """
+    check_options(draws, grid, fill)
+    data, n = images_of(ask, DEFAULT_N)
+    setting = MipSetting(
+        dataset=data.name,
+        data=data.sha256,
+        n=n,
+        draws=draws,
+        grid=grid,
+        fill=fill,
+        seed=ask.seed,
+        protocol=SOUND.label,
+        backend=backend(ask.device),
+    )
+    return opened(ask, data, setting, mip_cells)
+
+
+def run_mip(
+    evaluation: MipEvaluation,
+    store: Store,
+    executor: Executor,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[MipResults, tuple[Failure, ...]]:
+    """Runs what the store lacks and collects what it then holds."""
+    return run_apart(evaluation, "mip", collect_mip, store, executor, progress)
+
+
+def collect_mip(
+    store: Store,
+    setting: MipSetting,
+    models: Sequence[ModelInfo],
+    *,
+    versions: Mapping[str, str],
+    command: str,
+    failed: Sequence[str] = (),
+) -> MipResults:
+    """What the store holds of an evaluation; a model with a cell missing is left out."""
+    found = [_result(store, setting, model) for model in models]
+    return MipResults(
+        setting=setting,
+        models=tuple(result for result in found if result is not None),
+        versions=versions,
+        command=command,
+        failed=tuple(failed),
+    )
+
+
+def mip_history(store: Store, dataset: str | None = None) -> list[MipResults]:
+    """All settings a store has runs of, the one asked for last first."""
+    return history(store, "mip", dataset, lambda fields: MipSetting(**fields), collect_mip)
+
+
+def most_seconds(evaluation: MipEvaluation, store: Store) -> float:
+    """Seconds of one worker that the missing cells take at most: if all images withstood everything."""
+    setting = evaluation.setting
+    return looking_seconds(evaluation, store, lambda _: setting.draws * setting.grid, together=SHARD)
+
+
+def _result(store: Store, setting: MipSetting, model: ModelInfo) -> MipResult | None:
+    shards = whole(store, mip_cells(setting, model))
+    if not shards:
+        return None
+    return MipResult(
+        info=model,
+        steps=joined(shards, "steps"),
+        right=joined(shards, "standing"),
+        grid=setting.grid,
+        seconds=sum(shard.seconds for shard in shards),
+        digest=digest(shards),
+    )

@@ -1,0 +1,41 @@
+"""The numbers and claims of "Bridging Symmetry and Robustness" (arXiv 2510.16171v3) beside ours.
+
+Everything is a pure function of the printed numbers, kept as data, and of what was measured.
+"""
+
+from bench.studies.paper.claim import Claim
+from bench.studies.paper.claims import CLAIMS
+from bench.studies.paper.compare import Row, Side, rows
+from bench.studies.paper.outcome import VERDICTS, ClaimOutcome, Judged, Tested
+from bench.studies.paper.published import Published, Statement, numbers, printed_means, source, statements
+from bench.studies.paper.reproduction import COLUMNS, RELATIONS, Corrupted, Measured, Reproduction
+from bench.studies.paper.sections import SECTIONS, Needed, Section, needed
+from bench.studies.paper.verdicts import judge
+
+__all__ = [
+    "CLAIMS",
+    "COLUMNS",
+    "RELATIONS",
+    "SECTIONS",
+    "VERDICTS",
+    "Claim",
+    "ClaimOutcome",
+    "Corrupted",
+    "Judged",
+    "Measured",
+    "Needed",
+    "Published",
+    "Reproduction",
+    "Row",
+    "Section",
+    "Side",
+    "Statement",
+    "Tested",
+    "judge",
+    "needed",
+    "numbers",
+    "printed_means",
+    "rows",
+    "source",
+    "statements",
+]

@@ -1,0 +1,12 @@
+"""Any model under the evaluation of a released script: our own FGSM and PGD in the script's input space.
+
+What the scripts do is stated by ``bench.engine.protocols.Released``; here it is carried out as written, with batch
+norm in the mode it has there and running statistics that drift as there.
+"""
+
+from bench.studies.released.attacks import fgsm, pgd
+from bench.studies.released.cells import measure_released
+from bench.studies.released.checks import check_asked, check_network
+from bench.studies.released.network import Network
+
+__all__ = ["Network", "check_asked", "check_network", "fgsm", "measure_released", "pgd"]

@@ -1,0 +1,1 @@
+"""FGSM, PGD and other attacks over a grid of ε: robust accuracy."""

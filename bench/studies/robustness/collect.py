@@ -1,0 +1,257 @@
+"""Stored cells joined into results: the only way from the store to tables, figures and pages."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from bench.attacks import Request
+from bench.attacks.board import NOT_ATTACKED
+from bench.engine.driver import lane_results
+from bench.engine.protocols import released_rules
+from bench.engine.store import Store, Stored
+from bench.inputs.model_info import ModelInfo
+from bench.studies.released.collect import as_cells
+from bench.studies.robustness.plan import clean_cells, lanes, released_cell
+from bench.studies.robustness.results import Clean, Curve, ModelResult, Results, Sample, Setting
+
+SAMPLES = 4
+
+
+def collect(
+    store: Store,
+    setting: Setting,
+    asked: Sequence[tuple[ModelInfo, Sequence[Request]]],
+    *,
+    classes: tuple[str, ...],
+    versions: dict[str, str],
+    command: str,
+    failed: Sequence[str] = (),
+) -> tuple[Results, ...]:
+    """What the store holds of an evaluation.
+
+    Args:
+        store: where the cells are.
+        setting: what all models share.
+        asked: each model with its attacks.
+        classes, versions, command, failed: as in ``Results``.
+
+    Returns:
+        First the results over the whole ε grid; then, for curves that a failed cell cut short, results
+        over the smaller ε that were measured, so that nothing measured is left out of the leaderboard.
+    """
+    by_length: dict[int, list[ModelResult]] = {len(setting.eps): []}
+    for info, requests in asked:
+        for length, result in _model_results(store, setting, info, requests).items():
+            by_length.setdefault(length, []).append(result)
+    return tuple(
+        Results(
+            setting=replace(setting, eps=setting.eps[:length]),
+            classes=classes,
+            models=tuple(models),
+            versions=versions,
+            command=command,
+            failed=tuple(failed),
+        )
+        for length, models in sorted(by_length.items(), reverse=True)
+    )
+
+
+def _model_results(
+    store: Store, setting: Setting, info: ModelInfo, requests: Sequence[Request]
+) -> dict[int, ModelResult]:
+    if released_rules(setting.protocol) is not None:
+        return _released_results(store, setting, info)
+    shards = [store.get(cell.key) for cell in clean_cells(setting, info)]
+    if not all(shards):
+        return {}
+    clean_shards = [shard for shard in shards if shard is not None]
+    found: dict[int, list[tuple[Curve, list[Sample]]]] = {}
+    spatial: list[Curve] = []
+    for request in requests:
+        columns = [lane_results(store, lane)[1:] for lane in lanes(setting, [info], [request])]
+        length = min(len(column) for column in columns)
+        if not length:
+            continue
+        rows = [[column[i] for column in columns] for i in range(length)]
+        curve = curve_of(setting, request, clean_shards, rows)
+        if request.spec.threat == "spatial":
+            spatial.append(curve)
+        elif request.spec.threat == "minimum_norm":
+            found.setdefault(len(setting.eps), []).append((curve, []))
+        else:
+            found.setdefault(length, []).append((curve, _samples(request, clean_shards, rows)))
+    if spatial:
+        found.setdefault(len(setting.eps), [])
+    clean = _clean(clean_shards)
+    return {
+        length: ModelResult(
+            info=info,
+            clean=clean,
+            curves=tuple(curve for curve, _ in pairs),
+            samples=_spread([sample for _, samples in pairs for sample in samples]),
+            spatial=tuple(spatial) if length == len(setting.eps) else (),
+        )
+        for length, pairs in found.items()
+    }
+
+
+def _released_results(store: Store, setting: Setting, info: ModelInfo) -> dict[int, ModelResult]:
+    stored = store.get(released_cell(setting, info).key)
+    if stored is None:
+        return {}
+    clean, attacked = as_cells(stored)
+    rows = {request: [[part] for part in parts] for request, parts in attacked.items()}
+    samples = [sample for request in rows for sample in _samples(request, [clean], rows[request])]
+    result = ModelResult(
+        info=info,
+        clean=_clean([clean]),
+        curves=tuple(curve_of(setting, request, [clean], rows[request]) for request in rows),
+        samples=_spread(samples),
+    )
+    return {len(setting.eps): result}
+
+
+def _joined(shards: Sequence[Stored], name: str) -> np.ndarray:
+    return np.concatenate([shard.result.arrays[name] for shard in shards])
+
+
+def _silent(shards: Sequence[Stored]) -> np.ndarray:
+    """Stores of the first version did not look at iterates."""
+    return np.concatenate([s.result.arrays.get("silent", np.zeros(s.cell.count, dtype=bool)) for s in shards])
+
+
+def _digest(shards: Sequence[Stored]) -> str:
+    return hashlib.sha256("".join(shard.result.digest for shard in shards).encode()).hexdigest()
+
+
+def _clean(shards: Sequence[Stored]) -> Clean:
+    return Clean(
+        label=_joined(shards, "label"),
+        predicted=_joined(shards, "predicted"),
+        correct=_joined(shards, "standing"),
+        margin=_joined(shards, "margin"),
+        loss=_joined(shards, "loss"),
+        grad_norm=_joined(shards, "grad_norm"),
+        nonfinite=_joined(shards, "nonfinite"),
+        seconds=sum(shard.result.seconds for shard in shards),
+        digest=_digest(shards),
+    )
+
+
+def curve_of(
+    setting: Setting, request: Request, clean: Sequence[Stored], rows: Sequence[Sequence[Stored]]
+) -> Curve:
+    """What the leaderboard counts of an attack.
+
+    Args:
+        setting: says which images a curve counts as broken.
+        request: the attack.
+        clean: clean cells of some shards.
+        rows: the attack's cells of the same shards: for every ε measured, or one row without ε.
+    """
+    if request.spec.threat == "minimum_norm":
+        return _whole_curve(setting, request, clean, rows[0])
+
+    def grid(name: str) -> np.ndarray:
+        return np.stack([_joined(shards, name) for shards in rows])
+
+    standing = grid("standing")
+    if released_rules(setting.protocol) is None:
+        standing &= _joined(clean, "standing")
+    if setting.curve == "cumulative":
+        standing = np.logical_and.accumulate(standing, axis=0)
+    return Curve(
+        request=request,
+        library=rows[0][0].cell.library,
+        standing=standing,
+        attacked=grid("attacked"),
+        distance=grid("distance"),
+        predicted=grid("predicted"),
+        nonfinite=grid("nonfinite"),
+        projected=grid("projected"),
+        silent=np.stack([_silent(shards) for shards in rows]),
+        gradients=tuple(sum(s.result.gradients for s in shards) for shards in rows),
+        seconds=tuple(sum(s.result.seconds for s in shards) for shards in rows),
+        digest=tuple(_digest(shards) for shards in rows),
+    )
+
+
+def _whole_curve(
+    setting: Setting, request: Request, clean: Sequence[Stored], shards: Sequence[Stored]
+) -> Curve:
+    """The curve that the one run of a minimum-norm attack gives: what it found within each ε is broken."""
+    length = len(setting.eps)
+
+    def rows(name: str) -> np.ndarray:
+        return np.tile(_joined(shards, name), (length, 1))
+
+    distance = rows("distance")
+    broken = distance <= np.array(setting.eps)[:, None]  # NaN, nothing found, is not
+    return Curve(
+        request=request,
+        library=shards[0].cell.library,
+        standing=_joined(clean, "standing") & ~broken,
+        attacked=rows("attacked"),
+        distance=distance,
+        predicted=np.where(broken, rows("predicted"), NOT_ATTACKED),
+        nonfinite=rows("nonfinite") & broken,
+        projected=rows("projected"),
+        silent=np.zeros_like(broken),
+        gradients=(sum(shard.result.gradients for shard in shards),) * length,
+        seconds=(sum(shard.result.seconds for shard in shards),) * length,
+        digest=(_digest(shards),) * length,
+    )
+
+
+def _samples(request: Request, clean: Sequence[Stored], rows: Sequence[Sequence[Stored]]) -> list[Sample]:
+    """Broken images among those the store keeps, each at the smallest ε that broke it, in the set's order."""
+    found: dict[int, Sample] = {}
+    for shards in rows:
+        for before, after in zip(clean, shards, strict=True):
+            for sample in _shard_samples(request, before, after):
+                found.setdefault(sample.index, sample)
+    return [found[index] for index in sorted(found)]
+
+
+def _shard_samples(request: Request, before: Stored, after: Stored) -> list[Sample]:
+    clean, attacked = before.result.arrays, after.result.arrays
+    samples = []
+    for place, image in zip(attacked["image_index"], attacked["image"], strict=True):
+        if attacked["standing"][place]:
+            continue
+        samples.append(
+            Sample(
+                index=before.cell.first + int(place),
+                label=int(clean["label"][place]),
+                clean_predicted=int(clean["predicted"][place]),
+                predicted=int(attacked["predicted"][place]),
+                eps=float(after.cell.eps or 0),
+                attack=request.label,
+                distance=float(attacked["distance"][place]),
+                clean=clean["image"][place],
+                attacked=image,
+            )
+        )
+    return samples
+
+
+def _spread(samples: Sequence[Sample]) -> tuple[Sample, ...]:
+    """A few samples, each of another image and as many true classes as there are."""
+    chosen: list[Sample] = []
+    images: set[int] = set()
+    labels: set[int] = set()
+    for fresh_label in (True, False):
+        for sample in samples:
+            if (
+                len(chosen) < SAMPLES
+                and sample.index not in images
+                and (not fresh_label or sample.label not in labels)
+            ):
+                chosen.append(sample)
+                images.add(sample.index)
+                labels.add(sample.label)
+    return tuple(chosen)

@@ -1,0 +1,161 @@
+"""What a store was asked for over time, as results that pages are drawn from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from bench.attacks import Request
+from bench.engine.protocols import released_rules
+from bench.engine.store import Store, read_runs
+from bench.inputs.model_info import ModelInfo
+from bench.studies.robustness.collect import collect
+from bench.studies.robustness.results import ModelResult, Results, Setting
+from zoo.grouped import Groups
+
+
+@dataclass(slots=True)
+class Chapter:
+    """All that was asked in one setting.
+
+    Attributes:
+        setting: what its results share.
+        asked: the attacks asked for, by model.
+        classes, versions, command: of the newest run.
+        groups: which corruption each image is; ``None`` for images that are not corrupted.
+        mce_baseline: model that corruption errors are divided by, of the newest run that named one.
+    """
+
+    setting: Setting
+    asked: dict[ModelInfo, dict[Request, None]] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)
+    command: str = ""
+    groups: Groups | None = None
+    mce_baseline: str = ""
+
+    @property
+    def released(self) -> bool:
+        """Whether a released protocol was asked for: then these are no robust accuracies."""
+        return released_rules(self.setting.protocol) is not None
+
+    def add(self, run: Mapping[str, Any]) -> None:
+        """Takes in one more run of this setting."""
+        requests = [_request(fields) for fields in run["requests"]]
+        for fields in run["models"]:
+            self.asked.setdefault(ModelInfo(**fields), {}).update(dict.fromkeys(requests))
+        self.classes = tuple(run["classes"])
+        self.versions = dict(run["versions"])
+        self.command = str(run["command"])
+        self.mce_baseline = run.get("mce_baseline", self.mce_baseline)
+        groups = run.get("groups")
+        self.groups = groups and Groups(**{**groups, "names": tuple(groups["names"])})
+
+
+def chapters(store: Store, dataset: str | None = None) -> list[Chapter]:
+    """The settings a store has runs of, the one asked for last first.
+
+    Args:
+        store: where the runs are.
+        dataset: only settings on this data set.
+    """
+    found: dict[Setting, Chapter] = {}
+    for setting, run in read_runs(store, "attacks", lambda run: (chapter_of(run).setting, run)):
+        if dataset in (None, setting.dataset):
+            chapter = found.pop(setting, None) or Chapter(setting)
+            chapter.add(run)
+            found[setting] = chapter
+    return list(reversed(found.values()))
+
+
+def chapter_of(run: Mapping[str, Any]) -> Chapter:
+    """What one run asked for, from its manifest."""
+    chapter = Chapter(_setting(run["setting"]))
+    chapter.add(run)
+    return chapter
+
+
+def chapter_results(store: Store, chapter: Chapter, failed: Sequence[str] = ()) -> tuple[Results, ...]:
+    """What the store holds of a chapter: the models whose whole ε grid is there, then the others."""
+    return collect(
+        store,
+        chapter.setting,
+        [(info, tuple(requests)) for info, requests in chapter.asked.items()],
+        classes=chapter.classes,
+        versions=chapter.versions,
+        command=chapter.command,
+        failed=failed,
+    )
+
+
+def page_results(
+    store: Store, chapter: Chapter, failed: Sequence[str] = ()
+) -> tuple[Results, tuple[Results, ...]]:
+    """A chapter's results for a page: those over its common attacks, and the ones that stand apart.
+
+    The models are compared under the attacks that most of them share; where a model met others besides,
+    its full results come apart, so that an extra attack on one model never takes it out of the ranking.
+    """
+    whole, *partial = chapter_results(store, chapter, failed)
+    common = _common_attacks(whole.models)
+    main = tuple(_restricted(model, common) for model in whole.models)
+    apart = tuple(
+        m for m in whole.models if set(m.attack_set) - set(common) and set(common) <= set(m.attack_set)
+    )
+    extra = (replace(whole, models=apart, failed=()),) if apart else ()
+    return replace(whole, models=main), (*extra, *partial)
+
+
+def runs_beside(store: Store, found: Sequence[Results]) -> list[Results]:
+    """What other runs measured of the same weights on the same images, in any sound setting of the same norm.
+
+    What ``found`` holds already is not read again.
+    """
+    known = {
+        (results.setting, model.info.weights, curve.request)
+        for results in found
+        for model in results.models
+        for curve in model.curves
+    }
+    alike = {
+        (*_images(results.setting), model.info.weights)
+        for results in found
+        if released_rules(results.setting.protocol) is None
+        for model in results.models
+    }
+    beside: list[Results] = []
+    for chapter in chapters(store):
+        asked: dict[ModelInfo, dict[Request, None]] = {}
+        for info, requests in chapter.asked.items():
+            new = [each for each in requests if (chapter.setting, info.weights, each) not in known]
+            if new and (*_images(chapter.setting), info.weights) in alike:
+                asked[info] = dict.fromkeys(new)
+        if asked:
+            beside += chapter_results(store, replace(chapter, asked=asked))
+    return beside
+
+
+def _images(setting: Setting) -> tuple[str, int, str, str]:
+    return setting.data, setting.n, setting.norm, setting.protocol
+
+
+def _common_attacks(models: Iterable[ModelResult]) -> tuple[Request, ...]:
+    counts = Counter(model.attack_set for model in models if model.attack_set)
+    return max(counts, key=lambda attacks: (counts[attacks], len(attacks)), default=())
+
+
+def _restricted(model: ModelResult, attacks: Sequence[Request]) -> ModelResult:
+    if not set(attacks) <= set(model.attack_set):
+        return model
+    curves = tuple(curve for curve in model.curves if curve.request in attacks)
+    return replace(model, curves=curves)
+
+
+def _setting(fields: Mapping[str, Any]) -> Setting:
+    return Setting(**{**fields, "eps": tuple(fields["eps"])})
+
+
+def _request(fields: Mapping[str, Any]) -> Request:
+    return Request(**{**fields, "params": tuple((name, value) for name, value in fields["params"])})

@@ -1,0 +1,131 @@
+"""The grid of an evaluation spread into lanes of cells; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.attacks import RELEASED_REQUESTS, Request, library_version
+from bench.engine.cell import Cell, Scalar, sorted_params
+from bench.engine.lane import Lane
+from bench.engine.protocols import released_rules
+from bench.inputs.model_info import ModelInfo
+from bench.studies.robustness.results import Setting
+
+SHARD = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttackLane(Lane):
+    """One model, one attack and one shard: its clean cell, then a cell for each ε in ascending order.
+
+    Attributes:
+        request: the attack.
+        library: the attack's library with its version.
+        eps: the ascending grid; ``(None,)`` for an attack that has no ball.
+        cumulative: whether a cell attacks only what the cell of the smaller ε left standing.
+        seed: of the attack.
+    """
+
+    request: Request
+    library: str
+    eps: tuple[float | None, ...]
+    cumulative: bool
+    seed: int
+
+    def __len__(self) -> int:
+        return 1 + len(self.eps)
+
+    @property
+    def chained(self) -> bool:
+        return self.cumulative
+
+    def following(self, index: int, parent: str) -> Cell:
+        """The cell of the ``index``-th ε."""
+        eps = self.eps[index]
+        return self.first.derive(
+            kind="attack",
+            attack=self.request.attack,
+            library=self.library,
+            params=self.request.params_at(eps),
+            norm=self.request.norm or None,
+            eps=eps,
+            seed=self.seed,
+            parent=parent,
+        )
+
+
+def lanes(setting: Setting, models: Sequence[ModelInfo], requests: Sequence[Request]) -> tuple[Lane, ...]:
+    """All lanes of an evaluation: model by model, shard by shard, attack by attack.
+
+    Under a released protocol a model has one lane of one cell, and ``requests`` are not looked at.
+    """
+    if released_rules(setting.protocol) is not None:
+        return tuple(Lane(first=released_cell(setting, model)) for model in models)
+    versions = {request.library: library_version(request.library) for request in requests}
+    cumulative = setting.curve == "cumulative"
+    return tuple(
+        AttackLane(
+            first=clean,
+            request=request,
+            library=versions[request.library],
+            eps=setting.eps if request.spec.threat == "ball" else (None,),
+            cumulative=cumulative and request.spec.iterative and request.spec.threat == "ball",
+            seed=setting.seed,
+        )
+        for model in models
+        for clean in clean_cells(setting, model)
+        for request in requests
+    )
+
+
+def clean_cells(setting: Setting, model: ModelInfo) -> tuple[Cell, ...]:
+    """The clean cells of a model, one a shard; shards are part of the plan, never of the workers."""
+    return tuple(
+        Cell(
+            kind="clean",
+            model=model.name,
+            weights=model.weights,
+            dataset=setting.dataset,
+            data=setting.data,
+            first=first,
+            count=min(SHARD, setting.n - first),
+            attack="none",
+            library="",
+            params=(),
+            norm=None,
+            eps=None,
+            seed=0,
+            protocol=setting.protocol,
+            backend=setting.backend,
+            parent=None,
+        )
+        for first in range(0, setting.n, SHARD)
+    )
+
+
+def released_cell(setting: Setting, model: ModelInfo) -> Cell:
+    """All of a model under a released protocol: its attacks at one ε go on from the running statistics that
+    those at the smaller ones left, so nothing of it can be measured or resumed alone.
+    """
+    params: dict[str, Scalar] = {"eps": ";".join(repr(float(eps)) for eps in setting.eps)}
+    for request in RELEASED_REQUESTS:
+        params |= dict(request.params)
+    return Cell(
+        kind="released",
+        model=model.name,
+        weights=model.weights,
+        dataset=setting.dataset,
+        data=setting.data,
+        first=0,
+        count=setting.n,
+        attack=",".join(request.attack for request in RELEASED_REQUESTS),
+        library=f"symbench==released-{setting.protocol.rpartition('/')[2]}",
+        params=sorted_params(params),
+        norm=setting.norm,
+        eps=None,
+        seed=setting.seed,
+        protocol=setting.protocol,
+        backend=setting.backend,
+        parent=None,
+    )

@@ -1,0 +1,171 @@
+"""Measured cells joined into what tables, figures and pages are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Float64, Int64
+
+from bench.attacks import Request
+from bench.inputs.model_info import ModelInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What two results must share to be compared.
+
+    Attributes:
+        dataset, data: name and sha256 of the evaluation split.
+        n: the first n images of its fixed order were measured.
+        norm, eps: the ball; the ε grid ascends, in pixel units.
+        curve: ``cumulative`` (an image broken at a smaller ε stays broken) or ``independent``.
+        seed, protocol, backend: as in the cells.
+    """
+
+    dataset: str
+    data: str
+    n: int
+    norm: str
+    eps: tuple[float, ...]
+    curve: str
+    seed: int
+    protocol: str
+    backend: str
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Clean:
+    """A model on the unattacked images; every array is (n,).
+
+    Attributes:
+        label, predicted: int64 classes.
+        correct: right and with finite logits.
+        margin: logit of the label minus the largest other one.
+        loss: cross-entropy in nats.
+        grad_norm: L1 norm of the loss's gradient by the image; 0 means it vanished.
+        nonfinite: whether a logit was NaN or infinite.
+        seconds: time the cells took.
+        digest: sha256 over the cells' results.
+    """
+
+    label: Int64[np.ndarray, " n"]
+    predicted: Int64[np.ndarray, " n"]
+    correct: Bool[np.ndarray, " n"]
+    margin: Float[np.ndarray, " n"]
+    loss: Float[np.ndarray, " n"]
+    grad_norm: Float64[np.ndarray, " n"]
+    nonfinite: Bool[np.ndarray, " n"]
+    seconds: float
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Curve:
+    """One model under one attack over the ε grid of a setting; arrays are (number of ε, n).
+
+    The one run of a minimum-norm attack fills every row: at ε stands what no misclassified image was found
+    for within ε. A spatial attack has a single row that belongs to no ε.
+
+    Attributes:
+        request: the attack and its parameters.
+        library: the library with its version.
+        standing: bool, right when clean and unbroken at this ε (and, if cumulative, at all smaller ones).
+        attacked: bool, whether this cell attacked the image (it had not been broken before).
+        distance: float64, size of the perturbation in the setting's norm; NaN where not attacked, where a
+            minimum-norm attack found nothing, and for spatial attacks.
+        predicted: int64, class under attack; -1 where not attacked.
+        nonfinite, projected: bool, what the judge noted.
+        silent: bool, an iterate on the way broke the image though the last one did not.
+        gradients: gradient evaluations by ε, one an image and pass; a minimum-norm attack's are those of
+            its one run.
+        seconds: time the cells took, by ε.
+        digest: sha256 over the cells' results, by ε.
+    """
+
+    request: Request
+    library: str
+    standing: Bool[np.ndarray, "e n"]
+    attacked: Bool[np.ndarray, "e n"]
+    distance: Float64[np.ndarray, "e n"]
+    predicted: Int64[np.ndarray, "e n"]
+    nonfinite: Bool[np.ndarray, "e n"]
+    projected: Bool[np.ndarray, "e n"]
+    silent: Bool[np.ndarray, "e n"]
+    gradients: tuple[int, ...]
+    seconds: tuple[float, ...]
+    digest: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Sample:
+    """One image for the gallery: image arrays are (c, h, w) float32 in [0, 1]."""
+
+    index: int
+    label: int
+    clean_predicted: int
+    predicted: int
+    eps: float
+    attack: str
+    distance: float
+    clean: Float32[np.ndarray, "c h w"]
+    attacked: Float32[np.ndarray, "c h w"]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Elsewhere:
+    """A curve that another run measured of the same weights on the same images (see ``balls``)."""
+
+    setting: Setting
+    curve: Curve
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class ModelResult:
+    """Everything measured of one model in one setting.
+
+    Attributes:
+        info: the model.
+        clean: without attack.
+        curves: attacks over the ε grid, which may be joined and ranked.
+        samples: for the gallery.
+        spatial: spatial attacks, each a curve of one row.
+        elsewhere: curves of other runs in the same balls; empty where nobody looked for them.
+    """
+
+    info: ModelInfo
+    clean: Clean
+    curves: tuple[Curve, ...]
+    samples: tuple[Sample, ...]
+    spatial: tuple[Curve, ...] = ()
+    elsewhere: tuple[Elsewhere, ...] = ()
+
+    @property
+    def attack_set(self) -> tuple[Request, ...]:
+        """The attacks of this result, the ground on which it may be ranked."""
+        return tuple(sorted((c.request for c in self.curves), key=repr))
+
+    def worst(self) -> Bool[np.ndarray, "e n"]:
+        """(number of ε, n) bool: images that stand against every attack of ``curves``."""
+        return np.logical_and.reduce([curve.standing for curve in self.curves])
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Results:
+    """All models measured in one setting.
+
+    Attributes:
+        setting: what they share.
+        classes: names of the classes.
+        models: results in the order they were asked for.
+        versions: package name → version of what computed them.
+        command: the command that made them, with paths as ``$DATA``.
+        failed: names of cells that failed, with the reason.
+    """
+
+    setting: Setting
+    classes: tuple[str, ...]
+    models: tuple[ModelResult, ...]
+    versions: dict[str, str]
+    command: str
+    failed: tuple[str, ...] = ()

@@ -1,0 +1,54 @@
+"""What a user asked for, before anything is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.attacks import Request
+from bench.engine.protocols import SOUND
+from bench.inputs.preparation import AS_IT_IS, Preparation
+from bench.inputs.sources import DataSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What a user asked for.
+
+    Attributes:
+        models: names of the zoo, ``file.py:factory`` or entry points.
+        requests: attacks with their parameters; none under a released protocol, which brings its own.
+        data: where the images come from.
+        names: names in rows of the models from files, in their order; none for those of the files.
+        weights: weights file of one's own model.
+        weights_from: data set or directory the zoo's weights come from, if not the data set's own.
+        eps: the grid as given; ``None`` for the data set's default, ``("paper",)`` for the paper's.
+        n: images; ``None`` for the default.
+        norm, seed, independent, device: of the evaluation.
+        protocol: ``sound``, ``released:`` with the name of a script, or ``released``: for each model the
+            script of its own architecture (see ``prepare_each``).
+        command: the command as pages show it.
+        download: whether a missing data set may be fetched.
+        mce_baseline: model that corruption errors are divided by; empty for the zoo's ``baseline_cnn``.
+        preparation: what is done to images before one's own models and to their logits after them.
+        suspect: take models whose logits are not finite or give no gradients too, as an audit does: it says so
+            itself.
+    """
+
+    models: tuple[str, ...]
+    requests: tuple[Request, ...]
+    data: DataSource
+    names: tuple[str, ...] = ()
+    weights: str | None = None
+    weights_from: str | None = None
+    eps: tuple[str | float, ...] | None = None
+    n: int | None = None
+    norm: str = "linf"
+    seed: int = 0
+    independent: bool = False
+    protocol: str = SOUND.name
+    device: str = "cpu"
+    command: str = ""
+    download: bool = False
+    mce_baseline: str = ""
+    preparation: Preparation = AS_IT_IS
+    suspect: bool = False

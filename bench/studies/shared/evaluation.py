@@ -1,0 +1,163 @@
+"""Measurements that stand apart from the attacks, from what was asked to what came out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import nn
+
+from bench.engine.cell import Cell
+from bench.engine.driver import Failure, driver, versions
+from bench.engine.executors import Executor
+from bench.engine.judge import look
+from bench.engine.lane import Lane
+from bench.engine.loaded import Loaded
+from bench.engine.store import Store
+from bench.inputs.images import checked_n
+from bench.inputs.model_info import ModelInfo
+from bench.inputs.sources import DataSource, Images, ModelSource
+from bench.studies.shared.ask import Ask
+from bench.studies.shared.collect import Collect
+from bench.studies.shared.models import check_device, open_models
+
+
+@runtime_checkable
+class ApartSetting(Protocol):
+    """What every setting has: it is a dataclass, and the first n images are looked at."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def n(self) -> int: ...
+
+
+SettingT = TypeVar("SettingT", bound=ApartSetting)
+ResultsT = TypeVar("ResultsT")
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Apart(Generic[SettingT]):
+    """An evaluation that can be run: everything that can be refused has been.
+
+    Attributes:
+        setting: what all models share.
+        cells: the cells of a model in a setting; none waits for another.
+        models, data, source, device, command, bench: as in ``bench.studies.robustness.evaluation.Evaluation``.
+    """
+
+    setting: SettingT
+    cells: Callable[[SettingT, ModelInfo], Iterable[Cell]]
+    models: tuple[tuple[ModelSource, ModelInfo], ...]
+    data: Images
+    source: DataSource
+    device: str
+    command: str
+    loaded: Loaded
+
+    @property
+    def infos(self) -> tuple[ModelInfo, ...]:
+        """The models without their sources."""
+        return tuple(info for _, info in self.models)
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """A lane for each cell."""
+        return tuple(Lane(first=cell) for model in self.infos for cell in self.cells(self.setting, model))
+
+
+def images_of(ask: Ask, default: int) -> tuple[Images, int]:
+    """The data set asked for, and how many of its images: where none was given at most ``default``.
+
+    Raises:
+        UsageError: the device is not there, or there are not so many images.
+        zoo.data.DataError: the data are missing or damaged.
+    """
+    check_device(ask.device)
+    data = ask.data.load(download=ask.download)
+    return data, checked_n(ask.n, data, default)
+
+
+def opened(
+    ask: Ask,
+    data: Images,
+    setting: SettingT,
+    cells: Callable[[SettingT, ModelInfo], Iterable[Cell]],
+) -> Apart[SettingT]:
+    """The evaluation of the models asked for, each looked at once; errors as ``open_models``."""
+    models, loaded = open_models(ask, data, setting.n)
+    return Apart(
+        setting=setting,
+        cells=cells,
+        models=models,
+        data=data,
+        source=ask.data,
+        device=ask.device,
+        command=ask.command,
+        loaded=loaded,
+    )
+
+
+def run_apart(
+    evaluation: Apart[SettingT],
+    kind: str,
+    collect: Collect[SettingT, ResultsT],
+    store: Store,
+    executor: Executor,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[ResultsT, tuple[Failure, ...]]:
+    """Runs what the store lacks, collects what it then holds, and keeps what was asked as a run of ``kind``."""
+    failures = driver((evaluation,), store, executor, progress).run(evaluation.lanes)
+    results = collect(
+        store,
+        evaluation.setting,
+        evaluation.infos,
+        versions=versions(),
+        command=evaluation.command,
+        failed=[str(failure) for failure in failures],
+    )
+    run = {
+        "schema": 1,
+        "kind": kind,
+        "setting": asdict(evaluation.setting),
+        "models": [asdict(info) for info in evaluation.infos],
+        "versions": versions(),
+        "command": evaluation.command,
+    }
+    store.put_run(run)
+    return results, failures
+
+
+def looking_seconds(
+    evaluation: Apart[Any], store: Store, looks: Callable[[Cell], int], *, together: int
+) -> float:
+    """Seconds of one worker that the missing cells take at most, from one look of each model now.
+
+    Args:
+        evaluation: whose cells look at images and do nothing else.
+        store: what it holds is not counted.
+        looks: how many times a cell looks at each image, at most.
+        together: images that are looked at together.
+    """
+    total = 0.0
+    x = evaluation.data.images(0, min(together, evaluation.setting.n)).numpy()
+    for source, info in evaluation.models:
+        cells = evaluation.cells(evaluation.setting, info)
+        missing = sum(cell.count * looks(cell) for cell in cells if store.get(cell.key) is None)
+        if missing:
+            device = evaluation.device
+            total += missing * evaluation.loaded.ask(source, info.weights, device, _look_seconds, x, device)
+    return total
+
+
+def _look_seconds(model: nn.Module, images: Float32[np.ndarray, "n c h w"], device: str) -> float:
+    x = torch.from_numpy(images).to(device)
+    y = model(x).argmax(dim=1)
+    start = time.perf_counter()
+    look(model, x, y)
+    return (time.perf_counter() - start) / len(x)

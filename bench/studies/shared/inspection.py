@@ -1,0 +1,120 @@
+"""A first look at a model before anything is measured: what rows say of it, and whether it can be measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import nn
+
+from bench.attacks import Request
+from bench.attacks.gradient_free import check_gradients
+from bench.engine.loaded import Loaded, one_thread, worker
+from bench.engine.rooms import answer
+from bench.errors import UsageError
+from bench.inputs.first_look import Suspicion, first_look
+from bench.inputs.foreign import reason_of
+from bench.inputs.model_info import ModelInfo
+from bench.inputs.sources import DataSource, ModelSource, deployed, describe, probe
+from bench.inputs.switches import left_alone
+from zoo.notes import note_once, noted
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Look:
+    """What a model is looked at on.
+
+    Attributes:
+        first: the first images (n, c, h, w), float32 in [0, 1].
+        source: where the images come from.
+        classes: number of classes in the data.
+        data: digest of the images measured on, if they are at hand.
+        device: where the model will lie.
+        requests: the attacks asked for.
+        suspect: whether logits may be NaN and gradients may be missing, as in an audit.
+    """
+
+    first: Float32[np.ndarray, "n c h w"]
+    source: DataSource
+    classes: int
+    data: str | None
+    device: str
+    requests: tuple[Request, ...]
+    suspect: bool
+
+
+def inspect_all(sources: Sequence[ModelSource], look: Look, loaded: Loaded) -> list[ModelInfo]:
+    """Looks once at every model; one that is not of the zoo is loaded in a process of its own, and stays there.
+
+    Raises:
+        UsageError: one cannot be built or measured, or its process ended.
+    """
+    known = {source: describe(source, look.data) for source in sources if not source.foreign}
+    rooms = {source: loaded.rooms.of(source) for source in sources if source.foreign}
+    started = {source: room.submit(_inspect_apart, source, look) for source, room in rooms.items()}
+    found = []
+    for source in sources:
+        if source in started:
+            info, notes = answer(started[source], source.name)
+            for note in notes:
+                note_once(note)
+        else:
+            info = known[source]
+            _inspect(source, info, look, loaded)
+        found.append(info)
+    return found
+
+
+def _inspect(source: ModelSource, info: ModelInfo, look: Look, loaded: Loaded) -> None:
+    """Looks at a model in this process and keeps it loaded there."""
+    with one_thread(), left_alone():
+        loaded.keep_model(info.weights, look.device, _looked_at(source, info, look))
+
+
+def _looked_at(source: ModelSource, info: ModelInfo, look: Look) -> nn.Module:
+    built = source.build()
+    if source.digest(built) != info.weights:
+        raise UsageError(
+            f"the factory of {info.name!r} gives other weights each time it is called; give --weights FILE"
+        )
+    model, first = deployed(built, look.device), torch.from_numpy(look.first).to(look.device)
+    probe(info.name, model, first, look.classes, finite=not look.suspect)
+    if source.foreign and not look.suspect:
+        check_gradients(info.name, model, first, look.requests)
+    return model
+
+
+def _inspect_apart(source: ModelSource, look: Look) -> tuple[ModelInfo, tuple[str, ...]]:
+    info = describe(source, look.data)
+    _inspect(source, info, look, worker())
+    found = suspicions(
+        info.name,
+        lambda: worker().of_model(
+            source,
+            info.weights,
+            look.device,
+            first_look,
+            (worker().data(look.source), look.device),
+            raw=False,
+        ),
+    )
+    for each in found:
+        note_once(f"{info.name}: {each.sentence}")
+    return replace(info, suspect=kinds(found)), noted()
+
+
+def suspicions(name: str, look: Callable[[], tuple[Suspicion, ...]]) -> tuple[Suspicion, ...]:
+    """What a first look finds; a model that fails under it, at other numbers of images, is measured all the same."""
+    try:
+        return look()
+    except Exception as fault:
+        note_once(f"{name}: no first look for common mistakes ({reason_of(fault)})")
+        return ()
+
+
+def kinds(found: Sequence[Suspicion]) -> str:
+    """What rows say of it."""
+    return ";".join(each.kind for each in found)

@@ -1,0 +1,76 @@
+"""The models of a request, each opened and looked at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from bench.engine.loaded import Loaded
+from bench.errors import UsageError
+from bench.inputs.images import base_of
+from bench.inputs.model_info import ModelInfo
+from bench.inputs.naming import named
+from bench.inputs.preparation import Preparation, check_preparation
+from bench.inputs.sources import Images, ModelSource, find_source
+from bench.studies.shared.ask import Ask
+from bench.studies.shared.inspection import Look, inspect_all
+
+LOOKED_AT = 100  # images a model is looked at with before anything is measured
+
+
+def open_models(ask: Ask, data: Images, n: int) -> tuple[tuple[tuple[ModelSource, ModelInfo], ...], Loaded]:
+    """The models asked for, each loaded and looked at once on the first of n images; errors as ``prepare``."""
+    base, digest = base_of(data)
+    asked = (
+        find_source(name, dataset=base, weights=ask.weights, weights_from=ask.weights_from)
+        for name in ask.models
+    )
+    sources = named(list(dict.fromkeys(asked)), ask.names)  # baseline_cnn@0 is baseline_cnn
+    _check_weights(ask.weights, sources)
+    sources = _prepared(sources, ask.preparation, data)
+    loaded = Loaded()
+    loaded.keep_data(ask.data, data)
+    look = Look(
+        first=data.images(0, min(LOOKED_AT, n)).numpy(),
+        source=ask.data,
+        classes=len(data.classes),
+        data=digest,
+        device=ask.device,
+        requests=ask.requests,
+        suspect=ask.suspect,
+    )
+    infos = inspect_all(sources, look, loaded)
+    return tuple(zip(sources, infos, strict=True)), loaded
+
+
+def _prepared(sources: list[ModelSource], preparation: Preparation, data: Images) -> list[ModelSource]:
+    if not preparation:
+        return sources
+    if not any(source.foreign for source in sources):
+        raise UsageError(
+            "--mean, --std, --scale, --bgr and --classes are for one's own models; the zoo's take images in [0, 1] as "
+            "they are"
+        )
+    check_preparation(preparation, data.images(0, 1).shape[1], len(data.classes))
+    return [replace(source, preparation=preparation) if source.foreign else source for source in sources]
+
+
+def _check_weights(weights: str | None, sources: Sequence[ModelSource]) -> None:
+    own = [source.name for source in sources if source.kind != "zoo"]
+    if weights is not None and len(own) != 1:
+        what = f"{len(own)} of one's own models ({', '.join(own)})" if own else "models of the zoo only"
+        raise UsageError(
+            f"--weights is a file for one's own model, but {what} were asked for; measure one own model at a "
+            "time, and give the zoo other weights with --weights-from"
+        )
+
+
+def check_device(device: str) -> None:
+    """Raises ``UsageError`` unless the device is there."""
+    kind = device.partition(":")[0]
+    if kind not in ("cpu", "cuda"):
+        raise UsageError(f"unknown device {device!r}; known: cpu, cuda")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise UsageError(f"--device {device}, but torch finds no GPU here; use --device cpu")

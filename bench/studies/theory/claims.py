@@ -1,0 +1,220 @@
+"""The paper's theoretical claims, in our words, each with what was measured and whether it holds here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from bench.studies.theory.intervals import Interval, median_interval
+from bench.studies.theory.measured import EXACT, ModelTheory
+from bench.studies.theory.order import FAILS, HOLDS, UNTOLD, Comparison, order_verdict
+
+VERDICTS = (HOLDS, FAILS, UNTOLD)
+MUCH = 10  # how many times larger "≫" is taken to mean
+
+Models = Sequence[ModelTheory]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A claim.
+
+    Attributes:
+        id: for links.
+        where: section of the paper.
+        statement: what is claimed.
+        measured: what was found, with numbers.
+        verdict: one of ``VERDICTS``.
+        why: what the verdict rests on and what it leaves open.
+    """
+
+    id: str
+    where: str
+    statement: str
+    measured: str
+    verdict: str
+    why: str
+
+
+def claims(models: Models, comparisons: tuple[Comparison, ...] = (), *, seed: int = 0) -> tuple[Claim, ...]:
+    """All claims about these models; ``seed`` is that of the bootstrap."""
+    return (
+        _layers(models),
+        _networks(models),
+        _on_orbits(
+            models,
+            "lemma-1",
+            "Sec. 4.2, Lemma 1",
+            "Where the logits keep their values under orthogonal moves of the image, so does the spectral norm"
+            " of their Jacobian.",
+            lambda model: model.orbit.spread("jacobian"),
+        ),
+        _on_orbits(
+            models,
+            "lemma-2",
+            "Sec. 4.3, Lemma 2",
+            "Under the same hypothesis the margin between two classes is the same on the whole orbit.",
+            lambda model: model.orbit.margin_spread,
+        ),
+        _on_orbits(
+            models,
+            "theorem-1",
+            "Sec. 4.3, Theorem 1",
+            "Under the same hypothesis the norm of the margin's gradient is the same on the whole orbit.",
+            lambda model: np.max([model.orbit.spread(norm) for norm in model.orbit.norms], axis=0),
+        ),
+        _theorem_2(models),
+        _proxy(models, seed),
+        _clever(comparisons),
+    )
+
+
+def number(value: float) -> str:
+    """Three significant digits: ``0.0123``, ``1.24e-16``, ``0``."""
+    return f"{value:.3g}"
+
+
+def interval_text(of: Interval) -> str:
+    """``0.51 (0.43 to 0.62)``."""
+    return f"{number(of.value)} ({number(of.lo)} to {number(of.hi)})"
+
+
+def _span(values: Sequence[float]) -> str:
+    lo, hi = min(values), max(values)
+    return number(lo) if lo == hi else f"{number(lo)} to {number(hi)}"
+
+
+def _layers(models: Models) -> Claim:
+    layers = [each for model in models for each in model.layers if each.convolution]
+    grouped = [each.alone for each in layers if each.grouped]
+    plain = [each.alone for each in layers if not each.grouped]
+    text = (
+        f"Largest error of {len(grouped)} layers over the group: {number(max(grouped))}." if grouped else ""
+    )
+    text += f" Errors of {len(plain)} ordinary layers: {_span(plain)}." if plain else ""
+    return Claim(
+        "layers",
+        "Sec. 5 and App. C.1.1",
+        "A rotation layer turns its output as its input is turned.",
+        text.strip() or "No layers were looked at.",
+        UNTOLD if not grouped else HOLDS if max(grouped) <= EXACT else FAILS,
+        "Each layer by itself, in float64, under the three quarter turns; other angles are not in the group.",
+    )
+
+
+def _networks(models: Models) -> Claim:
+    symmetric = [m for m in models if m.symmetric]
+    exact = [m.info.name for m in symmetric if m.invariant]
+    others = [m for m in symmetric if not m.invariant]
+    text = f"{len(exact)} of {len(symmetric)} networks with a rotation layer keep their logits under quarter turns"
+    text += f" ({', '.join(exact)})." if exact else "."
+    if others:
+        text += (
+            f" Relative change of the logits of the others: {_span([m.layers[-1].error for m in others])}."
+        )
+    return Claim(
+        "networks",
+        "Sec. 4 and 5",
+        "The symmetric designs are equivariant networks, as the lemmas and theorems assume. Class logits have"
+        " no axis to turn, so for a classifier that means logits that stay as they are.",
+        text,
+        UNTOLD if not symmetric else FAILS if others else HOLDS,
+        "Designs whose rotation layer is followed by, or joined with, ordinary convolutions lose the symmetry"
+        " there; one with group convolutions throughout and a maximum over the group before its last layer"
+        " keeps it.",
+    )
+
+
+def _on_orbits(
+    models: Models,
+    id: str,
+    where: str,
+    statement: str,
+    spread: Callable[[ModelTheory], Float64[np.ndarray, " n"]],
+) -> Claim:
+    """Conclusions of the form "this is constant on an orbit", which presume invariant logits."""
+    worst = [float(spread(m).max()) for m in models if m.invariant]
+    medians = [float(np.median(spread(m))) for m in models if not m.invariant]
+    text = ""
+    if worst:
+        text = (
+            f"Invariant networks ({len(worst)}): largest relative spread over the turns {number(max(worst))}."
+        )
+    if medians:
+        text += f" The other {len(medians)}, of which it says nothing: median spread {_span(medians)}."
+    stored = [float(m.orbit.spread("stored").max()) for m in models if m.invariant]
+    why = "It is about networks with invariant logits only, and about points where they have a gradient."
+    if id == "theorem-1" and stored:
+        why += (
+            f" At the images as stored, autograd's answer varies by up to {number(max(stored))}: on a flat"
+            " background values under a max pooling tie, and there is no gradient to speak of; noise of 1e-4"
+            " undoes the ties. That the norm is the same on an orbit does not make it small."
+        )
+    verdict = UNTOLD if not worst else HOLDS if max(worst) <= EXACT else FAILS
+    return Claim(id, where, statement, text.strip() or "No models were measured.", verdict, why)
+
+
+def _theorem_2(models: Models) -> Claim:
+    return Claim(
+        "theorem-2",
+        "Sec. 4.4, Theorem 2",
+        "An equivariant network's gradient changes far less along the tangent space of an orbit than across it.",
+        "Nothing: there is no tangent space to measure along. The next line shows a proxy.",
+        UNTOLD,
+        "The groups of the networks are finite. An orbit under quarter turns is four separate points, so the"
+        " theorem's hypothesis is empty: the only perturbation along it is 0. Its proof also takes the gradient"
+        " to stay the same along the orbit, where it is only turned.",
+    )
+
+
+def _proxy(models: Models, seed: int) -> Claim:
+    """Per model and angle: the interval of the median ratio."""
+    chosen = [m for m in models if m.invariant]
+    found = {m.info.name: [median_interval(row, seed=seed) for row in m.tangent.ratio] for m in models}
+    mine = [each for m in chosen for each in found[m.info.name]]
+    plain = [each.value for m in models if not m.symmetric for each in found[m.info.name]]
+    angles = ", ".join(f"{angle:g}°" for angle in models[0].tangent.angles) if models else ""
+    text = f"Median ratio at {angles}: "
+    text += "; ".join(
+        f"{m.info.name} {', '.join(interval_text(each) for each in found[m.info.name])}" for m in chosen
+    )
+    text += f". Networks without a rotation layer: {_span(plain)}." if plain else "."
+    holds = all(each.hi <= 1 / MUCH for each in mine)
+    fails = any(each.lo > 1 / MUCH for each in mine)
+    return Claim(
+        "theorem-2-proxy",
+        "Sec. 4.4, Theorem 2 (proxy, ours)",
+        f"The gradient of an invariant network changes at least {MUCH} times less along a small rotation than"
+        " along random directions orthogonal to it and as long.",
+        text if mine else "No invariant network was measured.",
+        UNTOLD if not mine else HOLDS if holds else FAILS if fails else UNTOLD,
+        f"A proxy: small rotations are not in the group, and {MUCH} times is how we read “≫”. A rotation moves"
+        " edges and a random direction is noise, so a ratio below 1 need not come from symmetry: compare the"
+        " networks without a rotation layer.",
+    )
+
+
+def _clever(comparisons: tuple[Comparison, ...]) -> Claim:
+    by = {v: [c.model for c in comparisons if c.verdict == v] for v in VERDICTS}
+    text = "No CLEVER scores of a model and its baseline: `bench clever` makes them."
+    if comparisons:
+        text = f"Of {len(comparisons)} symmetric models the median score is above the baseline's for {len(by[HOLDS])}"
+        text += f", below for {len(by[FAILS])} and not told apart for {len(by[UNTOLD])}."
+        text += (
+            " Differences: "
+            + "; ".join(f"{c.model} {interval_text(c.difference)}" for c in comparisons)
+            + "."
+        )
+    return Claim(
+        "clever",
+        "Abstract, secs. 1 and 4.3",
+        "Equivariant networks have “tighter” bounds under CLEVER, read here as larger scores than the baseline of"
+        " the same depth and training.",
+        text,
+        order_verdict(comparisons),
+        "The intervals are over images; each model is one training run. CLEVER estimates a bound and certifies"
+        " nothing. Theorem 1 makes the estimate alike on an orbit; nothing in it makes it larger.",
+    )

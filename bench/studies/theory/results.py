@@ -1,0 +1,77 @@
+"""All that was measured of the theory on one data set: what a page is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from bench.studies.theory.claims import Claim, claims
+from bench.studies.theory.measured import ModelTheory
+from bench.studies.theory.order import Comparison, clever_order
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class TheoryResults:
+    """The theory on one data set.
+
+    Attributes:
+        dataset, data: name and sha256 of the evaluation split.
+        n: the first n images of its fixed order were measured.
+        seed: of dither, random directions and bootstrap.
+        setting: a sentence more about how it was measured, may be empty.
+        models: in the order they were asked for.
+        comparisons: CLEVER medians against baselines; empty without CLEVER scores.
+        scores: what the scores are, such as their norm and engine; empty without.
+        claims: what the paper claims and what became of it.
+        versions: package name → version of what computed it.
+        command: the command that made it.
+    """
+
+    dataset: str
+    data: str
+    n: int
+    seed: int
+    setting: str
+    models: tuple[ModelTheory, ...]
+    comparisons: tuple[Comparison, ...]
+    scores: str
+    claims: tuple[Claim, ...]
+    versions: dict[str, str]
+    command: str
+
+
+def assemble(
+    models: Sequence[ModelTheory],
+    *,
+    dataset: str,
+    data: str,
+    n: int,
+    seed: int = 0,
+    setting: str = "",
+    clever: Mapping[str, Float[np.ndarray, " n"]] | None = None,
+    paired: bool = True,
+    scores: str = "",
+    versions: Mapping[str, str],
+    command: str,
+) -> TheoryResults:
+    """Measured models, and per-image CLEVER scores if there are any, with the claims judged.
+
+    ``paired`` says that entry i of all CLEVER scores is of the same image; the rest as in ``TheoryResults``.
+    """
+    comparisons = clever_order(clever or {}, paired=paired, seed=seed)
+    return TheoryResults(
+        dataset=dataset,
+        data=data,
+        n=n,
+        seed=seed,
+        setting=setting,
+        models=tuple(models),
+        comparisons=comparisons,
+        scores=scores,
+        claims=claims(models, comparisons, seed=seed),
+        versions=dict(versions),
+        command=command,
+    )

@@ -1,0 +1,257 @@
+"""Figures of the trade-off: accuracy against the angle and against ε, and the plane of the two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from bench.numbers.eps import eps_text
+from bench.pages.figures import as_files, inline, look
+from bench.pages.format import figure_label
+from bench.pages.numbered import number_points
+from bench.pages.style import CARD, INK, MUTED, PALETTE
+from bench.studies.tradeoff.front import staircase
+from bench.studies.tradeoff.results import CLEAN, FRONT, FRONT_NAMES, NEARBY, SPATIAL, Axis, Group, Tradeoff
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# colour, dash and marker by recipe: the colour says what kind, dash and marker which one
+_KINDS = {
+    "standard": (INK, (1, 0), "o"),
+    "rotate60": (PALETTE[0], (1, 1.4), "^"),
+    "rotate120": (PALETTE[0], (4, 1.6), ">"),
+    "rotate180": (PALETTE[0], (1, 0), "v"),
+    "pgd_at_quarter": (PALETTE[1], (1, 1.4), "s"),
+    "pgd_at_half": (PALETTE[1], (4, 1.6), "D"),
+    "pgd_at": (PALETTE[1], (1, 0), "p"),
+    "rotate120+pgd_at_quarter": (PALETTE[2], (4, 1.6), "P"),
+    "rotate180+pgd_at": (PALETTE[2], (1, 0), "X"),
+    "trades": (PALETTE[3], (6, 1.4, 1, 1.4), "h"),
+    "cusp": (PALETTE[4], (1, 0), "*"),
+}
+_OTHERS = ((PALETTE[5], (1, 0), "<"), (PALETTE[6], (4, 1.6), "8"), (PALETTE[5], (1, 1.4), "d"))
+_SHAPES = ("o", "s", "^", "D", "v", "P", "X")  # an architecture each, in the plane
+_PANEL = (3.3, 2.55)  # inches of one panel of curves
+_LEGEND = 0.155
+_SQUARE = 3.9  # inches of one panel of the plane
+
+
+@look()
+def draw_curves(tradeoff: Tradeoff, stem: str) -> tuple[list[tuple[str, str]], dict[str, bytes]]:
+    """Accuracy against the angle and ε: (architecture, SVG element) for the page, and files by name."""
+    by_family: dict[str, list[Group]] = {}
+    for group in tradeoff.groups:
+        by_family.setdefault(group.architecture if group.zoo else "models of one's own", []).append(group)
+    parts, files = [], {}
+    for at, (family, groups) in enumerate(by_family.items()):
+        name = f"{stem}-curves-{at + 1}"
+        parts.append((family, inline(_sheet(tradeoff, groups), f"{name}-page")))
+        files |= as_files(_sheet(tradeoff, groups, f"{tradeoff.setting.dataset}: {family}"), name)
+    return parts, files
+
+
+@look()
+def draw_plane(tradeoff: Tradeoff, groups: Sequence[Group], stem: str) -> tuple[str, dict[str, bytes]]:
+    """Every group as a numbered point, two panels an attack: the SVG element for the page, and files by name."""
+    name = f"{stem}-plane"
+    page = inline(_planes(tradeoff, groups), f"{name}-page")
+    return page, as_files(_planes(tradeoff, groups, with_key=True), name)
+
+
+def _styles(groups: Sequence[Group]) -> dict[str, tuple[str, tuple[float, ...], str]]:
+    others = [group.name for group in groups if group.recipe not in _KINDS]
+    return {
+        group.name: _KINDS[group.recipe]
+        if group.recipe in _KINDS
+        else _OTHERS[others.index(group.name) % len(_OTHERS)]
+        for group in groups
+    }
+
+
+def _sheet(tradeoff: Tradeoff, groups: Sequence[Group], title: str = "") -> Figure:
+    """Angle on the left, ε on the right, and the models below both."""
+    legend = _LEGEND * -(-len(groups) // 3) + 0.1
+    head = 0.3 if title else 0.0
+    width, height = 2 * _PANEL[0], _PANEL[1] + legend + head
+    figure = Figure(figsize=(width, height), facecolor=CARD)
+    styles = _styles(groups)
+    for i, (grid, of) in enumerate(((tradeoff.rotations, "rotation"), (tradeoff.setting.eps, "pgd"))):
+        box = (i * _PANEL[0] + 0.52, legend + 0.5, _PANEL[0] - 0.68, _PANEL[1] - 0.75)
+        axes = figure.add_axes((box[0] / width, box[1] / height, box[2] / width, box[3] / height))
+        for group in groups:
+            _line(axes, tradeoff, group, [CLEAN, *(Axis(of, at) for at in grid)], styles[group.name])
+        _dress(axes, grid, of)
+    figure.legend(
+        handles=[_handle(group, *styles[group.name]) for group in groups],
+        loc="lower left",
+        bbox_to_anchor=(0.4 / width, 0.02 / height),
+        ncols=3,
+        frameon=False,
+        fontsize=7.5,
+        handlelength=3.4,
+        columnspacing=1.4,
+        labelspacing=0.3,
+        borderaxespad=0,
+        borderpad=0,
+    )
+    if title:
+        figure.text(
+            0.1 / width, 1 - 0.08 / height, " ".join(title.split()), va="top", fontsize=10, weight="bold"
+        )
+    return figure
+
+
+def _line(
+    axes: Axes,
+    tradeoff: Tradeoff,
+    group: Group,
+    at: Sequence[Axis],
+    style: tuple[str, tuple[float, ...], str],
+) -> None:
+    """The mean over seeds; its interval is in the table, for eleven bands hide one another."""
+    colour, dash, marker = style
+    axes.plot(
+        [each.at for each in at],
+        [100 * tradeoff.value(group, each) for each in at],
+        color=colour,
+        linestyle=(0, dash),
+        marker=marker,
+        markersize=6.5 if marker == "*" else 3.6,
+        linewidth=1.9 if group.recipe == "cusp" else 1.1,
+        mew=0,
+        clip_on=False,
+    )
+
+
+def _handle(group: Group, colour: str, dash: tuple[float, ...], marker: str) -> Line2D:
+    return Line2D(
+        [], [], color=colour, linestyle=(0, dash), marker=marker, markersize=4.5, linewidth=1.2, mew=0,
+        label=figure_label(group.recipe or group.name),
+    )  # fmt: skip
+
+
+def _dress(axes: Axes, grid: Sequence[float], of: str) -> None:
+    turned = of == "rotation"
+    axes.set_title("random rotation" if turned else "PGD", loc="left", fontsize=9, pad=5)
+    axes.set_xlabel("largest angle θ, degrees" if turned else "ε, pixel units", fontsize=8)
+    axes.set_ylabel("accuracy, %", fontsize=8)
+    ticks = [0.0, *grid]
+    axes.set_xticks(ticks, ["clean", *(f"{at:g}" if turned else eps_text(at) for at in grid)])
+    axes.set_xlim(0, max(grid) * 1.02)
+    axes.set_yticks((0, 25, 50, 75, 100))
+    axes.set_ylim(-2, 102)
+    axes.tick_params(labelsize=7, pad=2)
+
+
+def _planes(tradeoff: Tradeoff, groups: Sequence[Group], *, with_key: bool = False) -> Figure:
+    """PGD above where it is not the front's attack, the front below; ±180° on the left, ±30° on the right."""
+    rows = (FRONT,) if tradeoff.attack == "pgd" else (tradeoff.largest, FRONT)
+    key = 3.0 if with_key else 0.0
+    bar = 0.55
+    height = max(len(rows) * _SQUARE + bar, 0.16 * len(groups) + 0.5 if with_key else 0)
+    width = 2 * _SQUARE + key
+    figure = Figure(figsize=(width, height), facecolor=CARD)
+    families = list(dict.fromkeys(group.architecture for group in groups))
+    clean = [100 * tradeoff.value(group, CLEAN) for group in groups]
+    norm = Normalize(min(clean, default=0) - 0.5, max(clean, default=100) + 0.5)
+    for row, y in enumerate(rows):
+        for column, x in enumerate((SPATIAL, NEARBY)):
+            left, top = column * _SQUARE, height - row * _SQUARE
+            box = (left + 0.55, top - _SQUARE + 0.52, _SQUARE - 0.72, _SQUARE - 0.82)
+            axes = figure.add_axes((box[0] / width, box[1] / height, box[2] / width, box[3] / height))
+            _draw_plane(axes, tradeoff, groups, x, y, norm, families)
+    _legend(figure, tradeoff, families, norm, (0.55 / width, 0.1 / height, width, height))
+    if with_key:
+        for i, group in enumerate(groups):
+            top = 1 - (0.2 + 0.16 * i) / height
+            figure.text(
+                (2 * _SQUARE + 0.25) / width, top, str(i + 1), fontsize=7.5, ha="right", va="top", color=MUTED
+            )
+            figure.text(
+                (2 * _SQUARE + 0.32) / width, top, figure_label(group.name, 44), fontsize=7.5, va="top"
+            )
+    return figure
+
+
+def _draw_plane(
+    axes: Axes,
+    tradeoff: Tradeoff,
+    groups: Sequence[Group],
+    x: Axis,
+    y: Axis,
+    norm: Normalize,
+    families: Sequence[str],
+) -> None:
+    shown = [(i, g) for i, g in enumerate(groups) if tradeoff.share(g, x) and tradeoff.share(g, y)]
+    if y == FRONT:
+        _draw_front(axes, tradeoff, [group for _, group in shown], x)
+    points = []
+    for _, group in shown:
+        across, up = tradeoff.share(group, x), tradeoff.share(group, y)
+        assert across is not None
+        assert up is not None
+        points.append((100 * across.value, 100 * up.value))
+        colour = colormaps["cividis"](norm(100 * tradeoff.value(group, CLEAN)))
+        axes.plot([100 * across.lo, 100 * across.hi], [100 * up.value] * 2, color=MUTED, lw=0.7, alpha=0.6)
+        axes.plot([100 * across.value] * 2, [100 * up.lo, 100 * up.hi], color=MUTED, lw=0.7, alpha=0.6)
+        if len(group.replicas) > 1:
+            seeds = [(tradeoff.one(each, x), tradeoff.one(each, y)) for each in group.replicas]
+            axes.plot(*(100 * np.array(seeds).T), "+", color=INK, markersize=4, mew=0.7, alpha=0.8)
+        marker = _SHAPES[families.index(group.architecture) % len(_SHAPES)]
+        axes.scatter(*points[-1], s=42, marker=marker, color=[colour], edgecolor=INK, linewidth=0.6, zorder=3)
+    title = f"{FRONT_NAMES[tradeoff.attack]}, with the front" if y == FRONT else "PGD"
+    axes.set_title(title, loc="left", fontsize=8.5, pad=4)
+    axes.set_xlabel(f"spatial: {tradeoff.words(x)}, %", fontsize=7.5)
+    axes.set_ylabel(f"adversarial: {tradeoff.words(y)}, %", fontsize=7.5)
+    axes.tick_params(labelsize=7.5, pad=2)
+    axes.set_xlim(-3, 103)
+    top = max((point[1] for point in points), default=0.0)
+    axes.set_ylim(-0.03 * max(top, 10), min(103, 1.2 * top + 8))
+    number_points(axes, points, [42.0] * len(points), [i + 1 for i, _ in shown])
+
+
+def _draw_front(axes: Axes, tradeoff: Tradeoff, groups: Sequence[Group], x: Axis) -> None:
+    """The border of what the measured models dominate."""
+    corners = 100 * staircase(tradeoff.plane(groups, x, FRONT))
+    if len(corners):
+        across = [0.0, *corners[:, 0], corners[-1, 0]]
+        up = [corners[0, 1], *corners[:, 1], 0.0]
+        axes.step(across, up, where="pre", color=PALETTE[0], lw=1.3, linestyle=(0, (5, 2)), zorder=2)
+
+
+def _legend(
+    figure: Figure,
+    tradeoff: Tradeoff,
+    families: Sequence[str],
+    norm: Normalize,
+    place: tuple[float, float, float, float],
+) -> None:
+    """Shapes, lines, and the scale of clean accuracy, below the panels."""
+    left, bottom, width, height = place
+    handles = [
+        Line2D([], [], linestyle="", marker=_SHAPES[i % len(_SHAPES)], color=MUTED, mec=INK, mew=0.6, markersize=6,
+               label=figure_label(family))
+        for i, family in enumerate(families)
+    ]  # fmt: skip
+    handles += [
+        Line2D([], [], color=MUTED, lw=0.8, label="95 %, over images"),
+        Line2D([], [], linestyle="", marker="+", color=INK, markersize=5, label="one training seed"),
+        Line2D([], [], color=PALETTE[0], lw=1.3, linestyle=(0, (5, 2)),
+               label=f"front, {FRONT_NAMES[tradeoff.attack]}"),
+    ]  # fmt: skip
+    figure.legend(
+        handles=handles, loc="lower left", bbox_to_anchor=(left, bottom), ncols=3, frameon=False, fontsize=7.5,
+        borderaxespad=0, borderpad=0, columnspacing=1.2, handletextpad=0.5,
+    )  # fmt: skip
+    axes = figure.add_axes((5.2 / width, bottom + 0.17 / height, 2.2 / width, 0.1 / height))
+    bar = figure.colorbar(ScalarMappable(norm, "cividis"), cax=axes, orientation="horizontal")
+    bar.set_label("clean accuracy, % (lighter is higher)", fontsize=7.5, labelpad=1)
+    bar.ax.tick_params(labelsize=7, pad=1)
