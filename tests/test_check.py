@@ -92,7 +92,7 @@ CHECKED = [
 def test_an_unchanged_model_passes_and_is_not_measured_again(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.engine.executors.measure", None)
+    monkeypatch.setattr("bench.attacks.measure.measure", None)
     code, rows, said = check(capsys, "good.safetensors")
     assert code == 0
     assert (rows[0]["attack"], rows[0]["eps"]) == CHECKED[0]
@@ -207,7 +207,7 @@ def test_what_cannot_be_checked_is_refused(
     case: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words, fragments = REFUSED[case]
-    monkeypatch.setattr("bench.engine.executors.measure", None)
+    monkeypatch.setattr("bench.attacks.measure.measure", None)
     if case == "other images":
         write_images(Path("images"), n=10)
     answer = call(capsys, "check", "--against", "leaderboard.csv", *words)

@@ -70,11 +70,11 @@ def test_rows_page_and_leaderboard_agree(capsys: Capture) -> None:
 
 def test_it_resumes_and_grows(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[int] = []
-    from bench.engine import executors
+    from bench.studies.clever import cells
 
-    real = executors.measure_cell
+    real = cells.measure_cell
     monkeypatch.setattr(
-        executors, "measure_cell", lambda cell, *rest: (ran.append(cell.first), real(cell, *rest))[1]
+        cells, "measure_cell", lambda cell, *rest: (ran.append(cell.first), real(cell, *rest))[1]
     )
     call(capsys, *CLEVER, "--n", 10)
     before = list(ran)

@@ -35,7 +35,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("SYMBENCH_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr("bench.engine.executors.measure", forbidden)
+    monkeypatch.setattr("bench.attacks.measure.measure", forbidden)
     leaderboard.merge(tmp_path / "leaderboard.csv", [])
     return tmp_path
 
@@ -323,7 +323,7 @@ def test_a_full_disk_while_measuring(capsys: Capture, monkeypatch: pytest.Monkey
     def full(*_: Any, **__: Any) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr("bench.engine.executors.measure", measure)
+    monkeypatch.setattr("bench.attacks.measure.measure", measure)
     monkeypatch.setattr("bench.engine.database.put", full)
     refused(capsys, ZOO, "database or disk is full", "what it holds is kept")
 

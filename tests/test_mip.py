@@ -212,12 +212,12 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_elsewhere")
 def test_rows_and_page_agree_and_it_resumes(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bench.engine import executors
+    from bench.studies.mip import cells
 
     ran: list[int] = []
-    real = executors.measure_mip
+    real = cells.measure_mip
     monkeypatch.setattr(
-        executors, "measure_mip", lambda cell, *rest: (ran.append(cell.first), real(cell, *rest))[1]
+        cells, "measure_mip", lambda cell, *rest: (ran.append(cell.first), real(cell, *rest))[1]
     )
     answer = call(capsys, *MIP, "--model", "equivariant_gcnn_4", "--json")
     assert answer.code == 0

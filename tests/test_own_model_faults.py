@@ -60,7 +60,7 @@ def test_gradient_attacks_on_a_model_without_gradients_are_refused(
     def forbidden(*_: Any) -> None:
         raise AssertionError("something was measured")
 
-    monkeypatch.setattr("bench.engine.executors.measure", forbidden)
+    monkeypatch.setattr("bench.attacks.measure.measure", forbidden)
     remedy = "use square, noise, spatial_grid or spatial_random, which need none"
     refused(
         capsys, factory, f"'faulty:{factory}' gives no gradients", "so fgsm and pgd cannot attack it", remedy,

@@ -173,7 +173,7 @@ def test_a_failed_cell_is_named_and_the_rest_is_shown(
     def failing(*_: object) -> None:
         raise CellError("told to fail")
 
-    monkeypatch.setattr("bench.engine.executors.measure_released", failing)
+    monkeypatch.setattr("bench.studies.released.cells.measure_released", failing)
     home = Home(tmp_path, two)
     code, out, err = home.run("--table", "2", "--json")
     assert code == 1

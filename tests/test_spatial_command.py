@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.engine import executors
 from bench.inputs.model_info import ModelInfo
 from bench.leaderboard import file as leaderboard
+from bench.studies.spatial import cells
 from bench.studies.spatial.page import write_spatial_page
 from bench.studies.spatial.results import Outcome, SpatialResult, SpatialResults, Worst
 from bench.studies.spatial.rows import json_rows, spatial_rows
@@ -33,9 +33,9 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What every cell that is measured is of."""
     found: list[str] = []
-    real = executors.measure_spatial
+    real = cells.measure_spatial
     monkeypatch.setattr(
-        executors, "measure_spatial", lambda cell, *rest: (found.append(cell.attack), real(cell, *rest))[1]
+        cells, "measure_spatial", lambda cell, *rest: (found.append(cell.attack), real(cell, *rest))[1]
     )
     return found
 
@@ -101,16 +101,16 @@ def test_the_page_is_drawn_again_from_the_store(capsys: Capture) -> None:
 def test_what_was_killed_goes_on(capsys: Capture, monkeypatch: pytest.MonkeyPatch, ran: list[str]) -> None:
     whole = call(capsys, *BOTH, "--json", "--store", "whole").out
     ran.clear()
-    counted = executors.measure_spatial
+    counted = cells.measure_spatial
 
     def killed(*given: Any) -> Any:
         if len(ran) == 7:
             raise KeyboardInterrupt
         return counted(*given)
 
-    monkeypatch.setattr(executors, "measure_spatial", killed)
+    monkeypatch.setattr(cells, "measure_spatial", killed)
     assert call(capsys, *BOTH, "--json", "--store", "killed").code == 130
-    monkeypatch.setattr(executors, "measure_spatial", counted)
+    monkeypatch.setattr(cells, "measure_spatial", counted)
     assert call(capsys, *BOTH, "--json", "--store", "killed").out == whole
     assert len(ran) == 2 * 10
 
@@ -135,14 +135,14 @@ def test_dry_run_writes_nothing(capsys: Capture) -> None:
 def test_a_model_that_fails_is_named_and_the_others_are_kept(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = executors.measure_spatial
+    real = cells.measure_spatial
 
     def broken(cell: Any, *rest: Any) -> Any:
         if cell.model != "baseline_cnn_4" and cell.attack == "turn":
             raise RuntimeError("no turning here")
         return real(cell, *rest)
 
-    monkeypatch.setattr(executors, "measure_spatial", broken)
+    monkeypatch.setattr(cells, "measure_spatial", broken)
     own = f"{write_models(Path.cwd())}:net"
     answer = call(capsys, *SMALL, "--model", "baseline_cnn_4", "--model", own, "--json")
     assert answer.code == 1
