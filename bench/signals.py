@@ -52,7 +52,9 @@ def stopping() -> Iterator[None]:
             signal.signal(each, handler)
 
 
-_late: list[Interrupted] | None = None  # what a block of ``deferred`` raises at its end; ``None`` outside of one
+_late: list[Interrupted] | None = (
+    None  # what a block of ``deferred`` raises at its end; ``None`` outside of one
+)
 
 
 @contextlib.contextmanager
