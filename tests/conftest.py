@@ -37,9 +37,6 @@ def _one_thread() -> None:
 class _Here(bench.engine.rooms.Room):
     """A room in the test's own process: what starts no process is quick, and can be looked into."""
 
-    def __init__(self, size: int) -> None:
-        self._running = 0
-
     def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
         future: Future[Any] = Future()
         try:
@@ -47,9 +44,6 @@ class _Here(bench.engine.rooms.Room):
         except BaseException as fault:
             future.set_exception(fault)
         return future
-
-    def close(self) -> None:
-        """Nothing to end."""
 
 
 _ROOM = bench.engine.rooms.Room

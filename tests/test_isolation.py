@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -179,15 +180,22 @@ def slow(): return Slow()
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at processes in /proc")
 @pytest.mark.parametrize(
-    ("number", "code"),
+    ("send", "number", "code"),
     [
-        (signal.SIGTERM, 143),
-        pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
-        pytest.param(signal.SIGKILL, -9, marks=pytest.mark.slow),
+        pytest.param(os.kill, signal.SIGTERM, 143, marks=pytest.mark.slow),
+        pytest.param(os.kill, signal.SIGINT, 130, marks=pytest.mark.slow),
+        pytest.param(os.kill, signal.SIGKILL, -9, marks=pytest.mark.slow),
+        (os.killpg, signal.SIGTERM, 143),
+        pytest.param(os.killpg, signal.SIGINT, 130, marks=pytest.mark.slow),
     ],
 )
-def test_a_stopped_command_leaves_no_process(number: int, code: int) -> None:
-    """Measured cells are kept, the command answers within 5 seconds, and its processes are gone by then."""
+def test_a_stopped_command_leaves_no_process(
+    send: Callable[[int, int], None], number: int, code: int
+) -> None:
+    """Measured cells are kept, the command answers within 5 seconds, and its processes are gone by then.
+
+    The same where all processes get the signal, as from a terminal.
+    """
     Path("own.py").write_text(SLOW_NET)
     words = [
         sys.executable,
@@ -200,19 +208,20 @@ def test_a_stopped_command_leaves_no_process(number: int, code: int) -> None:
     ]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
     with subprocess.Popen(
-        words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment
+        words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment, start_new_session=True
     ) as process:
         until(lambda: bool(cell_ids(Path(".symbench"))), process)  # the look is over
         Path("begin").touch()
         until(Path("begun").exists, process)
         workers = children(process.pid)
         assert workers
-        os.kill(process.pid, number)
+        send(process.pid, number)
         asked = time.monotonic()
         assert process.wait(timeout=20) == code
         assert until(lambda: gone(workers), seconds=5 - (time.monotonic() - asked))
         said = process.stderr.read().decode() if process.stderr else ""
     assert ("what was measured is kept" in said) == (number != signal.SIGKILL)
+    assert "Traceback" not in said
     assert cell_ids(Path(".symbench"))
 
 

@@ -17,6 +17,7 @@ from bench.engine.executors import Executor
 from bench.engine.lane import Lane
 from bench.engine.loaded import Task
 from bench.engine.result import CellResult
+from bench.engine.signals import deferred
 from bench.engine.store import Store, Stored
 from bench.errors import in_words
 from bench.inputs.model_info import ModelInfo
@@ -120,14 +121,29 @@ class Driver:
         self._progress(0, self._total)
         self._queue = deque(_Position(lane) for lane in lanes)
         running: dict[Future[CellResult], _Position] = {}
+        try:
+            self._run(running)
+        except KeyboardInterrupt:
+            self._keep_finished(running)
+            raise
+        return tuple(self._failures.values())
+
+    def _run(self, running: dict[Future[CellResult], _Position]) -> None:
         while self._queue or running:
             while self._queue and self._has_room(running):
                 self._start(self._queue.popleft(), running)
             if running:
                 finished, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    self._finish(running.pop(future), future)
-        return tuple(self._failures.values())
+                with deferred():
+                    for future in finished:
+                        self._finish(running.pop(future), future)
+
+    def _keep_finished(self, running: Mapping[Future[CellResult], _Position]) -> None:
+        """Stores what was measured and not yet looked at when a signal came."""
+        with deferred():
+            for future, position in running.items():
+                if future.done() and future.exception() is None:
+                    self._put(position.cell, future.result())
 
     def _has_room(self, running: Mapping[Future[CellResult], _Position]) -> bool:
         """Whether the next position may start; one that is tried again shares the executor with no other."""
@@ -180,12 +196,15 @@ class Driver:
                 self._give_up(each)
             return
         result = future.result()
-        self._store.put(Stored(cell=position.cell, result=result, provenance=provenance(self._device)))
+        self._put(position.cell, result)
         for each in reversed(waiting):
             self._count(1)
             if each.advance(result):
                 # A lane that has begun goes on first: its model is the one the workers have loaded.
                 self._queue.appendleft(each)
+
+    def _put(self, cell: Cell, result: CellResult) -> None:
+        self._store.put(Stored(cell=cell, result=result, provenance=provenance(self._device)))
 
     def _give_up(self, position: _Position) -> None:
         self._count(len(position.lane) - 1 - position.index)

@@ -74,7 +74,7 @@ class Separated:
     Args:
         zoo: starts what runs the tasks of the zoo's models, when there is one.
         rooms: processes of the other models.
-        slots: tasks that run at once.
+        slots: tasks that run at once, and processes of a model at most.
     """
 
     def __init__(self, zoo: Callable[[], Executor], rooms: Rooms, slots: int) -> None:
@@ -84,7 +84,7 @@ class Separated:
 
     def submit(self, task: Task) -> Future[CellResult]:
         if task.model.foreign:
-            return self._rooms.of(task.model).submit(_run, task)
+            return self._rooms.of(task.model, self.slots).submit(_run, task)
         if self._zoo is None:
             self._zoo = self._start()
         return self._zoo.submit(task)

@@ -8,15 +8,15 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import signal
 import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, ParamSpec, TypeVar
 
+from bench.engine.signals import deferred, leave_to_main, starting_workers
 from bench.errors import CellError, UsageError, in_words
 from zoo.errors import UserError
 
@@ -25,44 +25,66 @@ T = TypeVar("T")
 KEPT = 4  # models whose processes wait for more work
 
 
+class Worker:
+    """A process with one thread that makes one call after another; started anew after it has died."""
+
+    def __init__(self) -> None:
+        self._pool = _started()
+        self._calls: list[Future[Any]] = []
+
+    def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Calls a function of a module after what was submitted before."""
+        with deferred(), starting_workers():
+            try:
+                future = self._pool.submit(_called, function, *args, **kwargs)
+            except BrokenProcessPool:
+                self._pool = _started()
+                future = self._pool.submit(_called, function, *args, **kwargs)
+        self._calls.append(future)
+        return future
+
+    @property
+    def load(self) -> int:
+        """How many calls have not ended."""
+        self._calls = [call for call in self._calls if not call.done()]
+        return len(self._calls)
+
+    def close(self) -> None:
+        """Ends the process after the call it makes."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
 class Room:
-    """Worker processes with one thread each, started as they are needed and anew after one has died.
+    """Workers, each started when something waits and none is free.
 
     Args:
-        size: number of processes at most.
+        size: number of processes at most; may be raised later.
     """
 
     def __init__(self, size: int) -> None:
-        self._size = size
-        self._pool = self._started()
-        self._running = 0
-
-    def _started(self) -> ProcessPoolExecutor:
-        context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(self._size, mp_context=context, initializer=_start_worker)
+        self.size = size
+        self._workers: list[Worker] = []
 
     def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Calls a function of a module there; its exception is the future's, other people's as a ``CellError``."""
-        try:
-            future = self._pool.submit(_called, function, *args, **kwargs)
-        except BrokenProcessPool:
-            self._pool = self._started()
-            future = self._pool.submit(_called, function, *args, **kwargs)
-        self._running += 1
-        future.add_done_callback(self._done)
-        return future
+        return self._next().submit(function, *args, **kwargs)
 
-    def _done(self, _: Future[Any]) -> None:
-        self._running -= 1
+    def _next(self) -> Worker:
+        found = min(self._workers, key=lambda worker: worker.load, default=None)
+        if found is None or (found.load and len(self._workers) < self.size):
+            found = Worker()
+            self._workers.append(found)
+        return found
 
     @property
     def idle(self) -> bool:
         """Whether nothing is computed here."""
-        return self._running == 0
+        return not any(worker.load for worker in self._workers)
 
     def close(self) -> None:
-        """Ends the processes after what they compute."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """Ends the processes, all at the same time, after what they compute."""
+        with ThreadPoolExecutor(len(self._workers) or 1) as threads:
+            list(threads.map(Worker.close, self._workers))
 
 
 class Rooms:
@@ -71,17 +93,20 @@ class Rooms:
     def __init__(self) -> None:
         self._rooms: OrderedDict[Hashable, Room] = OrderedDict()
 
-    def of(self, model: Hashable) -> Room:
-        """The room of a model; it is made when it is first asked for."""
+    def of(self, model: Hashable, size: int = 1) -> Room:
+        """The room of a model, which may have at least so many processes; made when it is first asked for."""
         if model not in self._rooms:
-            self._rooms[model] = Room(os.cpu_count() or 1)
             self._close_idle()
+            self._rooms[model] = Room(size)
         self._rooms.move_to_end(model)
-        return self._rooms[model]
+        room = self._rooms[model]
+        room.size = max(room.size, size)
+        return room
 
     def _close_idle(self) -> None:
+        """Makes a place for one more room, if one of them computes nothing."""
         idle = [model for model, room in self._rooms.items() if room.idle]
-        for model in idle[: max(0, len(self._rooms) - KEPT)]:
+        for model in idle[: max(0, len(self._rooms) + 1 - KEPT)]:
             self._rooms.pop(model).close()
 
     def close(self) -> None:
@@ -110,19 +135,26 @@ def end_children() -> None:
             child.kill()
 
 
+def _started() -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(1, mp_context=context, initializer=_start_worker)
+
+
 def _called(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Calls a function; other people's exceptions become text, so that the main process loads no class of theirs."""
     try:
         return function(*args, **kwargs)
-    except (CellError, UserError, SystemExit):
+    except (CellError, UserError):
         raise
-    except Exception as fault:
+    except SystemExit as stop:
+        raise SystemExit(stop.code if type(stop.code) in (int, type(None)) else str(stop.code)) from None
+    except BaseException as fault:
         raise CellError(in_words(fault)) from None
 
 
 def _start_worker() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the main one ends the others
+    leave_to_main()
     os.dup2(2, 1)  # what compiled code prints too
     sys.stdout = sys.stderr  # what a user's own model prints must not get between the rows of --json
     import torch

@@ -36,7 +36,9 @@ def stopping() -> Iterator[None]:
             os._exit(128 + number)
         asked.append(number)
         print("bench: stopping; a second Ctrl-C stops at once", file=sys.stderr, flush=True)
-        raise Interrupted(number)
+        if _late is None:
+            raise Interrupted(number)
+        _late.append(Interrupted(number))
 
     here = threading.current_thread() is threading.main_thread()
     before = {each: signal.signal(each, stop) for each in _STOPPING} if here else {}
@@ -48,6 +50,52 @@ def stopping() -> Iterator[None]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+_late: list[Interrupted] | None = (
+    None  # what a block of ``deferred`` raises at its end; ``None`` outside of one
+)
+
+
+@contextlib.contextmanager
+def deferred() -> Iterator[None]:
+    """Lets the block come to its end before the first SIGINT or SIGTERM raises ``Interrupted``.
+
+    The second signal ends all processes at once here too. Nothing is deferred outside of ``stopping``, and outside
+    the main thread.
+    """
+    global _late
+    if _late is not None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _late = late = []
+    try:
+        yield
+    finally:
+        _late = None
+        if late:
+            raise late[0]
+
+
+@contextlib.contextmanager
+def starting_workers() -> Iterator[None]:
+    """Processes that are started in this block get no SIGINT or SIGTERM, from their first moment on."""
+    if not hasattr(signal, "pthread_sigmask"):  # as on Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def leave_to_main() -> None:
+    """Ignores SIGINT and SIGTERM in a worker process, as they reach all processes: the main one ends the others."""
+    for each in _STOPPING:
+        signal.signal(each, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
 
 
 def _end_children() -> None:

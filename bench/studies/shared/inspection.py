@@ -53,8 +53,8 @@ def inspect_all(sources: Sequence[ModelSource], look: Look, loaded: Loaded) -> l
         UsageError: one cannot be built or measured, or its process ended.
     """
     known = {source: describe(source, look.data) for source in sources if not source.foreign}
-    rooms = {source: loaded.rooms.of(source) for source in sources if source.foreign}
-    started = {source: room.submit(_inspect_apart, source, look) for source, room in rooms.items()}
+    foreign = [source for source in sources if source.foreign]
+    started = {source: loaded.rooms.of(source).submit(_inspect_apart, source, look) for source in foreign}
     found = []
     for source in sources:
         if source in started:
