@@ -16,7 +16,7 @@ bench.numbers
 bench.inputs
 bench.engine
 bench.attacks
-bench.leaderboard.file bench.pages bench.studies.shared bench.studies.released
+bench.leaderboard bench.pages bench.studies.shared bench.studies.released
 bench.studies.robustness
 bench.studies.clever bench.studies.mip bench.studies.spatial
 bench.studies.audit bench.studies.paper bench.studies.theory

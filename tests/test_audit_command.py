@@ -10,7 +10,7 @@ import pytest
 
 from bench.engine.driver import Failure
 from bench.errors import UsageError
-from bench.leaderboard.file import file as leaderboard
+from bench.leaderboard import file as leaderboard
 from bench.studies.audit import CHECKS
 from bench.studies.audit.collect import AuditResults
 from bench.studies.audit.evaluation import AuditEvaluation

@@ -17,7 +17,7 @@ import zoo
 from bench.attacks import ATTACKS, parse_requests
 from bench.commands.cli import main
 from bench.errors import UsageError
-from bench.leaderboard.file import file as leaderboard
+from bench.leaderboard import file as leaderboard
 from bench.leaderboard.members import is_worst
 from bench.numbers.paired import independent_difference
 from bench.studies.robustness.regression import grouped, request_of

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from bench.inputs.model_info import ModelInfo
-from bench.leaderboard.file import columns
-from bench.leaderboard.file import file as leaderboard
+from bench.leaderboard import columns
+from bench.leaderboard import file as leaderboard
 from bench.studies.clever.cells import options_of, score_cells
 from bench.studies.clever.options import CleverOptions
 from bench.studies.clever.results import CleverSetting

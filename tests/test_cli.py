@@ -17,8 +17,8 @@ import torch
 
 import zoo
 from bench.commands.cli import main
-from bench.leaderboard.file import columns
-from bench.leaderboard.file import file as leaderboard
+from bench.leaderboard import columns
+from bench.leaderboard import file as leaderboard
 from bench.leaderboard.members import is_worst
 from tests.own import call, write_images, write_models
 from tests.stores import cell_ids

@@ -17,8 +17,8 @@ from safetensors.torch import save_file
 
 from bench.attacks.measure import measure
 from bench.commands.cli import main
-from bench.leaderboard.file import columns
-from bench.leaderboard.file import file as leaderboard
+from bench.leaderboard import columns
+from bench.leaderboard import file as leaderboard
 from tests.own import call, write_images, write_models
 from zoo import registry
 

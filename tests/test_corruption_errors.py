@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.leaderboard.file import file as leaderboard
+from bench.leaderboard import file as leaderboard
 from bench.numbers.groups import GroupTable
 from bench.studies.robustness.corruption_errors import corruption_errors, find_baseline
 from tests.own import call

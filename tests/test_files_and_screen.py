@@ -22,7 +22,7 @@ from bench.commands import progress_lines
 from bench.commands.cli import main
 from bench.errors import UsageError
 from bench.inputs.naming import check_name
-from bench.leaderboard.file import file as leaderboard
+from bench.leaderboard import file as leaderboard
 from bench.numbers.eps import eps_text, eps_texts, parse_eps
 from tests.processes import children, gone, until
 from tests.toys import linear_problem

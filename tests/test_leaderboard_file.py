@@ -6,9 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import bench.leaderboard.file.file as leaderboard
 import pytest
 
+import bench.leaderboard.file as leaderboard
 from bench.errors import UsageError
 from bench.leaderboard.columns import COLUMNS
 from bench.leaderboard.file import check_writable, merge, read
@@ -216,7 +216,7 @@ def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     """Also where each has another place for temporary files, as in containers and batch jobs."""
     path = tmp_path / "l.csv"
     code = (
-        "import sys\nfrom pathlib import Path\nfrom bench.leaderboard.file.file import merge\n"
+        "import sys\nfrom pathlib import Path\nfrom bench.leaderboard.file import merge\n"
         "from bench.studies.robustness.rows import rows\n"
         "from tests.factory import make_results\n"
         "found = rows(make_results(models=(sys.argv[2],), n=20))\n"

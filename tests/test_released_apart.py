@@ -10,7 +10,7 @@ import pytest
 
 from bench.commands.screen import ranked_table
 from bench.engine.store import DirectoryStore
-from bench.leaderboard.file import file as leaderboard
+from bench.leaderboard import file as leaderboard
 from bench.studies.audit.section import Mark
 from bench.studies.dataset_page.headline import headline
 from bench.studies.robustness import ranking

@@ -18,7 +18,7 @@ from bench.engine.protocols import PROTOCOLS
 from bench.engine.store import DirectoryStore, MemoryStore
 from bench.errors import UsageError
 from bench.inputs.sources import DataSource
-from bench.leaderboard.file import file as leaderboard
+from bench.leaderboard import file as leaderboard
 from bench.leaderboard.members import is_worst
 from bench.studies import dataset_page as report
 from bench.studies.robustness import ranking

@@ -14,7 +14,7 @@ from bench.engine.loaded import Loaded
 from bench.engine.protocols import RELEASED
 from bench.engine.store import DirectoryStore, Stored
 from bench.errors import CellError
-from bench.leaderboard.file import file as leaderboard
+from bench.leaderboard import file as leaderboard
 from bench.studies.paper import COLUMNS, SECTIONS, numbers
 from bench.studies.paper.across import across_protocols
 from bench.studies.paper.claims import CLAIMS

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from bench.leaderboard import columns
+from bench.leaderboard import file as leaderboard
 from bench.leaderboard.columns import Row, identity
-from bench.leaderboard.file import columns, mark, merge, read
-from bench.leaderboard.file import file as leaderboard
+from bench.leaderboard.file import mark, merge, read
 from bench.leaderboard.row_verdicts import largest_p, remark
 from bench.numbers.stats import mcnemar_lower
 from bench.studies.robustness.results import Results

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bench.inputs.model_info import ModelInfo
-from bench.leaderboard.file import file as leaderboard
+from bench.leaderboard import file as leaderboard
 from bench.studies.spatial import cells
 from bench.studies.spatial.page import write_spatial_page
 from bench.studies.spatial.results import Outcome, SpatialResult, SpatialResults, Worst

@@ -11,7 +11,7 @@ import pytest
 from safetensors.torch import save_file
 
 from bench.commands.cli import main
-from bench.leaderboard.file import file as leaderboard
+from bench.leaderboard import file as leaderboard
 from tests.own import call, write_models
 from tests.test_check import fitted
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.commands.machine import Finding
 from bench.engine.driver import versions
 from bench.errors import UsageError
-from bench.leaderboard.file import file as leaderboard
+from bench.leaderboard import file as leaderboard
 
 
 def like(path: Path) -> list[Finding]:

@@ -15,7 +15,7 @@ from bench.commands.screen import say
 from bench.commands.writing import write_page
 from bench.engine.driver import Failure
 from bench.engine.store import DirectoryStore, MemoryStore, Store
-from bench.leaderboard.file import file as leaderboard
+from bench.leaderboard import file as leaderboard
 from bench.studies.audit import to_json
 from bench.studies.audit.collect import AuditResults, audit_history, verdicts
 from bench.studies.audit.evaluation import AuditEvaluation, prepare_audit, run_audit

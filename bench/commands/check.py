@@ -21,8 +21,8 @@ from bench.commands.screen import say
 from bench.engine.store import DirectoryStore
 from bench.errors import UsageError
 from bench.inputs.model_info import ModelInfo
+from bench.leaderboard import file as leaderboard
 from bench.leaderboard.columns import Row
-from bench.leaderboard.file import file as leaderboard
 from bench.numbers.eps import eps_texts
 from bench.numbers.paired import Difference
 from bench.pages.format import params_text

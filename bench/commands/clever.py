@@ -13,7 +13,7 @@ from bench.commands.running import LONG, exit_code, rows_only, running, show_pla
 from bench.commands.screen import clever_table, say
 from bench.commands.writing import draw_newest
 from bench.engine.store import DirectoryStore, Store
-from bench.leaderboard.file import file as leaderboard
+from bench.leaderboard import file as leaderboard
 from bench.studies.clever.collect import clever_history
 from bench.studies.clever.evaluation import expected_seconds, prepare_clever, run_clever
 from bench.studies.clever.results import CleverResults

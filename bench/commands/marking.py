@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.engine.store import Store
+from bench.leaderboard import file as leaderboard
 from bench.leaderboard.columns import Row
-from bench.leaderboard.file import file as leaderboard
 from bench.studies.robustness.balls import joined
 from bench.studies.robustness.history import runs_beside
 from bench.studies.robustness.results import Results
@@ -38,7 +38,7 @@ def write_rows(
         The results, worst cases as asked, and the rows as they stand in the file.
 
     Raises:
-        UsageError: as ``bench.leaderboard.file.file.merge``.
+        UsageError: as ``bench.leaderboard.file.merge``.
     """
     pool = [*found, *runs_beside(store, found)]
     shown = [joined(results, pool) for results in found] if worst_of == "store" else list(found)

@@ -17,7 +17,7 @@ from bench.commands.screen import say
 from bench.errors import UsageError
 from bench.inputs.preparation import Preparation
 from bench.inputs.sources import DataSource
-from bench.leaderboard.file import file as leaderboard
+from bench.leaderboard import file as leaderboard
 from bench.studies.shared.ask import Ask
 from zoo import cifar10c, entries
 

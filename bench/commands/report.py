@@ -11,7 +11,7 @@ from bench.commands.screen import say
 from bench.commands.writing import write_page
 from bench.engine.store import DirectoryStore, Store
 from bench.errors import UsageError
-from bench.leaderboard.file import file as leaderboard
+from bench.leaderboard import file as leaderboard
 from bench.studies.audit.collect import audit_history, verdicts
 from bench.studies.clever.collect import clever_history
 from bench.studies.mip.evaluation import mip_history

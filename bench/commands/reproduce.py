@@ -16,7 +16,7 @@ from bench.commands.running import LONG, exit_code, rows_only, running, show_pla
 from bench.commands.screen import say
 from bench.engine.driver import Failure, backend
 from bench.engine.store import DirectoryStore, Store
-from bench.leaderboard.file import file as leaderboard
+from bench.leaderboard import file as leaderboard
 from bench.studies.audit.collect import audit_history, verdicts
 from bench.studies.paper import SECTIONS, Reproduction
 from bench.studies.paper.collect import collect_reproduction, reproductions

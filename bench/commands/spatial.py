@@ -18,7 +18,7 @@ from bench.commands.running import exit_code, rows_only, running, show_plan
 from bench.commands.screen import say
 from bench.commands.writing import draw_newest
 from bench.engine.store import DirectoryStore, Store
-from bench.leaderboard.file import file as leaderboard
+from bench.leaderboard import file as leaderboard
 from bench.numbers.stats import Share
 from bench.studies.spatial.evaluation import most_seconds, prepare_spatial, run_spatial, spatial_history
 from bench.studies.spatial.results import SpatialResult, SpatialResults

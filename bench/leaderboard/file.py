@@ -19,7 +19,15 @@ from filelock import FileLock, Timeout
 
 from bench.engine.protocols import released_rules
 from bench.errors import UsageError
-from bench.leaderboard.columns import COLUMNS, KINDS, OPTIONAL, SCHEMA, Row, identity, version
+from bench.leaderboard.columns import (
+    COLUMNS,
+    KINDS,
+    OPTIONAL,
+    SCHEMA,
+    Row,
+    identity,
+    version,
+)
 from bench.leaderboard.marks import level_of, marked, verdict_of
 from bench.leaderboard.members import WORST, named
 from bench.leaderboard.row_verdicts import Outcomes, ball_of, forget, kept, remark
@@ -136,7 +144,7 @@ def merge(path: Path, new: Iterable[Mapping[str, Any]], outcomes: Outcomes | Non
 
     An audit's verdict and corruption errors stay, unless the new row has others.
 
-    What the rows then say of each other is written too (see ``bench.leaderboard.file.row_verdicts``). Rows are sorted by
+    What the rows then say of each other is written too (see ``bench.leaderboard.row_verdicts``). Rows are sorted by
     identity. The file is replaced as a whole, under a lock that lies beside it, so that all processes that see the
     file see its lock; a reader sees the old file or the new one.
 
