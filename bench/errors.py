@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from zoo.errors import UserError
 
+MOST_NAMES = 50  # in one message
+
 
 class UsageError(UserError):
     """What was asked for cannot be done as it was asked; the message says the value and the remedy (exit 2)."""
@@ -22,7 +24,11 @@ def in_words(fault: BaseException) -> str:
 
 
 def nearest(value: str, known: Iterable[str]) -> str:
-    """The known names most like ``value``, for the end of an error message; all of them if none is like it."""
+    """The known names most like ``value``, for the end of an error message; up to 50 of them if none is like it."""
     known = list(known)
     close = difflib.get_close_matches(value, known, n=3, cutoff=0.5)
-    return "nearest: " + ", ".join(close) if close else "known: " + ", ".join(known)
+    return (
+        "nearest: " + ", ".join(close)
+        if close
+        else "known: " + ", ".join(known[:MOST_NAMES]) + ", …" * (len(known) > MOST_NAMES)
+    )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bench.commands.cli import main
 from bench.engine.driver import Failure
 from bench.errors import UsageError
 from bench.leaderboard import file as leaderboard
@@ -122,6 +125,40 @@ def test_a_model_that_raises_only_far_from_its_images_is_not_believable(
     status = {check["id"]: check["status"] for check in audit["checks"]}
     assert (status["C10"], status["C11"], status["C23"]) == ("fail", "fail", "pass")
     assert audit["verdict"] == "not_believable"
+
+
+SLOW = """
+import time, zoo
+from torch import nn
+class Slow(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = zoo.load("baseline_cnn_4", "digits")
+    def forward(self, x):
+        time.sleep(len(x) / 200)
+        return self.net(x)
+def slow(): return Slow()
+"""
+
+
+def test_the_time_left_is_said_before_the_first_cell(
+    capfd: pytest.CaptureFixture[str], no_page: None, tmp_path: Path
+) -> None:
+    (tmp_path / "slow.py").write_text(SLOW)
+    start = time.monotonic()
+    assert main(["audit", "--model", "slow.py:slow", "--n", "2", "--eps", "0.1", "--workers", "1"]) == 0
+    took = time.monotonic() - start
+    said = capfd.readouterr().err
+    (left,) = re.findall(r"^measuring: at most about 0:00:(\d\d) left$", said, re.M)
+    assert 2 <= int(left) <= took
+    assert main(["audit", "--model", "slow.py:slow", "--n", "2", "--eps", "0.1", "--workers", "1"]) == 0
+    assert "measuring" not in capfd.readouterr().err  # all is stored
+
+
+def test_a_dry_run_says_how_long_it_takes_and_writes_nothing(capsys: Capture) -> None:
+    answer = call(capsys, *QUICK, "--model", "baseline_cnn_4", "--dry-run")
+    assert re.fullmatch(r"\d+ cells, 0 stored, \d+ to run, at most about \d+ s\n", answer.out)
+    assert not list(Path().iterdir())
 
 
 def test_the_page_has_the_audit(capsys: Capture) -> None:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from bench.attacks import ATTACKS, library_version, parse_requests
+from bench.attacks.cost import FORWARD, passes
 from bench.attacks.measure import measure
-from bench.studies.robustness.estimate import FORWARD, passes
 from tests.toys import attack_cell
 from zoo import data
 

@@ -238,6 +238,15 @@ def test_lines_where_stderr_is_no_terminal(capsys: Capture) -> None:
     assert "about 0:00:0" in lines[-1]
 
 
+def test_lines_say_the_most_it_can_take_until_the_pace_is_known(capsys: Capture) -> None:
+    with progress_lines.progress_lines("cells", every=0.05, most=75.0) as told:
+        told(0, 40)
+        time.sleep(0.12)
+    assert capsys.readouterr().err.splitlines()[0] == (
+        "measuring: 0 of 40 cells, 0:00:00 gone, at most about 0:01:15 left"
+    )
+
+
 def test_a_short_command_prints_none(capsys: Capture) -> None:
     assert main([*RUN, "--eps", "0.1"]) == 0
     assert "measuring" not in capsys.readouterr().err

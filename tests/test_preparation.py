@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench.errors import UsageError
+from bench.inputs.preparation import output_numbers
 from bench.leaderboard.file import read
-from tests.own import call
+from tests.own import call, write_images
 from zoo import notes
 
 Capture = pytest.CaptureFixture[str]
@@ -70,6 +73,27 @@ def test_the_option_that_is_named_puts_it_right(
     assert row["clean_acc"] > 0.9
 
 
+@pytest.mark.parametrize(
+    ("command", "page"),
+    [
+        (("clever", "--batches", 5, "--samples", 4), "digits-clever.html"),
+        (("spatial", "--rotate", 30, "--turns", 0, "--grid", "none", "--draws", 2), "digits-spatial.html"),
+        (("mip", "--draws", 2, "--grid", 4), "digits-mip.html"),
+        (("theory",), "theory-digits.html"),
+    ],
+)
+def test_every_page_says_what_the_first_look_found(
+    own: Path, capsys: Capture, command: tuple[Any, ...], page: str
+) -> None:
+    models = ("--model", "own.py:bytes_", "--model", "own.py:sound")
+    workers = () if command == ("theory",) else ("--workers", 1)
+    answer = call(capsys, *command, *models, "--n", 4, *workers)
+    assert answer.code == 0, answer.err
+    text = (Path("reports") / page).read_text().replace("<wbr>", "")
+    assert re.search("bytes_<small>first look: preparation[a-z, ]*</small>", text)
+    assert "sound<small>first look" not in text
+
+
 def test_the_same_model_prepared_otherwise_is_another_model(own: Path, capsys: Capture) -> None:
     run(capsys, "bytes_")
     run(capsys, "bytes_", "--scale", 255)
@@ -83,6 +107,50 @@ def test_more_outputs_than_classes_work_where_the_classes_are_told(own: Path, ca
     Path("outputs.txt").write_text("\n".join(map(str, range(5, 15))))
     _, row = run(capsys, "wide", "--classes", "outputs.txt")
     assert row["clean_acc"] > 0.9
+
+
+NAMED = """
+import torch
+from torch import nn
+class Named(nn.Module):
+    \"\"\"Tells dark images from light ones by their mean, with three outputs: light, blue sky, dark.\"\"\"
+    def forward(self, x):
+        mean = x.mean((1, 2, 3))
+        return torch.stack([mean, 0 * mean - 1, 1 - mean], 1)
+def named(): return Named()
+"""
+
+
+def weights_of(capsys: Capture, *words: Any) -> str:
+    answer = call(capsys, "run", "--dataset", "folder:shades", "--model", "named.py:named", *RUN, *words)
+    assert answer.code == 0, answer.err
+    row = read(Path("leaderboard.csv"))[-1]
+    assert (row["clean_acc"], row["suspect"]) == (1.0, "")
+    return row["weights"]
+
+
+def test_classes_by_name_are_those_by_number(own: Path, capsys: Capture) -> None:
+    write_images(own / "shades", 20)
+    Path("named.py").write_text(NAMED)
+    Path("names.txt").write_text("light\nblue sky\n\ndark\n", encoding="utf-8")
+    by_number = weights_of(capsys, "--classes", "2,0")
+    assert weights_of(capsys, "--classes", "light, blue sky ,dark") == by_number
+    assert weights_of(capsys, "--classes", "names.txt") == by_number
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (
+            ("Light", "darkk", "sky"),
+            "--classes names no output 'dark', a class of the data; nearest: darkk; give",
+        ),
+        (("dark", "light", "light"), "--classes names 2 outputs 'light', a class of the data"),
+    ],
+)
+def test_names_that_are_missing_or_doubled_are_refused(names: tuple[str, ...], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        output_numbers(names, ("dark", "light"))
 
 
 def test_a_model_at_chance_is_not_believable(own: Path, capsys: Capture) -> None:
@@ -101,7 +169,11 @@ def test_a_model_at_chance_is_not_believable(own: Path, capsys: Capture) -> None
         (("--std", "0"), "--std has a 0"),
         (("--bgr",), "--bgr reverses red, green and blue, but the images have 1 channels"),
         (("--classes", "1,2"), "--classes names 2 different outputs, but the data have 10 classes"),
-        (("--classes", "a,b"), "--classes is 'a,b'"),
+        (
+            ("--classes", "a,b"),
+            "--classes names no output '0', a class of the data; known: a, b; give the names",
+        ),
+        (("--classes", "outputs.txt"), "--classes is 'outputs.txt', which is neither a file nor a list"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
@@ -45,14 +46,21 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_room_starts_a_process_only_when_none_is_free(tmp_path: Path) -> None:
-    room = rooms.Room(2)
-    (first,) = {room.submit(os.getpid).result() for _ in range(100)}
+    room, found, before = rooms.Room(2), set(), set(active_children())
+    for _ in range(5):
+        asked = room.submit(os.getpid)
+        asked.add_done_callback(
+            lambda _: time.sleep(0.2)
+        )  # the pool is slow to learn that its process is free
+        found.add(asked.result())
+    (first,) = found
+    assert {each.pid for each in set(active_children()) - before} == found
     busy = room.submit(until, (tmp_path / "first").exists)
     (second,) = {room.submit(os.getpid).result() for _ in range(10)}
     assert second != first
     busier = room.submit(until, (tmp_path / "second").exists)
     third = room.submit(os.getpid)
-    assert not (busy.done() or busier.done() or third.done())
+    assert not any(each.done() for each in (busy, busier, third))
     for name in ("first", "second"):
         (tmp_path / name).touch()
     assert third.result() in (first, second)
@@ -114,20 +122,44 @@ def test_more_models_than_rooms_that_are_kept(capsys: pytest.CaptureFixture[str]
     assert call(capsys, "run", "--model", models, *RUN).code == 0
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at processes in /proc")
-@pytest.mark.parametrize("delay", [0, 0.3, 1])
+def started() -> subprocess.Popen[bytes]:
+    """The command in a process group of its own, whose workers have just been started."""
+    Path("own.py").write_text(NET)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.commands.cli", "run", "--model", "own.py:net", *map(str, RUN)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        start_new_session=True,
+    )
+    until(lambda: len(children(process.pid)) > 1, process)  # one of them counts semaphores
+    return process
+
+
+slow = pytest.mark.slow
+in_proc = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at processes in /proc")
+
+
+@in_proc
+@pytest.mark.parametrize("delay", [0, pytest.param(0.3, marks=slow), pytest.param(1, marks=slow)])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=slow)])
+def test_workers_take_no_signal_from_their_start_on(number: int, delay: float) -> None:
+    with started() as process:
+        time.sleep(delay)
+        for child in children(process.pid):
+            os.kill(child, number)
+        said = process.stderr.read().decode() if process.stderr else ""
+    assert process.returncode == 0, said
+
+
+@in_proc
+@slow
+@pytest.mark.parametrize("delay", [0, 1])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_workers_leave_signals_to_the_main_process_while_they_start(
+def test_a_command_that_is_stopped_while_its_workers_start_leaves_none(
     number: int, code: int, delay: float
 ) -> None:
-    Path("own.py").write_text(NET)
-    words = [sys.executable, "-m", "bench.commands.cli", "run", "--model", "own.py:net", *map(str, RUN)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
-    with subprocess.Popen(
-        words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment, start_new_session=True
-    ) as process:
-        until(lambda: len(children(process.pid)) > 1, process)  # one of them counts semaphores
+    with started() as process:
         time.sleep(delay)
         left = children(process.pid)
         os.killpg(process.pid, number)

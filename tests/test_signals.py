@@ -63,7 +63,7 @@ def test_a_signal_while_cells_are_stored_loses_none(
 ) -> None:
     world = World()
     world.store = store = Signalling(number)
-    driver = Driver(store, executor(world.bench), world.models, world.source)
+    driver = Driver(store, executor(world.loaded), world.models, world.source)
     with pytest.raises(Interrupted) as stop, stopping():
         driver.run(world.lanes(FGSM, PGD))
     assert stop.value.exit_code == code
@@ -72,7 +72,7 @@ def test_a_signal_while_cells_are_stored_loses_none(
 
 def test_cells_that_ended_before_the_driver_looked_are_stored() -> None:
     world = World()
-    driver = Driver(world.store, Stopped(world.bench), world.models, world.source)
+    driver = Driver(world.store, Stopped(world.loaded), world.models, world.source)
     with pytest.raises(Interrupted), stopping():
         driver.run(world.lanes(FGSM, PGD))
     assert len(world.store._cells) == 2
@@ -95,7 +95,7 @@ def test_after_a_deferred_signal_the_next_command_stops_as_ever() -> None:
 def test_the_second_signal_is_not_deferred() -> None:
     code = """
 import signal
-from bench.signals import deferred, stopping
+from bench.engine.signals import deferred, stopping
 with stopping(), deferred():
     signal.raise_signal(signal.SIGINT)
     print("first", flush=True)

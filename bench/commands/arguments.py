@@ -60,7 +60,8 @@ def model_options(sub: argparse.ArgumentParser) -> None:
     own.add_argument("--std", metavar="LIST", help="over a standard deviation, as --mean")
     own.add_argument(
         "--classes", metavar="LIST|FILE",
-        help="number of the model's output for each class of the data, with commas or one a line (default: 0, 1, …)",
+        help="number of the model's output for each class of the data (default: 0, 1, …), or names of all its outputs; "
+        "with commas or one a line",
     )  # fmt: skip
 
 

@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 import os
 from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from bench.commands.audit_screen import audit_table
 from bench.commands.options import check_numbers, model_ask, names, writable_places
-from bench.commands.running import exit_code, rows_only, running
+from bench.commands.running import exit_code, rows_only, running, show_plan
 from bench.commands.screen import say
 from bench.commands.writing import write_page
 from bench.engine.driver import Failure
-from bench.engine.store import DirectoryStore, MemoryStore, Store
+from bench.engine.lane import Lane
+from bench.engine.store import DirectoryStore, Store
+from bench.errors import CellError, UsageError
 from bench.leaderboard import file as leaderboard
 from bench.studies.audit import to_json
 from bench.studies.audit.collect import AuditResults, audit_history, verdicts
-from bench.studies.audit.evaluation import AuditEvaluation, prepare_audit, run_audit
-from bench.studies.audit.plan import first_lanes, strength_lanes
-from bench.studies.robustness.estimate import cells
+from bench.studies.audit.evaluation import AuditEvaluation, planned_lanes, prepare_audit, run_audit
+from bench.studies.robustness.estimate import seconds_of
 from bench.studies.robustness.evaluation import run_evaluation
 from bench.studies.robustness.history import chapters
 
@@ -36,10 +39,11 @@ def execute(options: Namespace) -> int:
     )
     with rows_only():
         audit = prepare_audit(ask, options.audit)
-    if options.dry_run:
-        return _show_plan(audit)
-    store = DirectoryStore(Path(options.store))
     workers = options.workers or os.cpu_count() or 1
+    if options.dry_run:
+        lanes = planned_lanes(audit)
+        return show_plan(options, lanes, partial(_most_seconds, audit, lanes), workers)
+    store = DirectoryStore(Path(options.store))
     results, failures = audited(audit, store, workers)
     _have_a_page(audit, store, workers)
     history = audit_history(store)
@@ -54,19 +58,21 @@ def execute(options: Namespace) -> int:
 
 
 def audited(audit: AuditEvaluation, store: Store, workers: int) -> tuple[AuditResults, tuple[Failure, ...]]:
-    """Runs an audit with a progress bar."""
+    """Runs an audit with a progress bar, which says from the first seconds on how long it takes at most."""
     evaluation = audit.evaluation
-    with running(evaluation.loaded, evaluation.device, workers) as (executor, progress):
+    lanes = planned_lanes(audit)
+    with rows_only():
+        most = _most_seconds(audit, lanes, store) / min(workers, len(lanes))
+    with running(evaluation.loaded, evaluation.device, workers, most) as (executor, progress):
         return run_audit(audit, store, executor, progress)
 
 
-def _show_plan(audit: AuditEvaluation) -> int:
-    infos = [info for _, info in audit.evaluation.models]
-    eps = dict.fromkeys(infos, audit.setting.base.eps[-1])  # which ε it will be depends on the results
-    lanes = first_lanes(audit.setting, infos) + strength_lanes(audit.setting, infos, eps)
-    total, _ = cells(lanes, MemoryStore())
-    print(f"{len(infos)} models, {total} cells at most, less what is stored")
-    return 0
+def _most_seconds(audit: AuditEvaluation, lanes: Sequence[Lane], store: Store) -> float:
+    """Seconds of one worker; 0 where a model cannot be timed, which the audit itself will say."""
+    try:
+        return seconds_of(audit.evaluation, lanes, store)
+    except (CellError, RuntimeError, UsageError):
+        return 0.0
 
 
 def _have_a_page(audit: AuditEvaluation, store: Store, workers: int) -> None:

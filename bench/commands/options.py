@@ -52,17 +52,21 @@ def data_ask(options: Namespace) -> Ask:
 def model_ask(options: Namespace) -> Ask:
     """Models and data of a command that takes no attacks."""
     asked = replace(data_ask(options), models=model_names(options), weights=options.weights, n=options.n)
-    return replace(asked, names=tuple(options.names or ()), preparation=preparation(options))
+    return replace(
+        asked,
+        names=tuple(options.names or ()),
+        preparation=preparation(options),
+        outputs=_outputs(options.classes),
+    )
 
 
 def preparation(options: Namespace) -> Preparation:
-    """What is done to images before one's own models, and to their logits; ``UsageError`` for what is no number."""
+    """What is done to images before one's own models; ``UsageError`` for what is no number."""
     return Preparation(
         scale=options.scale,
         bgr=options.bgr,
         mean=_numbers("mean", options.mean),
         std=_numbers("std", options.std),
-        classes=_outputs(options.classes),
     )
 
 
@@ -76,20 +80,22 @@ def _numbers(name: str, text: str | None) -> tuple[float, ...]:
     return found
 
 
-def _outputs(text: str | None) -> tuple[int, ...]:
+def _outputs(text: str | None) -> tuple[str, ...]:
+    """The words of a list or file: numbers, or names, which may have spaces in them."""
     if text is None:
         return ()
-    file = Path(text)
-    parts = (
-        text.split(",") if not file.is_file() else file.read_text(encoding="utf-8", errors="replace").split()
-    )
-    try:
-        return tuple(int(part) for part in parts)
-    except ValueError:
-        raise UsageError(
-            f"--classes is {text!r}; give the numbers of the model's outputs with commas between, or a file with one "
-            "a line"
-        ) from None
+    if not Path(text).is_file():
+        if "," not in text:
+            raise UsageError(
+                f"--classes is {text!r}, which is neither a file nor a list with commas between; give the model's "
+                "outputs by number or by name"
+            )
+        return tuple(word.strip() for word in text.split(","))
+    content = Path(text).read_text(encoding="utf-8-sig", errors="replace")
+    words = content.split()
+    if not all(map(str.isdecimal, words)):
+        words = [line.strip() for line in content.splitlines() if line.strip()]
+    return tuple(words)
 
 
 def model_names(options: Namespace) -> tuple[str, ...]:

@@ -13,8 +13,15 @@ SECONDS = 10.0
 
 
 @contextlib.contextmanager
-def progress_lines(of: str, every: float = SECONDS) -> Iterator[Callable[[int, int], None]]:
+def progress_lines(
+    of: str, every: float = SECONDS, most: float = 0.0
+) -> Iterator[Callable[[int, int], None]]:
     """Prints what is done and the time left until the block ends; nothing in a block of less than ``every`` seconds.
+
+    Args:
+        of: what is counted.
+        every: seconds between lines.
+        most: seconds that all of it takes at most, shown until the pace is known; 0 if unknown.
 
     Yields:
         A function to call with (done, total).
@@ -29,7 +36,7 @@ def progress_lines(of: str, every: float = SECONDS) -> Iterator[Callable[[int, i
 
     def tell() -> None:
         while not ended.wait(every):
-            print(_line(of, stand, time.monotonic() - began), file=sys.stderr, flush=True)
+            print(_line(of, stand, time.monotonic() - began, most), file=sys.stderr, flush=True)
 
     thread = threading.Thread(target=tell, daemon=True)
     thread.start()
@@ -49,13 +56,13 @@ class _Standing:
     first: tuple[int, float] | None = None
 
 
-def _line(of: str, stand: _Standing, gone: float) -> str:
+def _line(of: str, stand: _Standing, gone: float, most: float) -> str:
     done, total, first = stand.done, stand.total, stand.first
     if not total:
         return f"measuring: {clock(gone)} gone"
     text = f"measuring: {done} of {total} {of}, {clock(gone)} gone"
     if first is None or done <= first[0]:
-        return text
+        return f"{text}, at most about {clock(max(0.0, most - gone))} left" if most else text
     left = (time.monotonic() - first[1]) / (done - first[0]) * (total - done)
     return f"{text}, about {clock(left)} left"
 

@@ -28,12 +28,15 @@ def rows_only() -> contextlib.redirect_stdout:
 
 @contextlib.contextmanager
 def running(
-    loaded: Loaded, device: str, workers: int
+    loaded: Loaded, device: str, workers: int, most: float = 0.0
 ) -> Iterator[tuple[Executor, Callable[[int, int], None]]]:
-    """An executor and a progress bar for it, both stopped afterwards; after a fault without waiting for cells."""
+    """An executor and a progress bar for it, both stopped afterwards; after a fault without waiting for cells.
+
+    ``most`` is the seconds that it takes at most, 0 if unknown.
+    """
     executor = executor_for(loaded, device, workers)
     try:
-        with rows_only(), cells_bar() as progress:
+        with rows_only(), cells_bar(most=most) as progress:
             yield executor, progress
     except BaseException:
         end_children()

@@ -18,7 +18,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from bench.commands.progress_lines import progress_lines
+from bench.commands.progress_lines import clock, progress_lines
 from bench.engine.protocols import released_rules
 from bench.leaderboard.marks import BELIEVABLE, NOT_BELIEVABLE, UPPER_BOUND, level_of, verdict_of
 from bench.leaderboard.row_verdicts import ROWS, kept
@@ -39,11 +39,16 @@ def say(text: str) -> None:
 
 
 @contextlib.contextmanager
-def cells_bar(of: str = "cells") -> Iterator[Callable[[int, int], None]]:
-    """What is done and the time left, on stderr: a bar on a terminal, else a line every ten seconds."""
+def cells_bar(of: str = "cells", most: float = 0.0) -> Iterator[Callable[[int, int], None]]:
+    """What is done and the time left, on stderr: a bar on a terminal, else a line every ten seconds.
+
+    Before, a line says the seconds it takes at ``most``, unless that is 0.
+    """
+    if most:
+        say(f"measuring: at most about {clock(most)} left")
     console = Console(stderr=True)
     if not console.is_terminal:
-        with progress_lines(of) as told:
+        with progress_lines(of, most=most) as told:
             yield told
         return
     columns = (

@@ -40,6 +40,11 @@ def never(_: Cell) -> bool:
     return False
 
 
+def one_each(cell: Cell) -> float:
+    """For kinds whose cells need one gradient of each image."""
+    return cell.count
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """A kind of cell.
@@ -49,11 +54,13 @@ class Kind:
         deployed: whether the model may be the deployed one; not where batch norm must still be there.
         same_gradient: whether a cell needs the gradient at the clean images only, which other cells of the
             same images need too.
+        gradients: image gradients that a cell needs at most; a forward pass is a third of one.
     """
 
     measure: Callable[[Cell, Subject], CellResult]
     deployed: bool = True
     same_gradient: Callable[[Cell], bool] = never
+    gradients: Callable[[Cell], float] = one_each
 
 
 def kind_of(cell: Cell) -> Kind:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from bench.errors import UsageError
+from bench.errors import UsageError, nearest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +70,8 @@ class Prepared(nn.Module):
         return logits[:, self.outputs] if self.outputs else logits
 
 
-def check_preparation(preparation: Preparation, channels: int, classes: int) -> None:
-    """Raises ``UsageError`` unless it fits images of so many channels and a data set of so many classes."""
+def check_preparation(preparation: Preparation, channels: int) -> None:
+    """Raises ``UsageError`` unless it fits images of so many channels."""
     for name in ("mean", "std"):
         values = getattr(preparation, name)
         if values and len(values) not in (1, channels):
@@ -81,12 +82,37 @@ def check_preparation(preparation: Preparation, channels: int, classes: int) -> 
         raise UsageError(
             f"--bgr reverses red, green and blue, but the images have {channels} channels; leave it out"
         )
-    outputs = preparation.classes
-    if outputs and (len(outputs) != classes or len(set(outputs)) != classes or min(outputs) < 0):
+
+
+def output_numbers(outputs: Sequence[str], classes: Sequence[str]) -> tuple[int, ...]:
+    """For each class of the data the number of the output that stands for it; none where nothing is told.
+
+    Args:
+        outputs: that number for each class, or the names of all outputs of the model in their order.
+        classes: names of the data set's classes.
+
+    Raises:
+        UsageError: the numbers are not one for each class and all different, or a class has no output of its name.
+    """
+    if not all(map(str.isdecimal, outputs)):
+        return tuple(_place(name, outputs) for name in classes)
+    numbers = tuple(map(int, outputs))
+    if outputs and not len(numbers) == len(set(numbers)) == len(classes):
         raise UsageError(
-            f"--classes names {len(set(outputs))} different outputs, but the data have {classes} classes; give the "
-            "number of the output for each class, in the order of the data set's classes"
+            f"--classes names {len(set(numbers))} different outputs, but the data have {len(classes)} classes; give "
+            "the number of the output for each class, in the order of the data set's classes"
         )
+    return numbers
+
+
+def _place(name: str, outputs: Sequence[str]) -> int:
+    if (found := outputs.count(name)) == 1:
+        return outputs.index(name)
+    lack = f"names {found} outputs {name!r}" if found else f"names no output {name!r}"
+    raise UsageError(
+        f"--classes {lack}, a class of the data; {nearest(name, outputs)}; give the names of the model's outputs in "
+        "their order, or the number of the output for each class"
+    )
 
 
 def _each(values: tuple[float, ...], x: Tensor) -> Tensor:

@@ -19,15 +19,7 @@ from filelock import FileLock, Timeout
 
 from bench.engine.protocols import released_rules
 from bench.errors import UsageError
-from bench.leaderboard.columns import (
-    COLUMNS,
-    KINDS,
-    OPTIONAL,
-    SCHEMA,
-    Row,
-    identity,
-    version,
-)
+from bench.leaderboard.columns import COLUMNS, KINDS, OPTIONAL, SCHEMA, Row, identity, version
 from bench.leaderboard.marks import level_of, marked, verdict_of
 from bench.leaderboard.members import WORST, named
 from bench.leaderboard.row_verdicts import Outcomes, ball_of, forget, kept, remark

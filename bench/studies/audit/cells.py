@@ -29,4 +29,10 @@ def _measure(cell: Cell, subject: Subject) -> CellResult:
     return probe_cell(cell, *as_made(subject.model, subject.raw()), subject.x, subject.y)
 
 
-KIND = Kind(measure=_measure)
+def _gradients(cell: Cell) -> float:
+    from bench.studies.audit.probe import most_passes
+
+    return most_passes(cell.count, cell.param("mode") == FULL)
+
+
+KIND = Kind(measure=_measure, gradients=_gradients)

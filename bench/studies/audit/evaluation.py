@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from bench.attacks import parse_requests
 from bench.engine.driver import Failure, driver, versions
 from bench.engine.executors import Executor
+from bench.engine.lane import Lane
 from bench.engine.store import Store
 from bench.inputs.images import base_of
 from bench.studies.audit.collect import AuditResults, audit_manifest, collect_audit, strength_eps
@@ -57,6 +58,13 @@ def audit_of(evaluation: Evaluation, mode: str, n: int) -> AuditEvaluation:
         surrogates=_surrogates(base_of(evaluation.data)[0]),
     )
     return AuditEvaluation(setting=setting, evaluation=evaluation)
+
+
+def planned_lanes(audit: AuditEvaluation) -> tuple[Lane, ...]:
+    """What an audit measures at most, less what is stored; its checks of strength as if at the largest ε."""
+    infos = [info for _, info in audit.evaluation.models]
+    eps = dict.fromkeys(infos, audit.setting.base.eps[-1])  # which it will be depends on the results
+    return first_lanes(audit.setting, infos) + strength_lanes(audit.setting, infos, eps)
 
 
 def run_audit(

@@ -1,6 +1,6 @@
 """Findings from the probe: one small function a check, on the arrays ``bench.studies.audit.probe`` returns.
 
-Images are those looked at closely, the first 32 or 64, in their order.
+Images are those looked at closely, the first 32 or 64, or the first few of them, in their order.
 """
 
 from __future__ import annotations
@@ -141,14 +141,14 @@ def c21(difference: Float[np.ndarray, "ways n"], mismatch: Bool[np.ndarray, "way
     return found("C21", bool(moved.any()), detail, value=worst, images=where(moved))
 
 
-def c22(difference: Sizes, gradient: Sizes) -> Finding:
+def c22(difference: Float[np.ndarray, " few"], gradient: Sizes) -> Finding:
     """Whether two libraries give the same images.
 
     Args:
-        difference: largest difference of a pixel.
+        difference: largest difference of a pixel, on the first images.
         gradient: largest entry of the cross-entropy's gradient; images below 1e-30 underflow and do not count.
     """
-    counted = gradient > 1e-30
+    counted = gradient[: len(difference)] > 1e-30
     apart = counted & (difference > limit_of("C22"))
     worst = float(difference[counted].max()) if counted.any() else 0.0
     detail = f"On {int(counted.sum())} images with a gradient, pixels of the libraries differ by up to {worst:.2g}."
@@ -217,10 +217,10 @@ def c30(difference: Float[np.ndarray, "3 n"], fault: str) -> Finding:
 
 def c31(correct: Bool[np.ndarray, "ways m"]) -> Finding:
     """Whether normalised images are classified better; the first row is of the images as they are."""
-    shares = correct.mean(axis=1)
     if correct.shape[1] < ENOUGH:
         reason = f"{correct.shape[1]} images are too few to compare clean accuracies; {ENOUGH} do."
         return skipped("C31", reason, takes=ENOUGH)
+    shares = correct.mean(axis=1)
     rise = float(shares[1:].max() - shares[0])
     detail = (
         f"Clean accuracy is {100 * shares[0]:.1f} %, and {100 * shares[1:].max():.1f} % at best on images "

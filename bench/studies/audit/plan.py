@@ -17,7 +17,7 @@ from bench.studies.audit import FULL, QUICK
 from bench.studies.robustness.plan import lanes
 from bench.studies.robustness.results import Setting
 
-PROBE_VERSION = 1  # raised whenever the probe's numbers change
+PROBE_VERSION = 2  # raised whenever the probe's numbers change
 PROBED = 200  # images the probe is given; it takes fewer for all but the cheapest looks
 FEW = 32  # images that must fall where the ball is as large as the box
 FAR = (0.5, 1.0)  # ε, L∞: every image can be made plain grey; then nothing but the box is left
@@ -66,7 +66,7 @@ def first_runs(audit: AuditSetting) -> tuple[Run, ...]:
         Run(name="pgd", setting=base, request=_pgd(base.norm)),
         # one start and the last iterate: a search wide enough would find a way without gradients
         Run(name="far", setting=far, request=_pgd("linf", steps=50)),
-        Run(name="zero", setting=nothing, request=_pgd(base.norm)),
+        Run(name="zero", setting=nothing, request=_pgd(base.norm, steps=1)),
     )
     if audit.mode == FULL:
         runs += (Run(name="independent", setting=_anew(base), request=_pgd(base.norm)),)

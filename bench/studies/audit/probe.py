@@ -16,9 +16,12 @@ from torch import Tensor, nn
 from bench.engine.seeding import seeded
 from bench.inputs.switches import left_alone
 from bench.studies.audit import probe_answers, probe_gradients, probe_state
+from bench.studies.audit.findings_probe import ENOUGH
+from bench.studies.audit.probe_answers import NORMALISATIONS
 from bench.studies.audit.subject import Subject, told
 
 IMAGES = {False: 32, True: 64}  # quick, full
+FEW = 8  # images that do for what is true of a model, whatever the image
 
 PARTS: dict[str, Callable[[Subject], dict[str, np.ndarray]]] = {
     "logits": probe_answers.logits,
@@ -36,6 +39,15 @@ PARTS: dict[str, Callable[[Subject], dict[str, np.ndarray]]] = {
     "normalised": probe_answers.normalised,
     "repeats": probe_answers.repeats,  # last, so that its first and last answers lie far apart
 }
+OF_THE_MODEL = ("reload", "purity", "calls", "libraries", "repeats")  # they look at few images
+PASSES = (84, 45)  # of each image looked at closely, and more of each of the few; at most
+
+
+def most_passes(n: int, full: bool) -> int:
+    """Images that ``probe`` puts through a model at most, of n images, where the model declares no symmetry."""
+    closely, again = PASSES
+    normalised = n * (2 + len(NORMALISATIONS)) if n >= ENOUGH else 0
+    return closely * min(n, IMAGES[full]) + again * min(n, FEW) + normalised
 
 
 def probe(
@@ -54,7 +66,7 @@ def probe(
         model: deployed: frozen, in eval mode, on the device of ``x``.
         raw: a fresh instance as its author built it, never called; it is copied and left as it is.
         x: up to 200 images (m, c, h, w), float32 in [0, 1]. The first 32, or 64 if ``full``, are looked at
-            closely; all of them serve the check for normalisation.
+            closely, the first 8 again and again; all of them serve the check for normalisation.
         y: their labels (m,), int64.
         seed: all random draws derive from it.
         group: symmetry to hold the model to; ``None`` takes what ``raw.symmetry`` declares, if it does.
@@ -71,7 +83,7 @@ def probe(
     for name, part in PARTS.items():
         with left_alone(), seeded(x.device, seed, "probe", name):
             try:
-                found |= part(subject)
+                found |= part(subject.first(FEW) if name in OF_THE_MODEL else subject)
             except (Exception, SystemExit) as fault:  # whatever the model's own code raises
                 found[f"fault_{name}"] = np.array(told(fault))
     return found

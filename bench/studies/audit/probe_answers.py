@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from bench.studies.audit.findings_probe import ENOUGH
 from bench.studies.audit.subject import EPS, Subject, ask, gradient
 from zoo.layers.group import P4, P4M, Group
 
@@ -26,7 +27,7 @@ NORMALISATIONS: dict[str, dict[int, tuple[tuple[float, ...], tuple[float, ...]]]
     "as for MNIST": {1: ((0.1307,), (0.3081,))},
 }
 
-POINTS = 100  # random points an image, for the landscape
+POINTS = 25  # random points an image, for the landscape
 CHUNK = 50
 
 
@@ -88,12 +89,11 @@ def landscape(subject: Subject) -> dict[str, np.ndarray]:
     m = max(1, len(subject.x) // 4)
     x, y = subject.x[:m], subject.y[:m]
     before = _margin(ask(subject.model, x), y)
-    changes = []
-    for _ in range(POINTS):
-        moved = (x + EPS * (torch.rand_like(x) - 0.5)).clamp(0, 1)
-        changes.append((_margin(ask(subject.model, moved), y) - before).abs() / before.abs())
-    mean = torch.nan_to_num(torch.stack(changes), nan=1.0).clamp(max=1.0).mean(0)
-    return {"landscape": _array(mean)}
+    many = x.repeat(POINTS, 1, 1, 1)
+    moved = (many + EPS * (torch.rand_like(many) - 0.5)).clamp(0, 1)
+    margins = _margin(_in_batches(subject.model, moved, CHUNK), y.repeat(POINTS)).view(POINTS, m)
+    changes = (margins - before).abs() / before.abs()
+    return {"landscape": _array(torch.nan_to_num(changes, nan=1.0).clamp(max=1.0).mean(0))}
 
 
 def _margin(logits: Tensor, y: Tensor) -> Tensor:
@@ -122,9 +122,11 @@ def normalised(subject: Subject) -> dict[str, np.ndarray]:
     """C31: ``normalised_correct`` (1 + ways, m) bool, right as it is and with images normalised outside.
 
     The ways are by the images' own mean and deviation, and those of ``NORMALISATIONS`` that have their number of
-    channels.
+    channels. Without any row where the images are fewer than ``ENOUGH``.
     """
     x, y = subject.all_x, subject.all_y
+    if len(x) < ENOUGH:
+        return {"normalised_correct": np.empty((0, len(x)), dtype=bool)}
     rows = [_in_batches(subject.model, x, CHUNK).argmax(1) == y]
     own = x.mean((0, 2, 3)), x.std((0, 2, 3)).clamp_min(1e-6)
     common = [ways[x.shape[1]] for ways in NORMALISATIONS.values() if x.shape[1] in ways]
@@ -147,7 +149,7 @@ def repeats(subject: Subject) -> dict[str, np.ndarray]:
     buffer = clean.clone()  # one piece of memory, to catch answers remembered by address
     asked: dict[str, list[Tensor]] = {"c": [], "a": [], "o": []}
     # every question right after itself and right after each of the others
-    for name in "coccaoaacaoc":
+    for name in "ccaacooaoc":
         images = {"c": clean, "a": attacked, "o": other}[name]
         with torch.no_grad():
             asked[name].append(model(buffer.copy_(images)).detach().clone())

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from bench.attacks import adapter
 from bench.attacks.losses import margin
-from bench.studies.audit.subject import EPS, Subject, ask, gradient
+from bench.studies.audit.subject import EPS, Subject, answer, ask, gradient
 
 SIZES = (1 / 255, 4 / 255, 16 / 255)  # of the steps that test what a gradient promises
-LIBRARY_STEPS = 5
+LIBRARY_STEPS = 3
 
 
 def gradients(subject: Subject) -> dict[str, np.ndarray]:
@@ -23,9 +25,8 @@ def gradients(subject: Subject) -> dict[str, np.ndarray]:
     """
     if subject.gradient_fault:
         return {"gradient_fault": np.array(subject.gradient_fault)}
-    points = (subject.x, subject.noise)
-    of_ce = [gradient(subject.model, at, subject.y) for at in points]
-    of_margin = [gradient(subject.model, at, subject.y, of_margin=True) for at in points]
+    of_ce = (subject.clean.slope, subject.near.slope)
+    of_margin = (gradient(subject.model, subject.x, subject.y, of_margin=True), subject.near_margin.slope)
     return {
         "gradient_fault": np.array(""),
         "gradient_ce": np.stack([_sizes(found) for found in of_ce]),
@@ -47,13 +48,17 @@ def finite(subject: Subject) -> dict[str, np.ndarray]:
     Gradients count as finite where the model has none.
     """
     far = (subject.x + torch.rand_like(subject.x)) / 2
-    points = (subject.x, subject.noise, subject.fgsm, subject.pgd, far)
-    logits = [~torch.isfinite(ask(subject.model, at)).all(1).cpu() for at in points]
-    slopes = [torch.zeros(len(subject.x), dtype=torch.bool) for _ in points]
-    if subject.path is not None:
-        found = [gradient(subject.model, at, subject.y) for at in points]
-        slopes = [~torch.isfinite(each).flatten(1).all(1).cpu() for each in found]
-    return {"nonfinite": torch.stack(logits).numpy(), "nonfinite_gradient": torch.stack(slopes).numpy()}
+    if subject.path is None:
+        points = (subject.x, subject.noise, subject.fgsm, subject.pgd, far)
+        logits = _nonfinite([ask(subject.model, at) for at in points])
+        return {"nonfinite": logits, "nonfinite_gradient": np.zeros_like(logits)}
+    further = [answer(subject.model, at, subject.y) for at in (subject.fgsm, subject.pgd, far)]
+    logits, slopes = zip(subject.clean, subject.near, *further, strict=True)
+    return {"nonfinite": _nonfinite(logits), "nonfinite_gradient": _nonfinite(slopes)}
+
+
+def _nonfinite(values: Sequence[Tensor]) -> Bool[np.ndarray, "p n"]:
+    return torch.stack([~torch.isfinite(each).flatten(1).all(1) for each in values]).cpu().numpy()
 
 
 def promise(subject: Subject) -> dict[str, np.ndarray]:
@@ -64,8 +69,8 @@ def promise(subject: Subject) -> dict[str, np.ndarray]:
     Steps start at the noisy image: flat parts of a clean one tie under max pooling, and have no gradient there.
     """
     x = subject.noise
-    slope = gradient(subject.model, x, subject.y, of_margin=True)
-    before = margin(ask(subject.model, x).double(), subject.y)
+    logits, slope = subject.near_margin
+    before = margin(logits.double(), subject.y)
     ratios = []
     for size in SIZES:
         moved = (x + size * slope.sign()).clamp(0, 1)
@@ -78,7 +83,8 @@ def promise(subject: Subject) -> dict[str, np.ndarray]:
 def trace(subject: Subject) -> dict[str, np.ndarray]:
     """C15: PGD from the image itself, ε = 8/255, 50 steps.
 
-    ``trace_loss`` (51, n), largest other logit minus the label's at each iterate; ``trace_standing`` (51, n) bool.
+    ``trace_loss`` (steps + 1, n), largest other logit minus the label's at each iterate; ``trace_standing``, likewise,
+    bool. There are fewer steps where every image broke.
     The margin is taken because the cross-entropy of a confident model grows exponentially along a straight way.
     """
     path = subject.path
@@ -90,7 +96,7 @@ def trace(subject: Subject) -> dict[str, np.ndarray]:
 def libraries(subject: Subject) -> dict[str, np.ndarray]:
     """C22: ``library_difference`` (n,), largest pixel difference between torchattacks' and foolbox' images.
 
-    FGSM and 5 steps of PGD, without a random start.
+    FGSM and 3 steps of PGD, without a random start.
     """
     worst = torch.zeros(len(subject.x), dtype=torch.float64)
     params = {"alpha": 2.5 * EPS / LIBRARY_STEPS, "steps": LIBRARY_STEPS, "random_start": False}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -14,8 +15,16 @@ from bench.engine.seeding import seed_of
 
 EPS = 8 / 255  # of the points around an image, whatever the evaluation's grid: a probe is one for all grids
 STEPS = 50
+LEAST = 10  # steps that are gone though every image is broken
 
 Images = Float[Tensor, "n c h w"]
+
+
+class Answer(NamedTuple):
+    """Logits (n, classes) and the gradient of a loss by the images (n, c, h, w)."""
+
+    logits: Tensor
+    slope: Images
 
 
 @dataclass
@@ -49,6 +58,28 @@ class Subject:
         ).to(self.x)
         return (self.x + EPS * (2 * drawn - 1)).clamp(0, 1)
 
+    def first(self, n: int) -> Subject:
+        """The same with no more than its first n images, and with what is known of them."""
+        few = replace(self, x=self.x[:n], y=self.y[:n])
+        few.noise = self.noise[:n]
+        few._walked = self._walked if isinstance(self._walked, str) else self._walked.first(n)
+        return few
+
+    @cached_property
+    def clean(self) -> Answer:
+        """What the model says of the images, with the cross-entropy's gradient; raises what it raises."""
+        return answer(self.model, self.x, self.y)
+
+    @cached_property
+    def near(self) -> Answer:
+        """The same at ``noise``."""
+        return answer(self.model, self.noise, self.y)
+
+    @cached_property
+    def near_margin(self) -> Answer:
+        """The same at ``noise`` with the margin's gradient."""
+        return answer(self.model, self.noise, self.y, of_margin=True)
+
     @property
     def fgsm(self) -> Float[Tensor, "n c h w"]:
         """One step of ε, or the noise where there is no gradient to follow."""
@@ -72,7 +103,7 @@ class Subject:
     @cached_property
     def _walked(self) -> Path | str:
         try:
-            return walk(self.model, self.x, self.y, self.noise - self.x)
+            return walk(self.model, self.x, self.y, self.noise - self.x, self.clean)
         except (Exception, SystemExit) as fault:  # whatever the model raises: that is the finding
             return told(fault)
 
@@ -81,11 +112,13 @@ class Subject:
 class Path:
     """What PGD from the images themselves came by, ε = 8/255, 50 steps of 2.5·ε/50.
 
+    It ends after 10 steps or more once every image was broken on the way.
+
     Attributes:
         fgsm: one step of ε instead, (n, c, h, w).
         pgd: the last iterate, (n, c, h, w).
-        margin: largest other logit minus the label's at each iterate, (51, n).
-        standing: classified rightly with finite logits at each iterate, (51, n).
+        margin: largest other logit minus the label's at each iterate, (steps + 1, n).
+        standing: classified rightly with finite logits at each iterate, (steps + 1, n).
     """
 
     fgsm: Float[Tensor, "n c h w"]
@@ -93,17 +126,26 @@ class Path:
     margin: Float[Tensor, "steps n"]
     standing: Bool[Tensor, "steps n"]
 
+    def first(self, n: int) -> Path:
+        """That of the first n images."""
+        return Path(self.fgsm[:n], self.pgd[:n], self.margin[:, :n], self.standing[:, :n])
 
-def walk(model: nn.Module, x: Images, y: Int64[Tensor, " n"], fallback: Images) -> Path:
-    """Runs FGSM and PGD on the cross-entropy; where a gradient is of no use, it goes along ``fallback``."""
-    fgsm = (x + EPS * signs(gradient(model, x, y), fallback)).clamp(0, 1)
-    at, answers = x, [ask(model, x)]
-    for _ in range(STEPS):
-        moved = at + 2.5 * EPS / STEPS * signs(gradient(model, at, y), fallback)
+
+def walk(model: nn.Module, x: Images, y: Int64[Tensor, " n"], fallback: Images, first: Answer) -> Path:
+    """Runs FGSM and PGD on the cross-entropy; where a gradient is of no use, it goes along ``fallback``.
+
+    One pass a step: the logits come with the gradient. ``first`` is the answer at the images.
+    """
+    fgsm = (x + EPS * signs(first.slope, fallback)).clamp(0, 1)
+    at, here = x, first
+    margins, standing = [margin(here.logits.double(), y)], [~broken(here.logits, y)]
+    while len(margins) <= LEAST or (len(margins) <= STEPS and torch.stack(standing).all(0).any()):
+        moved = at + 2.5 * EPS / STEPS * signs(here.slope, fallback)
         at = (x + (moved - x).clamp(-EPS, EPS)).clamp(0, 1)
-        answers.append(ask(model, at))
-    margins = torch.stack([margin(answer.double(), y) for answer in answers])
-    return Path(fgsm, at, margins, torch.stack([~broken(answer, y) for answer in answers]))
+        here = answer(model, at, y)
+        margins.append(margin(here.logits.double(), y))
+        standing.append(~broken(here.logits, y))
+    return Path(fgsm, at, torch.stack(margins), torch.stack(standing))
 
 
 def ask(model: nn.Module, x: Images, *, graph: bool = False) -> Tensor:
@@ -112,8 +154,8 @@ def ask(model: nn.Module, x: Images, *, graph: bool = False) -> Tensor:
         return model(x.detach().clone().requires_grad_(graph)).detach()
 
 
-def gradient(model: nn.Module, x: Images, y: Int64[Tensor, " n"], *, of_margin: bool = False) -> Images:
-    """Gradient by the images of the summed cross-entropy, or margin; raises what the model makes it raise."""
+def answer(model: nn.Module, x: Images, y: Int64[Tensor, " n"], *, of_margin: bool = False) -> Answer:
+    """Logits with the gradient by the images of the summed cross-entropy, or margin; raises what the model raises."""
     with torch.enable_grad():
         images = x.detach().clone().requires_grad_()
         logits = model(images)
@@ -121,7 +163,12 @@ def gradient(model: nn.Module, x: Images, y: Int64[Tensor, " n"], *, of_margin: 
             margin(logits, y).sum() if of_margin else nn.functional.cross_entropy(logits, y, reduction="sum")
         )
         (found,) = torch.autograd.grad(loss, images)
-    return found.detach()
+    return Answer(logits.detach(), found.detach())
+
+
+def gradient(model: nn.Module, x: Images, y: Int64[Tensor, " n"], *, of_margin: bool = False) -> Images:
+    """The gradient of ``answer`` alone."""
+    return answer(model, x, y, of_margin=of_margin).slope
 
 
 def told(fault: BaseException) -> str:

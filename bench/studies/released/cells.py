@@ -11,10 +11,12 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from bench.attacks import RELEASED_REQUESTS
 from bench.attacks.board import KEPT_IMAGES
+from bench.attacks.cost import passes
 from bench.engine.cell import Cell
 from bench.engine.judge import Verdict, distance, look
-from bench.engine.kind import Kind
+from bench.engine.kind import Kind, Subject
 from bench.engine.protocols import Released, released_rules
 from bench.engine.result import CellResult
 from bench.engine.seeding import seeded
@@ -165,6 +167,13 @@ class _Record:
         return {**columns, "image": self._image, "image_eps": self._image_eps}
 
 
-KIND = Kind(
-    measure=lambda cell, subject: measure_released(cell, subject.model, subject.x, subject.y), deployed=False
-)
+def _measure(cell: Cell, subject: Subject) -> CellResult:
+    return measure_released(cell, subject.model, subject.x, subject.y)
+
+
+def _gradients(cell: Cell) -> float:
+    """Whole attacks at every ε; as no attack aims at a class, the number of classes does not count."""
+    return cell.count * len(grid_of(cell)) * sum(passes(request, 2) for request in RELEASED_REQUESTS)
+
+
+KIND = Kind(measure=_measure, deployed=False, gradients=_gradients)

@@ -29,7 +29,9 @@ class Ask:
         command: the command as pages show it.
         download: whether a missing data set may be fetched.
         mce_baseline: model that corruption errors are divided by; empty for the zoo's ``baseline_cnn``.
-        preparation: what is done to images before one's own models and to their logits after them.
+        preparation: what is done to images before one's own models; its classes are named by ``outputs``.
+        outputs: the output of one's own models for each class, or the names of all their outputs; see
+            ``bench.inputs.preparation.output_numbers``.
         suspect: take models whose logits are not finite or give no gradients too, as an audit does: it says so
             itself.
     """
@@ -51,4 +53,5 @@ class Ask:
     download: bool = False
     mce_baseline: str = ""
     preparation: Preparation = AS_IT_IS
+    outputs: tuple[str, ...] = ()
     suspect: bool = False

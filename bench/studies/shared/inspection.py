@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,12 +17,14 @@ from bench.attacks.gradient_free import check_gradients
 from bench.engine.loaded import Loaded, one_thread, worker
 from bench.engine.rooms import answer
 from bench.errors import UsageError
-from bench.inputs.first_look import Suspicion, first_look
+from bench.inputs.first_look import IMAGES, Suspicion, first_look
 from bench.inputs.foreign import reason_of
 from bench.inputs.model_info import ModelInfo
-from bench.inputs.sources import DataSource, ModelSource, deployed, describe, probe
+from bench.inputs.sources import DataSource, Images, ModelSource, deployed, describe, probe
 from bench.inputs.switches import left_alone
 from zoo.notes import note_once, noted
+
+LONG = 3.0  # seconds after which a user would have liked to know
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -96,14 +100,26 @@ def _inspect_apart(source: ModelSource, look: Look) -> tuple[ModelInfo, tuple[st
             source,
             info.weights,
             look.device,
-            first_look,
-            (worker().data(look.source), look.device),
+            _announced_look,
+            (worker().data(look.source), look.device, info.name),
             raw=False,
         ),
     )
     for each in found:
         note_once(f"{info.name}: {each.sentence}")
     return replace(info, suspect=kinds(found)), noted()
+
+
+def _announced_look(model: nn.Module, data: Images, device: str, name: str) -> tuple[Suspicion, ...]:
+    """``first_look``; says on stderr how long it takes where that is long, before it starts."""
+    start = time.perf_counter()
+    with torch.no_grad():
+        model(data.images(0, 1).to(device))
+    seconds = IMAGES * (time.perf_counter() - start)
+    if seconds > LONG:
+        text = f"{name}: first look at {IMAGES} clean images, about {seconds:.0f} s, longer if many are wrong"
+        print(text, file=sys.stderr, flush=True)
+    return first_look(model, data, device)
 
 
 def suspicions(name: str, look: Callable[[], tuple[Suspicion, ...]]) -> tuple[Suspicion, ...]:

@@ -12,7 +12,7 @@ from bench.errors import UsageError
 from bench.inputs.images import base_of
 from bench.inputs.model_info import ModelInfo
 from bench.inputs.naming import named
-from bench.inputs.preparation import Preparation, check_preparation
+from bench.inputs.preparation import Preparation, check_preparation, output_numbers
 from bench.inputs.sources import Images, ModelSource, find_source
 from bench.studies.shared.ask import Ask
 from bench.studies.shared.inspection import Look, inspect_all
@@ -29,7 +29,8 @@ def open_models(ask: Ask, data: Images, n: int) -> tuple[tuple[tuple[ModelSource
     )
     sources = named(list(dict.fromkeys(asked)), ask.names)  # baseline_cnn@0 is baseline_cnn
     _check_weights(ask.weights, sources)
-    sources = _prepared(sources, ask.preparation, data)
+    preparation = replace(ask.preparation, classes=output_numbers(ask.outputs, data.classes))
+    sources = _prepared(sources, preparation, data)
     loaded = Loaded()
     loaded.keep_data(ask.data, data)
     look = Look(
@@ -53,7 +54,7 @@ def _prepared(sources: list[ModelSource], preparation: Preparation, data: Images
             "--mean, --std, --scale, --bgr and --classes are for one's own models; the zoo's take images in [0, 1] as "
             "they are"
         )
-    check_preparation(preparation, data.images(0, 1).shape[1], len(data.classes))
+    check_preparation(preparation, data.images(0, 1).shape[1])
     return [replace(source, preparation=preparation) if source.foreign else source for source in sources]
 
 

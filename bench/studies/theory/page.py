@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.errors import UsageError
+from bench.inputs.model_info import ModelInfo
 from bench.pages.format import slug
 from bench.pages.frame import environment
 from bench.studies.theory import Interval, ModelTheory, TheoryResults, interval_text, median_interval, number
@@ -24,7 +25,7 @@ class OrbitRow:
     ``kept`` is the share of images whose class is the same at all four turns.
     """
 
-    name: str
+    info: ModelInfo
     logits: float
     kept: float
     margin: Interval
@@ -74,7 +75,7 @@ def orbit_rows(models: Sequence[ModelTheory], seed: int) -> list[OrbitRow]:
 
     return [
         OrbitRow(
-            name=model.info.name,
+            info=model.info,
             logits=model.layers[-1].error,
             kept=float(model.orbit.kept.mean()),
             margin=median(model.orbit.margin_spread),

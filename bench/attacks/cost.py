@@ -1,0 +1,53 @@
+"""The gradients that an attack needs at most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bench.attacks.request import Request
+
+LIKELIEST = 9  # wrong classes that most attacks stop at
+LOOKS = 2.0  # gradients' worth of passes besides, by library and judge, at most: for each run of an attack
+FORWARD = 1 / 3  # a forward pass alone, in gradients
+
+
+def passes(request: Request, classes: int) -> float:
+    """Gradients an attack needs at most for one image among so many classes; forward passes count too."""
+    params = dict(request.params)
+
+    def of(name: str) -> int:
+        return int(params.get(name) or 1)
+
+    wrong = max(1, classes - 1)
+    return of("restarts") * min(of("targets"), wrong) * (LOOKS + _run(request.attack, of, wrong))
+
+
+def _run(attack: str, of: Callable[[str], int], wrong: int) -> float:
+    """Gradients of one run of an attack, aimed at one class if the judge aims it; ``wrong`` classes there are."""
+    steps, aims = of("steps") * of("eot"), min(wrong, LIKELIEST)
+    forward = {
+        "square": of("queries"),
+        "noise": of("queries"),
+        "spatial_grid": of("rotations") * of("translations") ** 2,
+        "spatial_random": of("draws"),
+    }
+    if attack in forward:
+        return forward[attack] * FORWARD
+    if attack == "autoattack":  # four attacks, aimed at every wrong class
+        return steps + 1 + _apgd_t(steps, wrong) + _fab_t(steps, wrong) + 5000 * FORWARD + 3 * LOOKS
+    return {
+        "apgd_ce": steps + 1,
+        "apgd_dlr": steps + 1,
+        "apgd_t": _apgd_t(steps, aims),
+        "fab_t": _fab_t(steps, aims),
+        "fmn": 2 * (steps + LOOKS),  # DDN first
+        "deepfool": steps * aims,
+    }.get(attack, steps)
+
+
+def _apgd_t(steps: int, aims: int) -> float:
+    return aims * (FORWARD + steps + 1)
+
+
+def _fab_t(steps: int, aims: int) -> float:
+    return aims * (3 * FORWARD + steps * (1 + FORWARD))
