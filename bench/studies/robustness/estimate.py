@@ -72,7 +72,7 @@ def _gradient_seconds(model: nn.Module, images: Float32[np.ndarray, "n c h w"], 
     x = torch.from_numpy(images).to(device)
     _gradient(model, x[:1])
     one = _seconds(model, x[:1])
-    few = x[: max(1, min(len(x), int(PATIENCE / one)))]
+    few = x[: max(1, min(len(x), int(PATIENCE / max(one, 1e-6))))]
     _gradient(model, few)
     return _seconds(model, few) * len(x) / len(few)
 
