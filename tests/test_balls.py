@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.commands.screen import ranked_table
 from bench.leaderboard.columns import Row
 from bench.leaderboard.members import members
+from bench.studies.dataset_page.screen import ranked_table
 from bench.studies.robustness.balls import beaten, joined, lowest
 from bench.studies.robustness.ranking import standings
 from bench.studies.robustness.results import Results

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from bench.commands.cli import parser
-from bench.commands.options import data_source, shown_command
 from bench.inputs.images import base_of, checked_n, groups_of
 from bench.inputs.sources import DataSource
 from bench.leaderboard import columns
 from bench.leaderboard import file as leaderboard
 from bench.numbers.groups import by_group
 from bench.studies.robustness.corruption_page import INTERVALS, group_rows
+from bench.studies.shared.options import data_source, shown_command
 from tests.own import call
 from zoo import data, registry
 

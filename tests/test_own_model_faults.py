@@ -16,9 +16,9 @@ import torch
 
 import bench
 from bench.attacks import ATTACKS
-from bench.commands.options import check_numbers
 from bench.inputs import switches
 from bench.inputs.sources import ModelSource, find_model
+from bench.studies.shared.options import check_numbers
 from tests import own_faulty
 from tests.own import Answer, call
 from zoo import notes

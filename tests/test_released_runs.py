@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 from bench.attacks import RELEASED_REQUESTS, parse_requests
-from bench.commands.writing import write_page
 from bench.engine.driver import Failure
 from bench.engine.executors import InProcess
 from bench.engine.protocols import PROTOCOLS
@@ -21,6 +20,7 @@ from bench.inputs.sources import DataSource
 from bench.leaderboard import file as leaderboard
 from bench.leaderboard.members import is_worst
 from bench.studies import dataset_page as report
+from bench.studies.dataset_page.drawing import write_page
 from bench.studies.robustness import ranking
 from bench.studies.robustness.collect import collect
 from bench.studies.robustness.evaluation import PAPER_GRID, prepare, prepare_each, run_each

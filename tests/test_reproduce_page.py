@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.commands.reproduce_screen import sections_table
 from bench.engine.protocols import SOUND, own_script
 from bench.errors import UsageError
 from bench.numbers.stats import mean_score, wilson
@@ -20,6 +19,7 @@ from bench.studies.paper.compare import as_released
 from bench.studies.paper.figures import across_figure, curve_figures
 from bench.studies.paper.page import chapters, spread_rows, write_reproduction
 from bench.studies.paper.provenance import origins
+from bench.studies.paper.screen import sections_table
 from bench.studies.paper.sections import remedy
 from bench.studies.paper.settings import BOTH, NEITHER, points
 from bench.studies.paper.trainings import over_trainings

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from bench.commands.cli import main, parser
-from bench.commands.options import data_ask, shown_data, told
 from bench.inputs.sources import DataSource
 from bench.studies.paper import Reproduction, judge, rows
 from bench.studies.paper.plan import SIZES, plan
 from bench.studies.paper.sections import DATASETS, SECTIONS, needed, remedy
 from bench.studies.paper.weights import weights_of
+from bench.studies.shared.options import data_ask, shown_data, told
 from tests.paper_factory import full
 from zoo import data as zoo_data
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.commands.audit_screen import audit_table
 from bench.commands.run import _say_vanished as say_vanished
 from bench.studies.audit import Finding
 from bench.studies.audit.findings_probe import c31
+from bench.studies.audit.screen import audit_table
 from bench.studies.robustness.evaluation import Outcome
 from bench.studies.robustness.results import Results
 from tests.audit_factory import flag, made, skip

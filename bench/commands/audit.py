@@ -10,11 +10,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from bench.commands.audit_screen import audit_table
-from bench.commands.options import check_numbers, model_ask, names, writable_places
+from bench.commands.places import writable_places
 from bench.commands.running import exit_code, rows_only, running, show_plan
-from bench.commands.screen import say
-from bench.commands.writing import write_page
 from bench.engine.driver import Failure
 from bench.engine.lane import Lane
 from bench.engine.store import DirectoryStore, Store
@@ -23,9 +20,13 @@ from bench.leaderboard import file as leaderboard
 from bench.studies.audit import to_json
 from bench.studies.audit.collect import AuditResults, audit_history, verdicts
 from bench.studies.audit.evaluation import AuditEvaluation, planned_lanes, prepare_audit, run_audit
+from bench.studies.audit.screen import audit_table
+from bench.studies.dataset_page.drawing import write_page
 from bench.studies.robustness.estimate import seconds_of
 from bench.studies.robustness.evaluation import run_evaluation
 from bench.studies.robustness.history import chapters
+from bench.studies.shared.options import check_numbers, model_ask, names
+from bench.studies.shared.screen import say
 
 
 def execute(options: Namespace) -> int:

@@ -15,9 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.commands.options import check_numbers, model_ask
 from bench.commands.running import rows_only, running
-from bench.commands.screen import say
 from bench.engine.store import DirectoryStore
 from bench.errors import UsageError
 from bench.inputs.model_info import ModelInfo
@@ -36,6 +34,8 @@ from bench.studies.robustness.regression import (
     reference_rows,
 )
 from bench.studies.shared.models import check_device, open_models
+from bench.studies.shared.options import check_numbers, model_ask
+from bench.studies.shared.screen import say
 
 SHOWN = ("fell", "failed")
 

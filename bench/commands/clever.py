@@ -8,16 +8,18 @@ from argparse import Namespace
 from functools import partial
 from pathlib import Path
 
-from bench.commands.options import check_numbers, model_ask, writable_places
+from bench.commands.places import writable_places
 from bench.commands.running import LONG, exit_code, rows_only, running, show_plan
-from bench.commands.screen import clever_table, say
-from bench.commands.writing import draw_newest
 from bench.engine.store import DirectoryStore, Store
 from bench.leaderboard import file as leaderboard
 from bench.studies.clever.collect import clever_history
 from bench.studies.clever.evaluation import expected_seconds, prepare_clever, run_clever
 from bench.studies.clever.results import CleverResults
 from bench.studies.clever.rows import clever_rows, image_rows
+from bench.studies.clever.screen import clever_table
+from bench.studies.shared.options import check_numbers, model_ask
+from bench.studies.shared.pages import draw_newest
+from bench.studies.shared.screen import say
 
 
 def execute(options: Namespace) -> int:

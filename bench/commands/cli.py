@@ -7,7 +7,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from bench.commands.arguments import (
+from bench.engine.signals import Interrupted, stopping
+from bench.studies.shared.arguments import (
     clever_options,
     data_options,
     measuring_options,
@@ -16,9 +17,8 @@ from bench.commands.arguments import (
     spatial_options,
     tradeoff_options,
 )
-from bench.commands.arguments import store_options as _store_options  # noqa: F401 (found by its name)
-from bench.commands.parsing import EXIT_USAGE, Parser, positive, shortened
-from bench.engine.signals import Interrupted, stopping
+from bench.studies.shared.arguments import store_options as _store_options  # noqa: F401 (found by its name)
+from bench.studies.shared.parsing import EXIT_USAGE, Parser, positive, shortened
 from zoo.errors import UserError
 
 EXIT_OK, EXIT_FAILED = 0, 1

@@ -14,8 +14,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench.attacks import ATTACKS
-from bench.commands.options import names
-from bench.commands.screen import percent
 from bench.engine.store import Store, store_at
 from bench.errors import UsageError, nearest
 from bench.numbers.eps import eps_texts, parse_eps
@@ -23,6 +21,8 @@ from bench.numbers.stats import Share
 from bench.pages.format import norm_text
 from bench.studies.robustness.comparing import WORST, Measured, Pair, find_measured, pairs, shown_name
 from bench.studies.robustness.history import chapters
+from bench.studies.shared.options import names
+from bench.studies.shared.screen import percent
 from zoo import entries
 from zoo.data import BUILT_IN
 from zoo.registry import data_options

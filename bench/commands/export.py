@@ -5,11 +5,11 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from bench.commands.screen import say
 from bench.engine.store import store_at
 from bench.errors import UsageError
 from bench.studies.robustness.export import image_table, kept_images
 from bench.studies.robustness.history import chapters
+from bench.studies.shared.screen import say
 
 FORMATS = (".csv", ".parquet", ".npz")
 

@@ -14,13 +14,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.commands.options import check_directory, check_numbers, model_ask
+from bench.commands.places import check_directory
 from bench.commands.running import exit_code, rows_only, running, show_plan
-from bench.commands.screen import say
-from bench.commands.writing import draw_newest
 from bench.engine.store import DirectoryStore, Store
 from bench.studies.mip.evaluation import mip_history, most_seconds, prepare_mip, run_mip
 from bench.studies.mip.results import Interval, MipResult, MipResults
+from bench.studies.shared.options import check_numbers, model_ask
+from bench.studies.shared.pages import draw_newest
+from bench.studies.shared.screen import say
 
 CAPTION = (
     "Share of pixel values removed before the first misclassification, over images that are right when whole. "

@@ -6,17 +6,17 @@ from argparse import Namespace
 from pathlib import Path
 
 from bench.commands import clever, mip, reproduce, spatial, tradeoff
-from bench.commands.options import check_directory
-from bench.commands.screen import say
-from bench.commands.writing import write_page
+from bench.commands.places import check_directory
 from bench.engine.store import DirectoryStore, Store
 from bench.errors import UsageError
 from bench.leaderboard import file as leaderboard
 from bench.studies.audit.collect import audit_history, verdicts
 from bench.studies.clever.collect import clever_history
+from bench.studies.dataset_page.drawing import write_page
 from bench.studies.mip.evaluation import mip_history
 from bench.studies.paper.collect import reproductions
 from bench.studies.robustness.history import chapters
+from bench.studies.shared.screen import say
 from bench.studies.spatial.evaluation import spatial_history
 from bench.studies.tradeoff.collect import tradeoffs
 

@@ -10,10 +10,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from bench.commands.options import check_numbers, data_ask, shown_data, told, writable_places
-from bench.commands.reproduce_screen import as_json, claims_table, numbers_table, sections_table
+from bench.commands.places import writable_places
 from bench.commands.running import LONG, exit_code, rows_only, running, show_plan
-from bench.commands.screen import say
 from bench.engine.driver import Failure, backend
 from bench.engine.store import DirectoryStore, Store
 from bench.leaderboard import file as leaderboard
@@ -22,8 +20,11 @@ from bench.studies.paper import SECTIONS, Reproduction
 from bench.studies.paper.collect import collect_reproduction, reproductions
 from bench.studies.paper.plan import SIZES, Plan, Sizes, plan
 from bench.studies.paper.run import measured, seconds_at_most
+from bench.studies.paper.screen import as_json, claims_table, numbers_table, sections_table
 from bench.studies.paper.sections import DATASETS, needed, remedy
 from bench.studies.robustness.rows import outcomes, rows
+from bench.studies.shared.options import check_numbers, data_ask, shown_data, told
+from bench.studies.shared.screen import say
 
 
 def execute(options: Namespace) -> int:

@@ -13,12 +13,8 @@ from pathlib import Path
 
 from bench.attacks import Request, parse_requests
 from bench.commands.audit import audited
-from bench.commands.audit_screen import audit_table
-from bench.commands.marking import write_rows
-from bench.commands.options import check_numbers, model_ask, names, writable_places
+from bench.commands.places import writable_places
 from bench.commands.running import exit_code, rows_only, running, show_plan
-from bench.commands.screen import ranked_table, say
-from bench.commands.writing import write_page
 from bench.engine.cell import Scalar
 from bench.engine.driver import Failure
 from bench.engine.protocols import OWN_SCRIPT, released_rules
@@ -27,6 +23,10 @@ from bench.errors import UsageError
 from bench.studies.audit.collect import AuditResults, audit_history, verdicts
 from bench.studies.audit.evaluation import DEFAULT_N, audit_of
 from bench.studies.audit.findings import limit_of
+from bench.studies.audit.screen import audit_table
+from bench.studies.dataset_page.drawing import write_page
+from bench.studies.dataset_page.marking import write_rows
+from bench.studies.dataset_page.screen import ranked_table
 from bench.studies.robustness.corruption_errors import errors_of
 from bench.studies.robustness.corruption_run import lanes_besides, run_besides
 from bench.studies.robustness.estimate import seconds_left
@@ -34,6 +34,8 @@ from bench.studies.robustness.evaluation import Evaluation, Outcome, prepare_eac
 from bench.studies.robustness.results import Results
 from bench.studies.robustness.rows import vanished
 from bench.studies.shared.ask import Ask
+from bench.studies.shared.options import check_numbers, model_ask, names
+from bench.studies.shared.screen import say
 
 PARAMETERS = ("steps", "alpha", "restarts", "targets", "queries", "eot", "rotation", "translation")
 

@@ -9,7 +9,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from bench.commands.screen import cells_bar, say
+from bench.commands.screen import cells_bar
 from bench.engine.driver import Failure
 from bench.engine.executors import Executor, executor_for
 from bench.engine.lane import Lane
@@ -17,6 +17,7 @@ from bench.engine.loaded import Loaded
 from bench.engine.rooms import end_children
 from bench.engine.store import Store, store_at
 from bench.studies.robustness.estimate import cells
+from bench.studies.shared.screen import say
 
 LONG = 120.0  # seconds after which a user would have liked to know
 

@@ -13,13 +13,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.commands.options import check_numbers, model_ask, writable_places
+from bench.commands.places import writable_places
 from bench.commands.running import exit_code, rows_only, running, show_plan
-from bench.commands.screen import say
-from bench.commands.writing import draw_newest
 from bench.engine.store import DirectoryStore, Store
 from bench.leaderboard import file as leaderboard
 from bench.numbers.stats import Share
+from bench.studies.shared.options import check_numbers, model_ask
+from bench.studies.shared.pages import draw_newest
+from bench.studies.shared.screen import say
 from bench.studies.spatial.evaluation import most_seconds, prepare_spatial, run_spatial, spatial_history
 from bench.studies.spatial.results import SpatialResult, SpatialResults
 from bench.studies.spatial.rows import json_rows, spatial_rows

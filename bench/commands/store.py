@@ -13,10 +13,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.commands.screen import say
 from bench.engine import database
 from bench.engine.store import DirectoryStore, Taken, store_at
 from bench.errors import UsageError
+from bench.studies.shared.screen import say
 
 
 def execute(options: Namespace) -> int:

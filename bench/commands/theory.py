@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import nn
 
-from bench.commands.options import check_directory, check_numbers, model_ask
+from bench.commands.places import check_directory
 from bench.commands.running import rows_only
-from bench.commands.screen import cells_bar, claims_table, say
+from bench.commands.screen import cells_bar
 from bench.engine.driver import versions
 from bench.engine.loaded import Loaded
 from bench.engine.store import DirectoryStore
@@ -26,7 +26,10 @@ from bench.studies import theory
 from bench.studies.clever.collect import clever_history
 from bench.studies.clever.results import CleverResults
 from bench.studies.shared.models import check_device, open_models
+from bench.studies.shared.options import check_numbers, model_ask
+from bench.studies.shared.screen import say
 from bench.studies.theory.page import write_theory_page
+from bench.studies.theory.screen import claims_table
 
 DEFAULT_N = 50
 

@@ -15,11 +15,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.commands.options import check_directory, check_numbers, data_ask, names, shown_data, told
+from bench.commands.places import check_directory
 from bench.commands.running import LONG, exit_code, rows_only, running, show_plan
-from bench.commands.screen import percent, say
 from bench.engine.store import DirectoryStore, Store
 from bench.studies.shared.ask import Ask
+from bench.studies.shared.options import check_numbers, data_ask, names, shown_data, told
+from bench.studies.shared.screen import percent, say
 from bench.studies.spatial.setting import parse_levels
 from bench.studies.tradeoff.collect import collect_tradeoff, tradeoffs
 from bench.studies.tradeoff.evaluation import (

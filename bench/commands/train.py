@@ -10,12 +10,13 @@ from pathlib import Path
 import torch
 
 from bench.commands import trainings
-from bench.commands.options import check_directory, data_source, told_data
-from bench.commands.screen import say
+from bench.commands.places import check_directory
 from bench.commands.training_lines import Lines
 from bench.commands.trainings import Training, at_least_one
 from bench.errors import UsageError, in_words
 from bench.studies.shared.models import check_device
+from bench.studies.shared.options import data_source, told_data
+from bench.studies.shared.screen import say
 from zoo import train
 from zoo.data import Dataset
 from zoo.errors import UserError

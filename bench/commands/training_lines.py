@@ -6,7 +6,7 @@ import sys
 from time import monotonic as _now
 
 from bench.commands.progress_lines import SECONDS, clock
-from bench.commands.screen import say
+from bench.studies.shared.screen import say
 from zoo.recipes import Recipe
 from zoo.train import Progress
 

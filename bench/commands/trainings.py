@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.commands.options import names
 from bench.errors import UsageError
+from bench.studies.shared.options import names
 from zoo import entries, recipes, registry
 from zoo.data import Dataset
 

@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.commands.screen import percent
 from bench.studies.paper import (
     COLUMNS,
     SECTIONS,
@@ -27,6 +26,7 @@ from bench.studies.paper.compare import as_released
 from bench.studies.paper.published import MEAN
 from bench.studies.paper.sections import DATASETS, attack_of, statements_of
 from bench.studies.paper.wording import points_text
+from bench.studies.shared.screen import percent
 
 CAPTION = (
     "Numbers of the paper that have one of ours beside them. These are other networks, trained otherwise: a "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench.commands.parsing import positive
+from bench.studies.shared.parsing import positive
 
 
 def data_options(sub: argparse.ArgumentParser) -> None:

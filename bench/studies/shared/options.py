@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 import shlex
 from argparse import Namespace
@@ -13,12 +12,11 @@ from pathlib import Path
 
 import torch
 
-from bench.commands.screen import say
 from bench.errors import UsageError
 from bench.inputs.preparation import Preparation
 from bench.inputs.sources import DataSource
-from bench.leaderboard import file as leaderboard
 from bench.studies.shared.ask import Ask
+from bench.studies.shared.screen import say
 from zoo import cifar10c, entries
 
 DATA = "$DATA"
@@ -177,23 +175,3 @@ def check_numbers(options: Namespace) -> None:
         raise UsageError(f"--seeds is {options.seeds}; it is a number of seeds, at least 1")
     if options.seed < 0:
         raise UsageError(f"--seed is {options.seed}; it must be 0 or more")
-
-
-def writable_places(options: Namespace) -> tuple[Path, Path]:
-    """Leaderboard and directory of pages; raises ``UsageError`` unless they can be written or need not be."""
-    table, pages = Path(options.leaderboard), Path(options.reports)
-    if not options.dry_run:
-        leaderboard.check_writable(table)
-        check_directory(pages)
-    return table, pages
-
-
-def check_directory(path: Path, option: str = "--reports") -> None:
-    """Raises ``UsageError`` unless files can be made in a directory, which is made if it is missing."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        usable = os.access(path, os.W_OK | os.X_OK)
-    except OSError as fault:
-        raise UsageError(f"cannot write to {path}: {fault.strerror}; give another {option} DIR") from fault
-    if not usable:
-        raise UsageError(f"cannot write to {path}: permission denied; give another {option} DIR")

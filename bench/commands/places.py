@@ -1,0 +1,30 @@
+"""Places that a command writes to."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from pathlib import Path
+
+from bench.errors import UsageError
+from bench.leaderboard import file as leaderboard
+
+
+def writable_places(options: Namespace) -> tuple[Path, Path]:
+    """Leaderboard and directory of pages; raises ``UsageError`` unless they can be written or need not be."""
+    table, pages = Path(options.leaderboard), Path(options.reports)
+    if not options.dry_run:
+        leaderboard.check_writable(table)
+        check_directory(pages)
+    return table, pages
+
+
+def check_directory(path: Path, option: str = "--reports") -> None:
+    """Raises ``UsageError`` unless files can be made in a directory, which is made if it is missing."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        usable = os.access(path, os.W_OK | os.X_OK)
+    except OSError as fault:
+        raise UsageError(f"cannot write to {path}: {fault.strerror}; give another {option} DIR") from fault
+    if not usable:
+        raise UsageError(f"cannot write to {path}: permission denied; give another {option} DIR")
