@@ -20,7 +20,7 @@ bench.leaderboard bench.pages bench.studies.shared bench.studies.released
 bench.studies.robustness
 bench.studies.clever bench.studies.mip bench.studies.spatial
 bench.studies.audit bench.studies.paper bench.studies.theory
-bench.studies.dataset_page bench.studies.tradeoff
+bench.studies.attacked bench.studies.tradeoff
 bench.commands
 """
 RANKS = {name: rank for rank, line in enumerate(FLOORS.strip().split("\n")) for name in line.split()}
@@ -104,7 +104,7 @@ def test_files_are_small(file: Path) -> None:
         ("import bench.commands.cli as cli; cli.parser()", ("torch", "numpy", "pandas", "rich", "jinja2")),
         ("import zoo, bench, bench.studies", ("torch", "numpy", "pandas")),
         ("import bench.attacks", ("torch", "torchattacks", "foolbox")),
-        ("import bench.studies.dataset_page", ("matplotlib", "seaborn", "torch")),
+        ("import bench.studies.attacked", ("matplotlib", "seaborn", "torch")),
         ("import zoo.train", ("bench",)),
     ],
 )

@@ -17,7 +17,7 @@ from bench.studies.audit import CHECKS
 from bench.studies.audit.collect import AuditResults
 from bench.studies.audit.figure import OUTCOMES, draw_audit
 from bench.studies.audit.section import audit_blocks, by_kind, marks
-from bench.studies.dataset_page.screen import ranked_table
+from bench.studies.attacked.screen import ranked_table
 from bench.studies.robustness.results import Results
 from tests.audit_factory import flag, made, page, skip, undrawn, with_spatial, without_curves, words
 from tests.factory import ZOO, make_results

@@ -9,7 +9,7 @@ import pytest
 
 from bench.leaderboard.columns import Row
 from bench.leaderboard.members import members
-from bench.studies.dataset_page.screen import ranked_table
+from bench.studies.attacked.screen import ranked_table
 from bench.studies.robustness.balls import beaten, joined, lowest
 from bench.studies.robustness.ranking import standings
 from bench.studies.robustness.results import Results

@@ -112,7 +112,7 @@ def test_report_draws_the_same_page_from_the_store(
 ) -> None:
     drawn: list[Any] = []
     monkeypatch.setattr(
-        "bench.studies.dataset_page.write",
+        "bench.studies.attacked.write",
         lambda main, others, where, **_: drawn.append(main) or where / "digits.html",
     )
     answer = call(capsys, "report", "--store", done / ".symbench", "--reports", tmp_path / "pages")

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from bench.pages.style import PALETTE, family, styles
-from bench.studies.dataset_page.curves import _tick_texts, panels
-from bench.studies.dataset_page.figures import Figures, draw
+from bench.studies.attacked.curves import _tick_texts, panels
+from bench.studies.attacked.figures import Figures, draw
 from bench.studies.robustness import ranking
 from bench.studies.robustness.names import attack_names
 from bench.studies.robustness.results import Results

@@ -12,8 +12,8 @@ import pytest
 
 from bench.attacks import parse_requests
 from bench.numbers.stats import wilson
-from bench.studies.dataset_page.spatial import spatial_table, tried
-from bench.studies.dataset_page.tables import attack_blocks, costs, noted
+from bench.studies.attacked.spatial import spatial_table, tried
+from bench.studies.attacked.tables import attack_blocks, costs, noted
 from bench.studies.robustness import ranking
 from bench.studies.robustness.names import attack_names
 from bench.studies.robustness.results import Curve, Results

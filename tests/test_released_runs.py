@@ -19,8 +19,8 @@ from bench.errors import UsageError
 from bench.inputs.sources import DataSource
 from bench.leaderboard import file as leaderboard
 from bench.leaderboard.members import is_worst
-from bench.studies import dataset_page as report
-from bench.studies.dataset_page.drawing import write_page
+from bench.studies import attacked as report
+from bench.studies.attacked.drawing import write_page
 from bench.studies.robustness import ranking
 from bench.studies.robustness.collect import collect
 from bench.studies.robustness.evaluation import PAPER_GRID, prepare, prepare_each, run_each
@@ -202,7 +202,7 @@ def test_sound_results_lead_a_page_whatever_was_measured_last(
 ) -> None:
     drawn: list[Results] = []
     monkeypatch.setattr(
-        "bench.studies.dataset_page.write", lambda main, others, where, **_: drawn.extend((main, *others))
+        "bench.studies.attacked.write", lambda main, others, where, **_: drawn.extend((main, *others))
     )
     store = MemoryStore()
     for protocol, requests in (("sound", parse_requests(["fgsm"], params={})), ("released:baseline_cnn", ())):

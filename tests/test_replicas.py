@@ -12,7 +12,7 @@ import pytest
 from bench.commands.trainings import Training, finished
 from bench.numbers.stats import Spread, wilson
 from bench.pages.frame import environment
-from bench.studies.dataset_page.variation import variation
+from bench.studies.attacked.variation import variation
 from bench.studies.robustness.replicas import over_attack_seeds, replicas
 from bench.studies.robustness.results import ModelResult, Results
 from tests.factory import make_results

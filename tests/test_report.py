@@ -19,8 +19,8 @@ from bench.errors import UsageError
 from bench.numbers.eps import eps_texts
 from bench.pages.format import slug
 from bench.pages.images import amplification, data_uri, perturbation
-from bench.studies import dataset_page as report
-from bench.studies.dataset_page.tables import attack_blocks, class_rows, pictures
+from bench.studies import attacked as report
+from bench.studies.attacked.tables import attack_blocks, class_rows, pictures
 from bench.studies.robustness import ranking
 from bench.studies.robustness.names import attack_names
 from bench.studies.robustness.results import ModelResult, Results
@@ -92,7 +92,7 @@ def zoo_page(zoo: Results, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_importing_the_package_loads_no_heavy_library():
     heavy = ("matplotlib", "torch", "jinja2")
-    code = f"import sys, bench.studies.dataset_page; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, bench.studies.attacked; print([m for m in {heavy} if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
 

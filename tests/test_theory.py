@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import zoo
+from bench.studies.theory.claims import claims
 from bench.errors import UsageError
 from bench.inputs.model_info import ModelInfo
 from bench.studies import theory
@@ -287,7 +288,7 @@ def test_clever_medians_are_compared_with_the_baseline_of_the_same_training():
 
 
 def test_claims_follow_from_the_arrays(models: list[theory.ModelTheory]):
-    found = {claim.id: claim for claim in theory.claims(models)}
+    found = {claim.id: claim for claim in claims(models)}
     assert {id: claim.verdict for id, claim in found.items()} == {
         "layers": "holds",
         "networks": "does not hold",
@@ -305,15 +306,15 @@ def test_claims_follow_from_the_arrays(models: list[theory.ModelTheory]):
 
 
 def test_claims_about_what_is_not_there_cannot_be_told(models: list[theory.ModelTheory]):
-    assert {c.verdict for c in theory.claims(models[:1])} == {"cannot be told here"}
-    assert {c.verdict for c in theory.claims([])} == {"cannot be told here"}
+    assert {c.verdict for c in claims(models[:1])} == {"cannot be told here"}
+    assert {c.verdict for c in claims([])} == {"cannot be told here"}
 
 
 def test_a_spread_in_an_invariant_network_refutes_theorem_1(models: list[theory.ModelTheory]):
     orbit = models[1].orbit
     uneven = orbit.norms["l1"] * np.array([1, 1, 1, 1.01])[:, None]
     broken = dataclasses.replace(orbit, norms={**orbit.norms, "l1": uneven})
-    verdicts = {c.id: c.verdict for c in theory.claims([dataclasses.replace(models[1], orbit=broken)])}
+    verdicts = {c.id: c.verdict for c in claims([dataclasses.replace(models[1], orbit=broken)])}
     assert verdicts["theorem-1"] == "does not hold"
     assert verdicts["lemma-1"] == "holds"
 

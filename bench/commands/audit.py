@@ -17,11 +17,11 @@ from bench.engine.lane import Lane
 from bench.engine.store import DirectoryStore, Store
 from bench.errors import CellError, UsageError
 from bench.leaderboard import file as leaderboard
+from bench.studies.attacked.drawing import write_page
 from bench.studies.audit import to_json
 from bench.studies.audit.collect import AuditResults, audit_history, verdicts
 from bench.studies.audit.evaluation import AuditEvaluation, planned_lanes, prepare_audit, run_audit
 from bench.studies.audit.screen import audit_table
-from bench.studies.dataset_page.drawing import write_page
 from bench.studies.robustness.estimate import seconds_of
 from bench.studies.robustness.evaluation import run_evaluation
 from bench.studies.robustness.history import chapters

@@ -8,15 +8,9 @@ import sys
 from collections.abc import Sequence
 
 from bench.engine.signals import Interrupted, stopping
-from bench.studies.shared.arguments import (
-    clever_options,
-    data_options,
-    measuring_options,
-    model_options,
-    place_options,
-    spatial_options,
-    tradeoff_options,
-)
+from bench.engine.studies import find_study, plugin_names
+from bench.studies import STUDIES
+from bench.studies.shared.arguments import data_options, model_options, place_options
 from bench.studies.shared.arguments import store_options as _store_options  # noqa: F401 (found by its name)
 from bench.studies.shared.parsing import EXIT_USAGE, Parser, positive, shortened
 from zoo.errors import UserError
@@ -28,14 +22,7 @@ Measures the adversarial robustness of image classifiers: one protocol for all m
 verified, an interval with every number, and nothing measured twice."""
 
 COMMANDS = {
-    "run": "measure models under attacks; write leaderboard, figures and report",
-    "audit": "check whether a model's numbers may be believed",
-    "clever": "estimate how far images are from the decision boundary (CLEVER)",
-    "theory": "measure what the paper's theory says of a model",
-    "mip": "measure how many random pixel values can be removed (maximum invariant perturbation)",
-    "spatial": "measure accuracy under rotations and translations",
-    "tradeoff": "measure what robustness to rotations costs in adversarial robustness, and the other way round",
-    "reproduce": "measure a published paper's tables, figures and claims, and show both side by side",
+    **{name: summary for name, (_, summary) in STUDIES.items()},
     "compare": "say which of several measured models is better",
     "check": "measure a leaderboard's rows of a model again; fail if it has become less robust",
     "train": "train models of the zoo",
@@ -47,14 +34,24 @@ COMMANDS = {
 }
 
 
-def parser() -> argparse.ArgumentParser:
-    """All commands with their options; builds nothing heavy."""
+def parser(chosen: str = "") -> argparse.ArgumentParser:
+    """All commands with their options; builds nothing heavy.
+
+    A plug-in is loaded for its options only if its study is the ``chosen`` command.
+    """
     top = Parser(prog="bench", description=DESCRIPTION)
     top.add_argument("--version", action="store_true", help="print the version and stop")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     for name, summary in COMMANDS.items():
         sub = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
-        globals()[f"_{name}_options"](sub)
+        if name in STUDIES:
+            importlib.import_module(f"{STUDIES[name][0]}.arguments").add_options(sub)
+        else:
+            globals()[f"_{name}_options"](sub)
+    for name in plugin_names():
+        sub = commands.add_parser(name, help="a study of an installed package")
+        if name == chosen:
+            find_study(name).options(sub)
     return top
 
 
@@ -65,7 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when all went well, 1 when cells failed, 2 for bad usage.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    options = parser().parse_args(arguments)
+    try:
+        options = parser(arguments[0] if arguments else "").parse_args(arguments)
+    except UserError as fault:
+        return _refused(fault)
     if options.version:
         from importlib.metadata import version
 
@@ -77,7 +77,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.argv = arguments
     try:
         with stopping():
-            return importlib.import_module(f"bench.commands.{options.command}").execute(options)
+            command = (
+                options.command
+                if options.command in COMMANDS and options.command not in STUDIES
+                else "measure"
+            )
+            return importlib.import_module(f"bench.commands.{command}").execute(options)
     except KeyboardInterrupt as stop:
         print("bench: interrupted; what was measured is kept, the same command goes on", file=sys.stderr)
         return stop.exit_code if isinstance(stop, Interrupted) else 130
@@ -88,141 +93,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return EXIT_OK
     except UserError as fault:
-        print(f"bench: error: {shortened(' '.join(str(fault).split()))}", file=sys.stderr)
-        return EXIT_USAGE
+        return _refused(fault)
 
 
-def _attack_options(sub: argparse.ArgumentParser) -> None:
-    group = sub.add_argument_group("attacks")
-    group.add_argument(
-        "--attacks", default="fgsm,pgd", metavar="NAMES",
-        help="e.g. fgsm,pgd (default), foolbox:pgd, or a set: standard, strong, autoattack; see bench list attacks",
-    )  # fmt: skip
-    group.add_argument("--library", metavar="NAME", help="torchattacks, foolbox or symbench, if it has them")
-    group.add_argument("--norm", default="linf", choices=("linf", "l2"), help="norm of the ball")
-    group.add_argument(
-        "--eps", metavar="GRID",
-        help="radii in pixel units, images in [0, 1]: e.g. 2/255,8/255, or 'paper' for 0.01 … 0.15",
-    )  # fmt: skip
-    group.add_argument("--steps", type=int, metavar="N", help="gradient steps (default: the attack's own)")
-    group.add_argument("--alpha", type=float, metavar="A", help="absolute step size (default 2.5·ε/steps)")
-    group.add_argument("--restarts", type=int, metavar="N", help="random starts (default 1)")
-    group.add_argument("--targets", type=int, metavar="N", help="classes pgd_t aims at (default 9)")
-    group.add_argument("--queries", type=int, metavar="N", help="passes of black-box attacks")
-    group.add_argument("--eot", type=int, metavar="N", help="passes eot_pgd averages over (default 10)")
-    group.add_argument("--rotation", type=float, metavar="D", help="degrees, spatial attacks (default 30)")
-    group.add_argument("--translation", type=float, metavar="T", help="share of the side (default 0.1)")
-    group.add_argument("--no-random-start", action="store_true", help="start PGD from the image itself")
-    group.add_argument(
-        "--best-iterate", action="store_true",
-        help="an image is broken if any verified iterate broke it, not only the last one",
-    )  # fmt: skip
-    group.add_argument(
-        "--independent", action="store_true", help="attack every clean-right image anew at every ε"
-    )
-    group.add_argument(
-        "--protocol", default="sound", metavar="P",
-        help="sound (default), released:SCRIPT (as a published script evaluates), or released (each its own)",
-    )  # fmt: skip
-    group.add_argument(
-        "--seeds", type=int, metavar="K", help="repeat with K seeds, from --seed on (default 1)"
-    )
-    group.add_argument(
-        "--worst-of", default="store", choices=("store", "run"),
-        help="rows worst(…) join all attacks that the store holds of the ball (default), or this run's alone",
-    )  # fmt: skip
-    group.add_argument(
-        "--audit", choices=("quick", "full"),
-        help="then audit, on the first 200 images at most: may the numbers be believed?",
-    )  # fmt: skip
-
-
-def _run_options(sub: argparse.ArgumentParser) -> None:
-    model_options(sub)
-    data_options(sub)
-    _attack_options(sub)
-    sub.add_argument(
-        "--mce-baseline", default="", metavar="MODEL",
-        help="model of this run that corruption errors are divided by (default: baseline_cnn, of any width)",
-    )  # fmt: skip
-    measuring_options(sub)
-    place_options(sub, "store", "leaderboard", "reports")
-
-
-def _audit_options(sub: argparse.ArgumentParser) -> None:
-    model_options(sub)
-    data_options(sub)
-    group = sub.add_argument_group("audit")
-    group.add_argument(
-        "--audit", default="quick", choices=("quick", "full"),
-        help="quick (default): probes and PGD in huge balls; full: stronger, targeted and black-box attacks too",
-    )  # fmt: skip
-    group.add_argument("--norm", default="linf", choices=("linf", "l2"), help="norm of the ball")
-    group.add_argument("--eps", metavar="GRID", help="radii as for bench run (default: the data set's)")
-    measuring_options(sub, n="images (default 200)")
-    place_options(sub, "store", "leaderboard", "reports")
-
-
-def _clever_options(sub: argparse.ArgumentParser) -> None:
-    model_options(sub)
-    data_options(sub)
-    clever_options(sub)
-    measuring_options(sub, n="images (default 20)")
-    place_options(sub, "store", "leaderboard", "reports")
-
-
-def _theory_options(sub: argparse.ArgumentParser) -> None:
-    model_options(sub)
-    data_options(sub)
-    measuring_options(sub, n="images (default 50)")
-    place_options(sub, "store", "reports")
-
-
-def _mip_options(sub: argparse.ArgumentParser) -> None:
-    model_options(sub)
-    data_options(sub)
-    group = sub.add_argument_group("removal")
-    group.add_argument("--draws", type=int, default=10, metavar="N", help="orders an image (default 10)")
-    group.add_argument(
-        "--grid", type=int, default=100, metavar="N", help="rates 1/N, 2/N … 1 are tried (default 100)"
-    )
-    group.add_argument(
-        "--fill", default="black", metavar="F", help="removed values become black (0, default) or grey (0.5)"
-    )
-    measuring_options(sub, n="images (default: all, but at most 200)")
-    place_options(sub, "store", "reports")
-
-
-def _spatial_options(sub: argparse.ArgumentParser) -> None:
-    model_options(sub)
-    data_options(sub)
-    spatial_options(sub)
-    measuring_options(sub)
-    place_options(sub, "store", "leaderboard", "reports")
-
-
-def _tradeoff_options(sub: argparse.ArgumentParser) -> None:
-    tradeoff_options(sub)
-    data_options(sub)
-    measuring_options(sub)
-    place_options(sub, "store", "reports")
-
-
-def _reproduce_options(sub: argparse.ArgumentParser) -> None:
-    what = sub.add_argument_group("what").add_mutually_exclusive_group(required=True)
-    what.add_argument("--table", type=int, choices=(1, 2, 3, 4), help="one table")
-    what.add_argument("--figure", type=int, choices=(1, 2, 5, 6), help="one figure")
-    what.add_argument("--all", action="store_true", help="all of these, and the numbers in the text")
-    sub.add_argument(
-        "--budget", default="small", choices=("small", "full"),
-        help="small (default): parts of the images, for two cores and an hour; full: the paper's size",
-    )  # fmt: skip
-    data_options(sub)
-    sub.add_argument(
-        "--weights-from", metavar="NAME|DIR", help="take the zoo's weights trained on another data set"
-    )
-    measuring_options(sub, n=None)
-    place_options(sub, "store", "leaderboard", "reports")
+def _refused(fault: UserError) -> int:
+    print(f"bench: error: {shortened(' '.join(str(fault).split()))}", file=sys.stderr)
+    return EXIT_USAGE
 
 
 def _compare_options(sub: argparse.ArgumentParser) -> None:

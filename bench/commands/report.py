@@ -10,9 +10,9 @@ from bench.commands.places import check_directory
 from bench.engine.store import DirectoryStore, Store
 from bench.errors import UsageError
 from bench.leaderboard import file as leaderboard
+from bench.studies.attacked.drawing import write_page
 from bench.studies.audit.collect import audit_history, verdicts
 from bench.studies.clever.collect import clever_history
-from bench.studies.dataset_page.drawing import write_page
 from bench.studies.mip.evaluation import mip_history
 from bench.studies.paper.collect import reproductions
 from bench.studies.robustness.history import chapters

@@ -20,13 +20,13 @@ from bench.engine.driver import Failure
 from bench.engine.protocols import OWN_SCRIPT, released_rules
 from bench.engine.store import DirectoryStore, Store
 from bench.errors import UsageError
+from bench.studies.attacked.drawing import write_page
+from bench.studies.attacked.marking import write_rows
+from bench.studies.attacked.screen import ranked_table
 from bench.studies.audit.collect import AuditResults, audit_history, verdicts
 from bench.studies.audit.evaluation import DEFAULT_N, audit_of
 from bench.studies.audit.findings import limit_of
 from bench.studies.audit.screen import audit_table
-from bench.studies.dataset_page.drawing import write_page
-from bench.studies.dataset_page.marking import write_rows
-from bench.studies.dataset_page.screen import ranked_table
 from bench.studies.robustness.corruption_errors import errors_of
 from bench.studies.robustness.corruption_run import lanes_besides, run_besides
 from bench.studies.robustness.estimate import seconds_left

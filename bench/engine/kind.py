@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from bench.engine.cell import Cell
 from bench.engine.result import CellResult
-
-STUDIES = "bench.studies"  # known by name only: studies are built on the engine
+from bench.engine.studies import TABLE, find_study, plugin_names
+from bench.errors import CellError
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -64,6 +64,16 @@ class Kind:
 
 
 def kind_of(cell: Cell) -> Kind:
-    """The kind of a cell, as the table of studies names it."""
-    module, _, name = importlib.import_module(STUDIES).KINDS[cell.kind].partition(":")
-    return getattr(importlib.import_module(module), name)
+    """The kind of a cell, as the table of studies names it, or as a plug-in has it.
+
+    Raises:
+        CellError: no study has this kind.
+    """
+    place = importlib.import_module(TABLE).KINDS.get(cell.kind)
+    if place is not None:
+        module, _, name = place.partition(":")
+        return getattr(importlib.import_module(module), name)
+    for study in map(find_study, plugin_names()):
+        if cell.kind in study.kinds:
+            return study.kinds[cell.kind]
+    raise CellError(f"no study has cells of the kind {cell.kind!r}; install the package that measures them")

@@ -41,10 +41,11 @@ def collect_clever(
 
 def clever_history(store: Store, dataset: str | None = None) -> list[CleverResults]:
     """All CLEVER settings a store has runs of, the one asked for last first."""
-    return history(store, "clever", dataset, _setting, collect_clever)
+    return history(store, "clever", dataset, read_setting, collect_clever)
 
 
-def _setting(fields: Mapping[str, Any]) -> CleverSetting:
+def read_setting(fields: Mapping[str, Any]) -> CleverSetting:
+    """The setting of the fields that a run keeps."""
     return CleverSetting(**{**fields, "options": CleverOptions(**fields["options"])})
 
 

@@ -62,16 +62,6 @@ def prepare_clever(ask: Ask, options: Mapping[str, Any]) -> CleverEvaluation:
     return evaluation
 
 
-def run_clever(
-    evaluation: CleverEvaluation,
-    store: Store,
-    executor: Executor,
-    progress: Callable[[int, int], None] | None = None,
-) -> tuple[CleverResults, tuple[Failure, ...]]:
-    """Runs what the store lacks and collects what it then holds."""
-    return run_apart(evaluation, "clever", collect_clever, store, executor, progress)
-
-
 def expected_seconds(evaluation: CleverEvaluation, store: Store) -> float:
     """Seconds of one worker that the missing scores take, from one image of each model scored now.
 

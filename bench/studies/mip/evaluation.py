@@ -1,4 +1,4 @@
-"""Maximum invariant perturbations from end to end: what was asked, what runs, and what came out."""
+"""Requests for maximum invariant perturbations, and what a store holds of them."""
 
 from __future__ import annotations
 
@@ -50,16 +50,6 @@ def prepare_mip(
     return opened(ask, data, setting, mip_cells)
 
 
-def run_mip(
-    evaluation: MipEvaluation,
-    store: Store,
-    executor: Executor,
-    progress: Callable[[int, int], None] | None = None,
-) -> tuple[MipResults, tuple[Failure, ...]]:
-    """Runs what the store lacks and collects what it then holds."""
-    return run_apart(evaluation, "mip", collect_mip, store, executor, progress)
-
-
 def collect_mip(
     store: Store,
     setting: MipSetting,
@@ -78,11 +68,6 @@ def collect_mip(
         command=command,
         failed=tuple(failed),
     )
-
-
-def mip_history(store: Store, dataset: str | None = None) -> list[MipResults]:
-    """All settings a store has runs of, the one asked for last first."""
-    return history(store, "mip", dataset, lambda fields: MipSetting(**fields), collect_mip)
 
 
 def most_seconds(evaluation: MipEvaluation, store: Store) -> float:

@@ -3,14 +3,20 @@
 Everything is a pure function of the printed numbers, kept as data, and of what was measured.
 """
 
-from bench.studies.paper.claim import Claim
-from bench.studies.paper.claims import CLAIMS
-from bench.studies.paper.compare import Row, Side, rows
-from bench.studies.paper.outcome import VERDICTS, ClaimOutcome, Judged, Tested
-from bench.studies.paper.published import Published, Statement, numbers, printed_means, source, statements
-from bench.studies.paper.reproduction import COLUMNS, RELATIONS, Corrupted, Measured, Reproduction
-from bench.studies.paper.sections import SECTIONS, Needed, Section, needed
-from bench.studies.paper.verdicts import judge
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bench.studies.paper.claim import Claim
+    from bench.studies.paper.claims import CLAIMS
+    from bench.studies.paper.compare import Row, Side, rows
+    from bench.studies.paper.outcome import VERDICTS, ClaimOutcome, Judged, Tested
+    from bench.studies.paper.published import Published, Statement, numbers, printed_means, source, statements
+    from bench.studies.paper.reproduction import COLUMNS, RELATIONS, Corrupted, Measured, Reproduction
+    from bench.studies.paper.sections import SECTIONS, Needed, Section, needed
+    from bench.studies.paper.verdicts import judge
 
 __all__ = [
     "CLAIMS",
@@ -39,3 +45,22 @@ __all__ = [
     "source",
     "statements",
 ]
+
+_HOMES = {
+    "claim": ("Claim",),
+    "claims": ("CLAIMS",),
+    "compare": ("Row", "Side", "rows"),
+    "outcome": ("VERDICTS", "ClaimOutcome", "Judged", "Tested"),
+    "published": ("Published", "Statement", "numbers", "printed_means", "source", "statements"),
+    "reproduction": ("COLUMNS", "RELATIONS", "Corrupted", "Measured", "Reproduction"),
+    "sections": ("SECTIONS", "Needed", "Section", "needed"),
+    "verdicts": ("judge",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Loads what a name needs when it is first used, so that importing the package loads nothing heavy."""
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Measurements that stand apart from the attacks, from what was asked to what came out."""
+"""Requests of studies without attack curves: a setting, models, and cells that wait for no other."""
 
 from __future__ import annotations
 
@@ -61,6 +61,11 @@ class Apart(Generic[SettingT]):
     loaded: Loaded
 
     @property
+    def dataset(self) -> str:
+        """Name of the data set."""
+        return self.data.name
+
+    @property
     def infos(self) -> tuple[ModelInfo, ...]:
         """The models without their sources."""
         return tuple(info for _, info in self.models)
@@ -101,36 +106,6 @@ def opened(
         command=ask.command,
         loaded=loaded,
     )
-
-
-def run_apart(
-    evaluation: Apart[SettingT],
-    kind: str,
-    collect: Collect[SettingT, ResultsT],
-    store: Store,
-    executor: Executor,
-    progress: Callable[[int, int], None] | None = None,
-) -> tuple[ResultsT, tuple[Failure, ...]]:
-    """Runs what the store lacks, collects what it then holds, and keeps what was asked as a run of ``kind``."""
-    failures = driver((evaluation,), store, executor, progress).run(evaluation.lanes)
-    results = collect(
-        store,
-        evaluation.setting,
-        evaluation.infos,
-        versions=versions(),
-        command=evaluation.command,
-        failed=[str(failure) for failure in failures],
-    )
-    run = {
-        "schema": 1,
-        "kind": kind,
-        "setting": asdict(evaluation.setting),
-        "models": [asdict(info) for info in evaluation.infos],
-        "versions": versions(),
-        "command": evaluation.command,
-    }
-    store.put_run(run)
-    return results, failures
 
 
 def looking_seconds(

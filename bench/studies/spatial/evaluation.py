@@ -1,4 +1,4 @@
-"""Accuracy under rotations and translations from end to end: what was asked, what runs, and what came out."""
+"""Requests for accuracy under rotations and translations, and what a store holds of them."""
 
 from __future__ import annotations
 
@@ -54,16 +54,6 @@ def spatial_setting(ask: Ask, data: Images, n: int, options: Options) -> Spatial
     )
 
 
-def run_spatial(
-    evaluation: SpatialEvaluation,
-    store: Store,
-    executor: Executor,
-    progress: Callable[[int, int], None] | None = None,
-) -> tuple[SpatialResults, tuple[Failure, ...]]:
-    """Runs what the store lacks and collects what it then holds."""
-    return run_apart(evaluation, "spatial", collect_spatial, store, executor, progress)
-
-
 def collect_spatial(
     store: Store,
     setting: SpatialSetting,
@@ -84,11 +74,6 @@ def collect_spatial(
     )
 
 
-def spatial_history(store: Store, dataset: str | None = None) -> list[SpatialResults]:
-    """All settings a store has runs of, the one asked for last first."""
-    return history(store, "spatial", dataset, _setting, collect_spatial)
-
-
 def most_seconds(evaluation: SpatialEvaluation, store: Store) -> float:
     """Seconds of one worker that the missing cells take at most: if no image broke on the grid."""
     return looking_seconds(evaluation, store, looks, together=SHARD)
@@ -99,7 +84,8 @@ def _cells(setting: SpatialSetting, model: ModelInfo) -> Iterator[Cell]:
         yield from spatial_cells(setting, model, what, level)
 
 
-def _setting(fields: Mapping[str, Any]) -> SpatialSetting:
+def read_setting(fields: Mapping[str, Any]) -> SpatialSetting:
+    """The setting of the fields that a run keeps."""
     lists = {name: tuple(fields[name]) for name in ("rotations", "translations")}
     return SpatialSetting(**{**fields, **lists, "grid": tuple(fields["grid"]) if fields["grid"] else None})
 

@@ -4,14 +4,20 @@ Lemmas and theorems about equivariant networks have hypotheses and conclusions; 
 trained weights and real images. Functions are pure: models and images in, arrays out.
 """
 
-from bench.studies.theory.claims import VERDICTS, Claim, claims, interval_text, number
-from bench.studies.theory.intervals import Interval, median_difference, median_interval
-from bench.studies.theory.layers import LayerError, layer_errors
-from bench.studies.theory.measured import EXACT, ModelTheory, measure_model
-from bench.studies.theory.orbit import OrbitSpread, orbit_spread
-from bench.studies.theory.order import Comparison, clever_order
-from bench.studies.theory.results import TheoryResults, assemble
-from bench.studies.theory.tangent import TangentRatio, rotate, tangent_ratio
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bench.studies.theory.claims import VERDICTS, Claim, interval_text, number
+    from bench.studies.theory.intervals import Interval, median_difference, median_interval
+    from bench.studies.theory.layers import LayerError, layer_errors
+    from bench.studies.theory.measured import EXACT, ModelTheory, measure_model
+    from bench.studies.theory.orbit import OrbitSpread, orbit_spread
+    from bench.studies.theory.order import Comparison, clever_order
+    from bench.studies.theory.results import TheoryResults, assemble
+    from bench.studies.theory.tangent import TangentRatio, rotate, tangent_ratio
 
 __all__ = [
     "EXACT",
@@ -25,7 +31,6 @@ __all__ = [
     "TangentRatio",
     "TheoryResults",
     "assemble",
-    "claims",
     "clever_order",
     "interval_text",
     "layer_errors",
@@ -37,3 +42,22 @@ __all__ = [
     "rotate",
     "tangent_ratio",
 ]
+
+_HOMES = {
+    "claims": ("VERDICTS", "Claim", "interval_text", "number"),
+    "intervals": ("Interval", "median_difference", "median_interval"),
+    "layers": ("LayerError", "layer_errors"),
+    "measured": ("EXACT", "ModelTheory", "measure_model"),
+    "orbit": ("OrbitSpread", "orbit_spread"),
+    "order": ("Comparison", "clever_order"),
+    "results": ("TheoryResults", "assemble"),
+    "tangent": ("TangentRatio", "rotate", "tangent_ratio"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Loads what a name needs when it is first used, so that importing the package loads nothing heavy."""
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from bench.pages.figures import as_files, inline, look
 from bench.pages.format import figure_label, norm_text, slug
 from bench.pages.style import CARD, Style, styles
-from bench.studies.dataset_page.curves import Panel, draw_panel, panels
-from bench.studies.dataset_page.scatter import draw_key, draw_scatter
+from bench.studies.attacked.curves import Panel, draw_panel, panels
+from bench.studies.attacked.scatter import draw_key, draw_scatter
 from bench.studies.robustness.names import attack_names
 
 if TYPE_CHECKING:

@@ -10,19 +10,19 @@ from bench.numbers.eps import eps_texts
 from bench.pages.format import slug
 from bench.pages.frame import environment, save
 from bench.pages.style import FEW
+from bench.studies.attacked import tables
+from bench.studies.attacked.headline import headline
+from bench.studies.attacked.spatial import spatial_table
+from bench.studies.attacked.variation import variation
 from bench.studies.audit import CHECKS
 from bench.studies.audit import section as audit_section
-from bench.studies.dataset_page import tables
-from bench.studies.dataset_page.headline import headline
-from bench.studies.dataset_page.spatial import spatial_table
-from bench.studies.dataset_page.variation import variation
 from bench.studies.robustness import ranking
 from bench.studies.robustness.names import attack_names, spatial_names
 
 if TYPE_CHECKING:
+    from bench.studies.attacked.figures import Figures
     from bench.studies.audit.collect import AuditResults
     from bench.studies.audit.section import AuditBlock, Marks
-    from bench.studies.dataset_page.figures import Figures
     from bench.studies.robustness.ranking import Standing
     from bench.studies.robustness.results import Results
 
@@ -37,7 +37,7 @@ def write_page(
     data_note: str,
     audits: Sequence[AuditResults] = (),
 ) -> Path:
-    """See ``bench.studies.dataset_page.write``."""
+    """See ``bench.studies.attacked.write``."""
     stem = slug(results.setting.dataset)
     page = directory / f"{stem}.html"
     lines = ranking.standings(results)
@@ -61,7 +61,7 @@ def _draw(results: Results, lines: Sequence[Standing], stem: str) -> Figures | N
     """The figures, or ``None`` where no model has a curve to draw."""
     if not lines:
         return None
-    from bench.studies.dataset_page.figures import draw
+    from bench.studies.attacked.figures import draw
 
     return draw(results, lines, stem)
 

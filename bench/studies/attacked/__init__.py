@@ -39,6 +39,6 @@ def write(
     Raises:
         UsageError: the directory cannot be written.
     """
-    from bench.studies.dataset_page.page import write_page
+    from bench.studies.attacked.page import write_page
 
     return write_page(results, others, directory, data_note, audits)

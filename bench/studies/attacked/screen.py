@@ -13,7 +13,7 @@ from bench.engine.protocols import released_rules
 from bench.leaderboard.marks import BELIEVABLE, NOT_BELIEVABLE, UPPER_BOUND, level_of, verdict_of
 from bench.leaderboard.row_verdicts import ROWS, kept
 from bench.numbers.eps import eps_texts
-from bench.studies.dataset_page.spatial import SpatialTable, spatial_table
+from bench.studies.attacked.spatial import SpatialTable, spatial_table
 from bench.studies.robustness.names import attack_names
 from bench.studies.robustness.ranking import Standing, standings
 from bench.studies.robustness.results import Results, Setting

@@ -17,7 +17,7 @@ def write_page(
     store: Store, dataset: str, directory: Path, failed: Sequence[str], audits: Sequence[AuditResults]
 ) -> Path | None:
     """Draws a data set's page, with those of the audits that are on it; ``None`` if nothing is complete."""
-    from bench.studies import dataset_page as report
+    from bench.studies import attacked as report
 
     # what a released protocol measured never stands before sound results
     newest, *older = sorted(chapters(store, dataset), key=lambda chapter: chapter.released)

@@ -1,0 +1,98 @@
+"""Runs a study: every measuring command goes this way."""
+
+from __future__ import annotations
+
+import json
+import os
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from bench.commands.places import check_directory
+from bench.commands.running import LONG, duration, exit_code, rows_only, running, show_plan
+from bench.engine.driver import Failure, driver
+from bench.engine.executors import Executor
+from bench.engine.store import DirectoryStore, Store
+from bench.engine.studies import find_study
+from bench.engine.study import Study
+from bench.errors import CellError, UsageError
+from bench.leaderboard import file as leaderboard
+from bench.studies.shared.options import check_numbers
+from bench.studies.shared.screen import say
+
+
+def execute(options: Namespace) -> int:
+    """Measures what the store lacks, then writes leaderboard and page; 1 if cells failed."""
+    study = find_study(options.command)
+    check_numbers(options)
+    _check_places(study, options)
+    with rows_only():
+        ready = study.prepare(options)
+    for note in study.notes(ready, options):
+        say(note)
+    if options.dry_run:
+        return show_plan(study, ready, options)
+    run = _Run(study, ready, options)
+    failures = run.measured()
+    results, count, page = run.shown(failures)
+    if options.json:
+        print(json.dumps(study.as_json(results), allow_nan=False))
+    else:
+        study.show(results)
+    places = [f"leaderboard: {options.leaderboard} ({count} rows)"] if study.has_rows else []
+    places += [f"page: {page}"] if page else []
+    say(", ".join(places) or f"{study.name}: nothing to draw yet")
+    return exit_code(failures)
+
+
+def _check_places(study: Study[Any, Any], options: Namespace) -> None:
+    """Raises ``UsageError`` unless the leaderboard and the pages can be written, or need not be."""
+    if options.dry_run:
+        return
+    if study.has_rows:
+        leaderboard.check_writable(Path(options.leaderboard))
+    check_directory(Path(options.reports))
+
+
+class _Run:
+    """One run of a study, from the store it fills to the page it draws."""
+
+    def __init__(self, study: Study[Any, Any], ready: Any, options: Namespace) -> None:
+        self._study, self._ready, self._options = study, ready, options
+        self._store: Store = DirectoryStore(Path(options.store))
+        self._workers = options.workers or os.cpu_count() or 1
+
+    def measured(self) -> list[Failure]:
+        """Runs the batches; the cells that failed."""
+        most = self._seconds()
+        for record in self._study.records(self._ready):
+            self._store.put_run(record)
+        failures: list[Failure] = []
+        with running(self._ready.loaded, self._ready.device, self._workers, most) as (executor, progress):
+            for number, batch in enumerate(self._study.batches(self._ready, self._store)):
+                if number and most and self._study.in_parts:
+                    self.shown(failures)  # a kill then leaves what is whole
+                drive = driver(batch.planned, self._store, executor, progress)
+                failures += drive.run(batch.lanes)
+        return list(dict.fromkeys(failures))
+
+    def shown(self, failures: list[Failure]) -> tuple[Any, int, Path | None]:
+        """Results, number of rows written, and the page."""
+        options, study = self._options, self._study
+        results = study.collect(self._ready, self._store, failures)
+        count = 0
+        if study.has_rows:
+            results, count = study.publish(Path(options.leaderboard), self._store, results)
+        return results, count, study.draw(self._ready, self._store, Path(options.reports), results)
+
+    def _seconds(self) -> float:
+        """Seconds that the run takes at most, said if they are many; 0 where a model cannot be timed."""
+        try:
+            with rows_only():
+                seconds = self._study.seconds(self._ready, self._store) / self._workers
+        except (CellError, RuntimeError, UsageError):
+            return 0.0  # measuring it will say why
+        if seconds > LONG:
+            about = "at most about" if self._study.at_most else "about"
+            say(f"this will take {about} {duration(seconds)}; stop it at any time, it goes on from there")
+        return seconds

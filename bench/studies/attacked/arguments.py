@@ -1,0 +1,66 @@
+"""Options of ``bench run``."""
+
+from __future__ import annotations
+
+import argparse
+
+from bench.studies.shared.arguments import data_options, measuring_options, model_options, place_options
+
+
+def add_options(sub: argparse.ArgumentParser) -> None:
+    """Adds the options to a parser."""
+    model_options(sub)
+    data_options(sub)
+    attack_options(sub)
+    sub.add_argument(
+        "--mce-baseline", default="", metavar="MODEL",
+        help="model of this run that corruption errors are divided by (default: baseline_cnn, of any width)",
+    )  # fmt: skip
+    measuring_options(sub)
+    place_options(sub, "store", "leaderboard", "reports")
+
+
+def attack_options(sub: argparse.ArgumentParser) -> None:
+    """Which attacks, in which balls."""
+    group = sub.add_argument_group("attacks")
+    group.add_argument(
+        "--attacks", default="fgsm,pgd", metavar="NAMES",
+        help="e.g. fgsm,pgd (default), foolbox:pgd, or a set: standard, strong, autoattack; see bench list attacks",
+    )  # fmt: skip
+    group.add_argument("--library", metavar="NAME", help="torchattacks, foolbox or symbench, if it has them")
+    group.add_argument("--norm", default="linf", choices=("linf", "l2"), help="norm of the ball")
+    group.add_argument(
+        "--eps", metavar="GRID",
+        help="radii in pixel units, images in [0, 1]: e.g. 2/255,8/255, or 'paper' for 0.01 … 0.15",
+    )  # fmt: skip
+    group.add_argument("--steps", type=int, metavar="N", help="gradient steps (default: the attack's own)")
+    group.add_argument("--alpha", type=float, metavar="A", help="absolute step size (default 2.5·ε/steps)")
+    group.add_argument("--restarts", type=int, metavar="N", help="random starts (default 1)")
+    group.add_argument("--targets", type=int, metavar="N", help="classes pgd_t aims at (default 9)")
+    group.add_argument("--queries", type=int, metavar="N", help="passes of black-box attacks")
+    group.add_argument("--eot", type=int, metavar="N", help="passes eot_pgd averages over (default 10)")
+    group.add_argument("--rotation", type=float, metavar="D", help="degrees, spatial attacks (default 30)")
+    group.add_argument("--translation", type=float, metavar="T", help="share of the side (default 0.1)")
+    group.add_argument("--no-random-start", action="store_true", help="start PGD from the image itself")
+    group.add_argument(
+        "--best-iterate", action="store_true",
+        help="an image is broken if any verified iterate broke it, not only the last one",
+    )  # fmt: skip
+    group.add_argument(
+        "--independent", action="store_true", help="attack every clean-right image anew at every ε"
+    )
+    group.add_argument(
+        "--protocol", default="sound", metavar="P",
+        help="sound (default), released:SCRIPT (as a published script evaluates), or released (each its own)",
+    )  # fmt: skip
+    group.add_argument(
+        "--seeds", type=int, metavar="K", help="repeat with K seeds, from --seed on (default 1)"
+    )
+    group.add_argument(
+        "--worst-of", default="store", choices=("store", "run"),
+        help="rows worst(…) join all attacks that the store holds of the ball (default), or this run's alone",
+    )  # fmt: skip
+    group.add_argument(
+        "--audit", choices=("quick", "full"),
+        help="then audit, on the first 200 images at most: may the numbers be believed?",
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""``bench audit``: may a model's numbers be believed?"""

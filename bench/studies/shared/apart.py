@@ -1,0 +1,83 @@
+"""What studies without attack curves share: a run is a setting and models, a page is of the newest setting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bench.engine.driver import Failure, versions
+from bench.engine.lane import Lane
+from bench.engine.store import Store
+from bench.engine.study import Batch, Study
+from bench.inputs.model_info import ModelInfo
+from bench.studies.shared.collect import history
+from bench.studies.shared.evaluation import Apart, ApartSetting
+from bench.studies.shared.pages import Shown, draw_newest
+
+
+SettingT = TypeVar("SettingT", bound=ApartSetting)
+ResultsT = TypeVar("ResultsT", bound=Shown)
+
+
+class ApartStudy(Study[Apart[SettingT], ResultsT]):
+    """A study whose cells wait for no other; its runs are stored under its name."""
+
+    def collected(
+        self,
+        store: Store,
+        setting: SettingT,
+        models: Sequence[ModelInfo],
+        *,
+        versions: Mapping[str, str],
+        command: str,
+        failed: Sequence[str] = (),
+    ) -> ResultsT:
+        """What the store holds of a setting; a model with a cell missing is left out."""
+        raise NotImplementedError
+
+    def read_setting(self, fields: Mapping[str, Any]) -> SettingT:
+        """The setting, which must be hashable, of the fields that a run keeps."""
+        raise NotImplementedError
+
+    def write(self, results: ResultsT, others: Sequence[ResultsT], out: Path) -> Path:
+        """Writes the page of some results, with those of other settings after them."""
+        raise NotImplementedError
+
+    def history(self, store: Store, dataset: str | None = None) -> list[ResultsT]:
+        """All settings a store has runs of, the one asked for last first."""
+        return history(store, self.name, dataset, self.read_setting, self.collected)
+
+    def lanes(self, ready: Apart[SettingT]) -> Sequence[Lane]:
+        return ready.lanes
+
+    def records(self, ready: Apart[SettingT]) -> Sequence[dict[str, Any]]:
+        run = {
+            "schema": 1,
+            "kind": self.name,
+            "setting": asdict(ready.setting),
+            "models": [asdict(info) for info in ready.infos],
+            "versions": versions(),
+            "command": ready.command,
+        }
+        return [run]
+
+    def batches(self, ready: Apart[SettingT], store: Store) -> Iterator[Batch]:
+        yield Batch(planned=(ready,), lanes=ready.lanes)
+
+    def collect(self, ready: Apart[SettingT], store: Store, failures: Sequence[Failure]) -> ResultsT:
+        return self.collected(
+            store,
+            ready.setting,
+            ready.infos,
+            versions=versions(),
+            command=ready.command,
+            failed=[str(failure) for failure in failures],
+        )
+
+    def datasets(self, store: Store) -> Iterable[str]:
+        return dict.fromkeys(results.setting.dataset for results in self.history(store))
+
+    def page(self, store: Store, dataset: str, out: Path, results: ResultsT | None = None) -> Path | None:
+        return draw_newest(self.history(store, dataset), results, self.write, out)
