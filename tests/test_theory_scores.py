@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
 import pytest
-import torch
 
-from bench.commands import theory
-from bench.studies.robustness.api import ArrayData
+from bench.engine.store import MemoryStore
+from bench.studies.theory import evaluation
+from bench.studies.theory.cells import TheorySetting
 from tests.clever_factory import make_clever
 
 
-def images(sha256: str) -> ArrayData:
-    return ArrayData(
-        name="digits",
-        x=torch.zeros(1, 1, 16, 16),
-        labels=np.zeros(1, np.int64),
-        classes=("0",),
-        sha256=sha256,
-    )
-
-
-def test_scores_of_other_weights_or_images_tell_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_scores_of_other_weights_or_images_tell_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     newest, older = make_clever(n=20), make_clever(n=40, seed=1)
-    monkeypatch.setattr(theory, "clever_history", lambda *_: [newest, older])
+    monkeypatch.setattr(evaluation, "clever_history", lambda *_: [newest, older])
 
     def names(data: str, *weights: str) -> list[str]:
-        found = theory._scores(tmp_path, images(data), set(weights))
+        setting = TheorySetting(dataset="digits", data=data, n=1, seed=0, protocol="sound", backend="cpu")
+        found = evaluation.clever_scores(MemoryStore(), setting, set(weights))
         return [model.info.name for model in found.models] if found else []
 
     first, second, *_ = (model.info.weights for model in newest.models)

@@ -13,6 +13,16 @@ from bench.studies.theory.measured import ModelTheory
 from bench.studies.theory.order import Comparison, clever_order
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Images and seed of results."""
+
+    dataset: str
+    data: str
+    n: int
+    seed: int
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class TheoryResults:
     """The theory on one data set.
@@ -21,26 +31,33 @@ class TheoryResults:
         dataset, data: name and sha256 of the evaluation split.
         n: the first n images of its fixed order were measured.
         seed: of dither, random directions and bootstrap.
-        setting: a sentence more about how it was measured, may be empty.
+        about: a sentence more about how it was measured, may be empty.
         models: in the order they were asked for.
         comparisons: CLEVER medians against baselines; empty without CLEVER scores.
         scores: what the scores are, such as their norm and engine; empty without.
         claims: what the paper claims and what became of it.
         versions: package name → version of what computed it.
         command: the command that made it.
+        failed: names of models that could not be measured, with the reason.
     """
 
     dataset: str
     data: str
     n: int
     seed: int
-    setting: str
+    about: str
     models: tuple[ModelTheory, ...]
     comparisons: tuple[Comparison, ...]
     scores: str
     claims: tuple[Claim, ...]
     versions: dict[str, str]
     command: str
+    failed: tuple[str, ...] = ()
+
+    @property
+    def setting(self) -> Measured:
+        """What two results must share to be compared."""
+        return Measured(self.dataset, self.data, self.n, self.seed)
 
 
 def assemble(
@@ -50,12 +67,13 @@ def assemble(
     data: str,
     n: int,
     seed: int = 0,
-    setting: str = "",
+    about: str = "",
     clever: Mapping[str, Float[np.ndarray, " n"]] | None = None,
     paired: bool = True,
     scores: str = "",
     versions: Mapping[str, str],
     command: str,
+    failed: Sequence[str] = (),
 ) -> TheoryResults:
     """Measured models, and per-image CLEVER scores if there are any, with the claims judged.
 
@@ -67,11 +85,12 @@ def assemble(
         data=data,
         n=n,
         seed=seed,
-        setting=setting,
+        about=about,
         models=tuple(models),
         comparisons=comparisons,
         scores=scores,
         claims=claims(models, comparisons, seed=seed),
         versions=dict(versions),
         command=command,
+        failed=tuple(failed),
     )

@@ -88,6 +88,16 @@ class TradeoffPlan:
     front: Evaluation | None
 
     @property
+    def device(self) -> str:
+        """``cpu`` or ``cuda``."""
+        return self.pgd.device
+
+    @property
+    def dataset(self) -> str:
+        """Name of the data set."""
+        return self.pgd.setting.dataset
+
+    @property
     def parts(self) -> tuple[SpatialEvaluation | Evaluation, ...]:
         """All that is measured, the dearest last."""
         return (self.pgd, self.spatial, *([self.front] if self.front else []))
@@ -151,18 +161,6 @@ def plan_tradeoff(ask: Ask, sizes: Sizes, *, options: str) -> TradeoffPlan:
         "training": _training(ask, pgd),
     }
     return TradeoffPlan(page=page, spatial=spatial, pgd=pgd, front=front)
-
-
-def run_tradeoff(
-    plan: TradeoffPlan,
-    store: Store,
-    executor: Executor,
-    progress: Callable[[int, int], None] | None = None,
-) -> tuple[Tradeoff, tuple[Failure, ...]]:
-    """Runs what the store lacks and collects what it then holds; other pages' runs are left as they are."""
-    store.put_run(plan.manifest())
-    failures = driver(plan.parts, store, executor, progress).run(plan.lanes)
-    return collect_tradeoff(store, plan.manifest(), [str(failure) for failure in failures]), failures
 
 
 def tradeoff_seconds(plan: TradeoffPlan, store: Store) -> float:

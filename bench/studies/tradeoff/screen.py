@@ -1,36 +1,15 @@
-"""``bench tradeoff``: what robustness to rotations costs in adversarial robustness, and the other way round."""
+"""The trade-off as rows for ``--json`` and as tables of the terminal."""
 
 from __future__ import annotations
 
-import json
-import os
 import sys
-from argparse import Namespace
-from dataclasses import replace
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.commands.places import check_directory
-from bench.commands.running import LONG, exit_code, rows_only, running, show_plan
-from bench.engine.store import DirectoryStore, Store
-from bench.studies.shared.ask import Ask
-from bench.studies.shared.options import check_numbers, data_ask, names, shown_data, told
-from bench.studies.shared.screen import percent, say
-from bench.studies.spatial.setting import parse_levels
-from bench.studies.tradeoff.collect import collect_tradeoff, tradeoffs
-from bench.studies.tradeoff.evaluation import (
-    DEFAULT_MODELS,
-    Sizes,
-    TradeoffPlan,
-    plan_tradeoff,
-    run_tradeoff,
-    tradeoff_seconds,
-)
+from bench.studies.shared.screen import percent
 from bench.studies.tradeoff.results import CLEAN, FRONT, FRONT_NAMES, NEARBY, SPATIAL, Axis, Group, Tradeoff
 from bench.studies.tradeoff.tested import Tested
 from bench.studies.tradeoff.verdicts import Judged, judge
@@ -41,75 +20,10 @@ CAPTION = (
 )
 
 
-def execute(options: Namespace) -> int:
-    """Measures, then prints numbers and claims and draws the page; 1 if cells failed."""
-    check_numbers(options)
-    sizes = _sizes(options)
-    pages = Path(options.reports)
-    if not options.dry_run:
-        check_directory(pages)
-    workers = options.workers or os.cpu_count() or 1
-    with rows_only():
-        planned = plan_tradeoff(_ask(options), sizes, options=shown_data(options))
-    for name, command in planned.page["missing"].items():
-        say(f"{name} has no weights for these images and is left out; {told(command, options)}")
-    if options.dry_run:
-        return show_plan(options, planned.lanes, partial(tradeoff_seconds, planned), workers)
-    store = DirectoryStore(Path(options.store))
-    _say_how_long(planned, store, workers)
-    with running(planned.loaded, options.device, workers) as (executor, progress):
-        found, failures = run_tradeoff(planned, store, executor, progress)
-    page = _draw(found, pages)
-    if options.json:
-        print(json.dumps(as_json(found), allow_nan=False))
-    else:
-        _print_numbers(found)
-        _print_claims(judge(found))
-    say(f"page: {page}")
-    return exit_code(failures)
-
-
-def write_page(store: Store, dataset: str, directory: Path) -> Path | None:
-    """Draws the page of the newest run on a data set; ``None`` if there is none."""
-    run = tradeoffs(store, dataset).get(dataset)
-    return _draw(collect_tradeoff(store, run), directory) if run else None
-
-
 def as_json(found: Tradeoff) -> list[dict[str, Any]]:
     """Every model with all its accuracies, then the claims; what was not measured is null."""
     numbers = [_numbers(found, group) for group in found.groups]
     return [*numbers, *(_claim(judged) for judged in judge(found))]
-
-
-def _draw(found: Tradeoff, directory: Path) -> Path:
-    from bench.studies.tradeoff.page import write_tradeoff_page
-
-    return write_tradeoff_page(found, directory)
-
-
-def _sizes(options: Namespace) -> Sizes:
-    return Sizes(
-        rotations=parse_levels(options.rotate, "--rotate"),
-        draws=options.draws,
-        interpolation=options.interpolation,
-        fill=options.fill,
-        attack=options.front,
-        front_n=options.front_n,
-        steps=options.steps,
-        seeds=options.seeds,
-    )
-
-
-def _ask(options: Namespace) -> Ask:
-    asked = [name for value in options.models or ["default"] for name in names(value)]
-    models = [each for name in asked for each in (DEFAULT_MODELS if name == "default" else [name])]
-    return replace(
-        data_ask(options),
-        models=tuple(dict.fromkeys(models)),
-        weights=options.weights,
-        eps=None if options.eps is None else names(options.eps),
-        n=options.n,
-    )
 
 
 def _axes(found: Tradeoff) -> list[tuple[str, Axis]]:
@@ -191,7 +105,8 @@ def _test(test: Tested) -> dict[str, Any]:
     }
 
 
-def _print_numbers(found: Tradeoff) -> None:
+def print_numbers(found: Tradeoff) -> None:
+    """Prints every model with its accuracies."""
     alone = found.attack == "pgd"
     adversarial = (FRONT,) if alone else (found.largest, FRONT)
     axes = (CLEAN, NEARBY, SPATIAL, *adversarial)
@@ -215,7 +130,8 @@ def _print_numbers(found: Tradeoff) -> None:
     _print(table)
 
 
-def _print_claims(judged: tuple[Judged, ...]) -> None:
+def print_claims(judged: tuple[Judged, ...]) -> None:
+    """Prints every claim with its verdicts."""
     table = Table(title="Claims", caption="The page has the tests, and what each verdict takes.")
     architectures = [outcome.architecture for outcome in judged[0].outcomes]
     for column in ("claim", *architectures, "all in all"):
@@ -228,12 +144,3 @@ def _print_claims(judged: tuple[Judged, ...]) -> None:
 
 def _print(table: Table) -> None:
     Console(width=None if sys.stdout.isatty() else 160).print(table)
-
-
-def _say_how_long(planned: TradeoffPlan, store: Store, workers: int) -> None:
-    with rows_only():
-        seconds = tradeoff_seconds(planned, store) / workers
-    if seconds > LONG:
-        say(
-            f"this will take at most about {seconds / 60:.0f} minutes; stop it at any time, it goes on from there"
-        )
