@@ -13,12 +13,12 @@ import numpy as np
 
 from bench.attacks import Request, parse_requests
 from bench.studies import attacked as report
+from bench.studies.attacked.figures import Figures
+from bench.studies.attacked.page import _render
 from bench.studies.audit import CHECKS, Audit, Finding
 from bench.studies.audit.collect import AuditResults
 from bench.studies.audit.plan import AuditSetting
 from bench.studies.audit.section import audit_blocks, marks
-from bench.studies.attacked.figures import Figures
-from bench.studies.attacked.page import _render
 from bench.studies.robustness import ranking
 from bench.studies.robustness.results import Curve, Results
 

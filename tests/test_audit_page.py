@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 
 from bench.pages.format import VERDICTS
+from bench.studies.attacked.screen import ranked_table
 from bench.studies.audit import CHECKS
 from bench.studies.audit.collect import AuditResults
 from bench.studies.audit.figure import OUTCOMES, draw_audit
 from bench.studies.audit.section import audit_blocks, by_kind, marks
-from bench.studies.attacked.screen import ranked_table
 from bench.studies.robustness.results import Results
 from tests.audit_factory import flag, made, page, skip, undrawn, with_spatial, without_curves, words
 from tests.factory import ZOO, make_results

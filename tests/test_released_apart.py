@@ -10,9 +10,9 @@ import pytest
 
 from bench.engine.store import DirectoryStore
 from bench.leaderboard import file as leaderboard
-from bench.studies.audit.section import Mark
 from bench.studies.attacked.headline import headline
 from bench.studies.attacked.screen import ranked_table
+from bench.studies.audit.section import Mark
 from bench.studies.robustness import ranking
 from bench.studies.robustness.history import chapters
 from bench.studies.robustness.results import Results

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 import zoo
-from bench.studies.theory.claims import claims
 from bench.errors import UsageError
 from bench.inputs.model_info import ModelInfo
 from bench.studies import theory
+from bench.studies.theory.claims import claims
 from bench.studies.theory.order import order_verdict
 from bench.studies.theory.tangent import orthogonal
 from tests.toys import linear_problem

@@ -11,7 +11,6 @@ from typing import Any
 from bench.commands.places import check_directory
 from bench.commands.running import LONG, duration, exit_code, rows_only, running, show_plan
 from bench.engine.driver import Failure, driver
-from bench.engine.executors import Executor
 from bench.engine.store import DirectoryStore, Store
 from bench.engine.studies import find_study
 from bench.engine.study import Study

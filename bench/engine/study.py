@@ -30,6 +30,9 @@ class Ready(Protocol):
     @property
     def device(self) -> str: ...
 
+    @property
+    def dataset(self) -> str: ...
+
 
 ReadyT = TypeVar("ReadyT", bound=Ready)
 ResultsT = TypeVar("ResultsT")
@@ -115,6 +118,10 @@ class Study(Generic[ReadyT, ResultsT]):
             results: of the run that has just ended; ``None`` to draw what the store holds.
         """
         return None
+
+    def warnings(self, results: ResultsT) -> Iterable[str]:
+        """Lines for the terminal after measuring."""
+        return ()
 
     def as_json(self, results: ResultsT) -> list[dict[str, Any]]:
         """Rows for ``--json``."""

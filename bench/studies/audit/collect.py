@@ -90,18 +90,6 @@ def _eps_by(setting: AuditSetting, pgd: Measured | None) -> float | None:
     return chosen_eps(setting.base.eps, curve.standing, clean.correct)
 
 
-def audit_manifest(results: AuditResults, models: Sequence[ModelInfo]) -> dict[str, Any]:
-    """What a store keeps so that the audit can be shown again."""
-    return {
-        "schema": 1,
-        "kind": "audit",
-        "setting": asdict(results.setting),
-        "models": [asdict(model) for model in models],
-        "versions": dict(results.versions),
-        "command": results.command,
-    }
-
-
 def audit_history(store: Store, dataset: str | None = None) -> list[AuditResults]:
     """Every model's newest audit on each data set, grouped by setting, the one asked for last first."""
     found: list[AuditResults] = []

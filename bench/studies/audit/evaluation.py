@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from bench.attacks import parse_requests
-from bench.engine.driver import Failure, driver, versions
-from bench.engine.executors import Executor
+from bench.engine.driver import versions
 from bench.engine.lane import Lane
 from bench.engine.store import Store
+from bench.engine.study import Batch
 from bench.inputs.images import base_of
-from bench.studies.audit.collect import AuditResults, audit_manifest, collect_audit, strength_eps
+from bench.inputs.model_info import ModelInfo
+from bench.studies.audit.collect import AuditResults, collect_audit, strength_eps
 from bench.studies.audit.plan import AuditSetting, first_lanes, strength_lanes
 from bench.studies.robustness.evaluation import Evaluation, prepare
 from bench.studies.shared.ask import Ask
@@ -33,6 +35,11 @@ class AuditEvaluation:
 
     setting: AuditSetting
     evaluation: Evaluation
+
+    @property
+    def infos(self) -> tuple[ModelInfo, ...]:
+        """The models without their sources."""
+        return tuple(info for _, info in self.evaluation.models)
 
 
 def prepare_audit(ask: Ask, mode: str) -> AuditEvaluation:
@@ -62,28 +69,37 @@ def audit_of(evaluation: Evaluation, mode: str, n: int) -> AuditEvaluation:
 
 def planned_lanes(audit: AuditEvaluation) -> tuple[Lane, ...]:
     """What an audit measures at most, less what is stored; its checks of strength as if at the largest ε."""
-    infos = [info for _, info in audit.evaluation.models]
+    infos = audit.infos
     eps = dict.fromkeys(infos, audit.setting.base.eps[-1])  # which it will be depends on the results
     return first_lanes(audit.setting, infos) + strength_lanes(audit.setting, infos, eps)
 
 
-def run_audit(
-    audit: AuditEvaluation,
-    store: Store,
-    executor: Executor,
-    progress: Callable[[int, int], None] | None = None,
-) -> tuple[AuditResults, tuple[Failure, ...]]:
-    """Runs what the store lacks, first what both modes need and then the checks of strength."""
-    evaluation, setting = audit.evaluation, audit.setting
-    infos = [info for _, info in evaluation.models]
-    drive = driver((evaluation,), store, executor, progress)
-    drive.run(first_lanes(setting, infos))
+def audit_batches(audit: AuditEvaluation, store: Store) -> Iterator[Batch]:
+    """First what both modes need, then the checks of strength at the ε that the store's results name."""
+    setting, infos = audit.setting, audit.infos
+    yield Batch(planned=(audit.evaluation,), lanes=first_lanes(setting, infos))
     chosen = {info: strength_eps(store, setting, info) for info in infos}
     known = {info: eps for info, eps in chosen.items() if eps is not None}
-    failures = drive.run(strength_lanes(setting, infos, known))
-    results = collect_audit(store, setting, infos, versions=versions(), command=evaluation.command)
-    store.put_run(audit_manifest(results, infos))
-    return results, failures
+    if lanes := strength_lanes(setting, infos, known):
+        yield Batch(planned=(audit.evaluation,), lanes=lanes)
+
+
+def audit_record(audit: AuditEvaluation) -> dict[str, Any]:
+    """What a store keeps so that the audit can be shown again."""
+    return {
+        "schema": 1,
+        "kind": "audit",
+        "setting": asdict(audit.setting),
+        "models": [asdict(model) for model in audit.infos],
+        "versions": versions(),
+        "command": audit.evaluation.command,
+    }
+
+
+def collected(audit: AuditEvaluation, store: Store) -> AuditResults:
+    """What the store holds of an audit."""
+    command = audit.evaluation.command
+    return collect_audit(store, audit.setting, audit.infos, versions=versions(), command=command)
 
 
 def _surrogates(dataset: str) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,8 +13,7 @@ from jaxtyping import Float32
 from torch import nn
 
 from bench.engine.cell import Cell
-from bench.engine.driver import Failure, backend
-from bench.engine.executors import Executor
+from bench.engine.driver import backend
 from bench.engine.protocols import SOUND
 from bench.engine.store import Store
 from bench.errors import UsageError
@@ -22,11 +21,10 @@ from bench.inputs.foreign import gradient_fault
 from bench.inputs.model_info import ModelInfo
 from bench.studies.clever import CleverOptions, clever, parse_options
 from bench.studies.clever.cells import SHARD, bound_cells, score_cells
-from bench.studies.clever.collect import collect_clever
-from bench.studies.clever.results import CleverResults, CleverSetting
+from bench.studies.clever.results import CleverSetting
 from bench.studies.clever.scores import check_model
 from bench.studies.shared.ask import Ask
-from bench.studies.shared.evaluation import Apart, images_of, opened, run_apart
+from bench.studies.shared.evaluation import Apart, images_of, opened
 
 DEFAULT_N = 20
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from bench.engine.driver import Failure, backend
-from bench.engine.executors import Executor
+from bench.engine.driver import backend
 from bench.engine.protocols import SOUND
 from bench.engine.store import Store
 from bench.inputs.model_info import ModelInfo
 from bench.studies.mip.cells import SHARD, MipSetting, check_options, mip_cells
 from bench.studies.mip.results import MipResult, MipResults
 from bench.studies.shared.ask import Ask
-from bench.studies.shared.collect import digest, history, joined, whole
-from bench.studies.shared.evaluation import Apart, images_of, looking_seconds, opened, run_apart
+from bench.studies.shared.collect import digest, joined, whole
+from bench.studies.shared.evaluation import Apart, images_of, looking_seconds, opened
 
 DEFAULT_N = 200
 DEFAULT_DRAWS = 10

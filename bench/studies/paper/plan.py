@@ -85,6 +85,17 @@ class Plan:
     elsewhere: tuple[str, ...]
 
     @property
+    def device(self) -> str:
+        """``cpu`` or ``cuda``."""
+        parts = [*self.evaluations, *([self.removal] if self.removal else [])]
+        return parts[0].device if parts else "cpu"
+
+    @property
+    def dataset(self) -> str:
+        """Name of the data set."""
+        return self.page["dataset"]
+
+    @property
     def evaluations(self) -> tuple[Evaluation, ...]:
         """All that attack."""
         return (*self.sound, *self.released, *self.corrupted)

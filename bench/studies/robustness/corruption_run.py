@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from bench.engine.driver import Driver, Failure
-from bench.engine.executors import Executor
 from bench.engine.lane import Lane
 from bench.engine.protocols import released_rules
-from bench.engine.store import Store
+from bench.engine.study import Batch
 from bench.inputs.images import groups_of
-from bench.inputs.sources import DataSource
+from bench.inputs.model_info import ModelInfo
+from bench.inputs.sources import DataSource, ModelSource
 from bench.studies.robustness.corruption_errors import base_lanes
 from bench.studies.robustness.evaluation import Evaluation
 from zoo.corruptions import split_spec
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class BaseImages:
+    """The models of some evaluations on the images that corrupted ones were made of."""
+
+    models: Sequence[tuple[ModelSource, ModelInfo]]
+    source: DataSource
+    device: str
 
 
 def lanes_besides(evaluations: Sequence[Evaluation]) -> tuple[Lane, ...]:
@@ -27,20 +35,13 @@ def lanes_besides(evaluations: Sequence[Evaluation]) -> tuple[Lane, ...]:
     )
 
 
-def run_besides(
-    evaluations: Sequence[Evaluation],
-    store: Store,
-    executor: Executor,
-    progress: Callable[[int, int], None] | None = None,
-) -> tuple[Failure, ...]:
-    """Measures what of ``lanes_besides`` the store lacks."""
-    lanes = lanes_besides(evaluations)
-    if not lanes:
-        return ()
-    models = {info.weights: source for each in evaluations for source, info in each.models}
-    first = evaluations[0]
-    source = base_source(first.source)
-    return Driver(store, executor, models, source, device=first.device, progress=progress).run(lanes)
+def batches_besides(evaluations: Sequence[Evaluation]) -> Iterator[Batch]:
+    """``lanes_besides`` with the images they need."""
+    if lanes := lanes_besides(evaluations):
+        first = evaluations[0]
+        models = [model for each in evaluations for model in each.models]
+        base = BaseImages(models=models, source=base_source(first.source), device=first.device)
+        yield Batch(planned=(base,), lanes=lanes)
 
 
 def base_source(source: DataSource) -> DataSource:

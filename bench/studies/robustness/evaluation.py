@@ -201,10 +201,11 @@ def run_each(
         store.put_run(evaluation.manifest())
     lanes = [lane for evaluation in evaluations for lane in evaluation.lanes]
     failures = driver(evaluations, store, executor, progress).run(lanes)
-    return tuple(_outcome(evaluation, store, failures) for evaluation in evaluations)
+    return tuple(outcome_of(evaluation, store, failures) for evaluation in evaluations)
 
 
-def _outcome(evaluation: Evaluation, store: Store, failures: Sequence[Failure]) -> Outcome:
+def outcome_of(evaluation: Evaluation, store: Store, failures: Sequence[Failure]) -> Outcome:
+    """What a store holds of an evaluation, with its own among some failures."""
     own = tuple(each for each in failures if each.cell.protocol == evaluation.setting.protocol)
     results = collect(
         store,

@@ -16,7 +16,6 @@ from bench.studies.shared.collect import history
 from bench.studies.shared.evaluation import Apart, ApartSetting
 from bench.studies.shared.pages import Shown, draw_newest
 
-
 SettingT = TypeVar("SettingT", bound=ApartSetting)
 ResultsT = TypeVar("ResultsT", bound=Shown)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -13,8 +13,6 @@ from jaxtyping import Float32
 from torch import nn
 
 from bench.engine.cell import Cell
-from bench.engine.driver import Failure, driver, versions
-from bench.engine.executors import Executor
 from bench.engine.judge import look
 from bench.engine.lane import Lane
 from bench.engine.loaded import Loaded
@@ -23,7 +21,6 @@ from bench.inputs.images import checked_n
 from bench.inputs.model_info import ModelInfo
 from bench.inputs.sources import DataSource, Images, ModelSource
 from bench.studies.shared.ask import Ask
-from bench.studies.shared.collect import Collect
 from bench.studies.shared.models import check_device, open_models
 
 

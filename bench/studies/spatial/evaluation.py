@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from bench.engine.cell import Cell
-from bench.engine.driver import Failure, backend
-from bench.engine.executors import Executor
+from bench.engine.driver import backend
 from bench.engine.protocols import SOUND
 from bench.engine.store import Store
 from bench.inputs.model_info import ModelInfo
 from bench.inputs.sources import Images
 from bench.studies.shared.ask import Ask
-from bench.studies.shared.collect import digest, history, joined, whole
-from bench.studies.shared.evaluation import Apart, images_of, looking_seconds, opened, run_apart
+from bench.studies.shared.collect import digest, joined, whole
+from bench.studies.shared.evaluation import Apart, images_of, looking_seconds, opened
 from bench.studies.spatial.cells import NO_ANSWER, SHARD, looks, questions, spatial_cells
 from bench.studies.spatial.results import Outcome, SpatialResult, SpatialResults, Worst
 from bench.studies.spatial.setting import Options, SpatialSetting

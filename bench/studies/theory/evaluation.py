@@ -43,7 +43,9 @@ def prepare_theory(ask: Ask) -> TheoryEvaluation:
     data, n = images_of(ask, DEFAULT_N)
     height, width = data.images(0, 1).shape[2:]
     if height != width:
-        raise UsageError(f"images of {data.name} are {height}×{width}; bench theory turns them, so they must be square")
+        raise UsageError(
+            f"images of {data.name} are {height}×{width}; bench theory turns them, so they must be square"
+        )
     setting = TheorySetting(
         dataset=data.name,
         data=data.sha256,
@@ -107,7 +109,9 @@ def _image_seconds(model: nn.Module, images: Float32[np.ndarray, "1 c s s"], dev
     info = ModelInfo(name="", weights="", trained_on="", parameters=0, origin="")
     x = torch.from_numpy(images).to(device)
     start = time.perf_counter()
-    measure_model(info, model.requires_grad_(False).eval(), x, torch.zeros(1, dtype=torch.int64, device=device))
+    measure_model(
+        info, model.requires_grad_(False).eval(), x, torch.zeros(1, dtype=torch.int64, device=device)
+    )
     return time.perf_counter() - start
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
 
 from bench.attacks import Request, parse_requests
-from bench.engine.driver import Failure, driver, versions
-from bench.engine.executors import Executor
+from bench.engine.driver import versions
 from bench.engine.lane import Lane
 from bench.engine.loaded import Loaded
 from bench.engine.store import Store
@@ -26,8 +25,7 @@ from bench.studies.shared.models import check_device
 from bench.studies.spatial.evaluation import SpatialEvaluation, most_seconds, prepare_spatial
 from bench.studies.spatial.setting import DRAWS, ROTATIONS, Options
 from bench.studies.tradeoff.claim import ARCHITECTURES, RECIPES
-from bench.studies.tradeoff.collect import collect_tradeoff
-from bench.studies.tradeoff.results import FRONT_NAMES, NARROW, WIDE, Tradeoff, model_name
+from bench.studies.tradeoff.results import FRONT_NAMES, NARROW, WIDE, model_name
 from zoo import entries, held_out, registry
 from zoo.data import DataError
 
