@@ -19,8 +19,8 @@ bench.attacks
 bench.leaderboard bench.pages bench.studies.shared bench.studies.released
 bench.studies.robustness
 bench.studies.clever bench.studies.mip bench.studies.spatial
-bench.studies.audit bench.studies.paper bench.studies.theory
-bench.studies.attacked bench.studies.tradeoff
+bench.studies.audit bench.studies.theory
+bench.studies.attacked bench.studies.paper bench.studies.tradeoff
 bench.commands
 """
 RANKS = {name: rank for rank, line in enumerate(FLOORS.strip().split("\n")) for name in line.split()}

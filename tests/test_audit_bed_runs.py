@@ -8,10 +8,12 @@ from bench.attacks import parse_requests
 from bench.engine.executors import InProcess
 from bench.engine.store import MemoryStore
 from bench.inputs.sources import DataSource
+from bench.studies.attacked.audits.study import STUDY, AuditRun
 from bench.studies.audit import CHECKS, Audit
-from bench.studies.audit.evaluation import prepare_audit, run_audit
+from bench.studies.audit.evaluation import prepare_audit
 from bench.studies.shared.ask import Ask
 from tests.bed_expected import BED, EXPECTED, FULL_ONLY, HONEST, HONEST_ZOO
+from tests.studies import measured
 
 IMAGES = 40
 
@@ -25,7 +27,7 @@ def audited(model: str, mode: str, n: int = IMAGES) -> Audit:
         n=n,
     )
     audit = prepare_audit(ask, mode)
-    results, _ = run_audit(audit, MemoryStore(), InProcess(audit.evaluation.loaded))
+    results, _ = measured(STUDY, AuditRun(audit), MemoryStore(), InProcess(audit.evaluation.loaded))
     (found,) = results.audits
     return found
 

@@ -6,16 +6,15 @@ import json
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from bench.commands.cli import main
-from bench.engine.driver import Failure
 from bench.errors import UsageError
 from bench.leaderboard import file as leaderboard
 from bench.studies.audit import CHECKS
-from bench.studies.audit.collect import AuditResults
 from bench.studies.audit.evaluation import AuditEvaluation
 from bench.studies.audit.plan import chosen_eps
 from tests.own import call, write_models
@@ -32,8 +31,8 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.commands.audit.write_page", lambda *_: None)
-    monkeypatch.setattr("bench.commands.run.write_page", lambda *_: None)
+    monkeypatch.setattr("bench.studies.attacked.audits.study.write_page", lambda *_: None)
+    monkeypatch.setattr("bench.studies.attacked.study.write_page", lambda *_: None)
 
 
 def test_an_honest_model_is_believable_and_its_rows_say_so(capsys: Capture, no_page: None) -> None:
@@ -84,12 +83,12 @@ def test_an_audit_takes_the_images_asked_for_and_a_run_gives_it_few(
 ) -> None:
     taken = []
 
-    def noted(audit: AuditEvaluation, *_: object) -> tuple[AuditResults, tuple[Failure, ...]]:
+    def noted(audit: AuditEvaluation) -> dict[str, Any]:
         taken.append(audit.setting.base.n)
         raise UsageError("far enough")
 
-    monkeypatch.setattr("bench.commands.audit.audited", noted)
-    monkeypatch.setattr("bench.commands.run.audited", noted)
+    monkeypatch.setattr("bench.studies.attacked.study.audit_record", noted)
+    monkeypatch.setattr("bench.studies.attacked.audits.study.audit_record", noted)
     chosen = ("--model", "baseline_cnn_4", "--workers", 1)
     for words in (
         ("audit", *chosen),

@@ -51,7 +51,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     save_file({**good, "layer.weight": good["layer.weight"] + 0.05 * noise}, folder / "worse.safetensors")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr("bench.commands.run.write_page", lambda *_: None)
+        patch.setattr("bench.studies.attacked.study.write_page", lambda *_: None)
         run = ("run", "--workers", 1, "--n", 60, "--model", "own.py:net", "--weights", "good.safetensors")
         for words in (
             ("--eps", "0.02,0.05", "--steps", 3, "--attacks", "fgsm,pgd"),
@@ -155,7 +155,7 @@ def test_better_weights_rise(capsys: Capture, tmp_path: Path) -> None:
     words = ("run", "--workers", 1, "--n", 60, "--eps", "0.02", "--attacks", "fgsm", "--model", "own.py:net")
     places = ("--leaderboard", tmp_path / "weak.csv", "--reports", tmp_path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bench.commands.run.write_page", lambda *_: None)
+        patch.setattr("bench.studies.attacked.study.write_page", lambda *_: None)
         assert call(capsys, *words, "--weights", "worse.safetensors", *places).code == 0
     code, rows, said = check(capsys, "good.safetensors", "--against", tmp_path / "weak.csv")
     assert (code, [row["status"] for row in rows][-1]) == (0, "rose")

@@ -27,7 +27,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     write_models(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr("bench.commands.run.write_page", lambda *_: None)
+        patch.setattr("bench.studies.attacked.study.write_page", lambda *_: None)
         for i, name in enumerate((*GENERATIONS, "next")):
             generator = torch.Generator().manual_seed(i)
             weights = {

@@ -39,7 +39,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes seconds and has its own tests."""
-    monkeypatch.setattr("bench.commands.run.write_page", lambda *_: None)
+    monkeypatch.setattr("bench.studies.attacked.study.write_page", lambda *_: None)
 
 
 @pytest.fixture(scope="module")

@@ -314,7 +314,7 @@ def test_a_refusal_hides_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("bench.commands.run.asked", broken)
+    monkeypatch.setattr("bench.studies.attacked.study.asked", broken)
     with pytest.raises(ZeroDivisionError):
         main([str(word) for word in ZOO])
 

@@ -100,7 +100,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     write_models(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr("bench.commands.run.write_page", lambda *_: None)
+        patch.setattr("bench.studies.attacked.study.write_page", lambda *_: None)
         for words in (
             ("--n", 50, "--eps", "0.02,0.05", "--steps", 2, "--attacks", "fgsm,pgd,spatial_random",
              "--model", f"own.py:doubled,{BOTH}"),

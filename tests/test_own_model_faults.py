@@ -33,7 +33,7 @@ GRADIENT_FREE = (
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with the model file in it."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("bench.commands.run.write_page", lambda *_: None)
+    monkeypatch.setattr("bench.studies.attacked.study.write_page", lambda *_: None)
     monkeypatch.setattr(notes, "_said", {})
     shutil.copy(own_faulty.__file__, tmp_path / "faulty.py")
     return tmp_path
@@ -108,8 +108,7 @@ def test_the_table_says_which_attacks_need_gradients(key: tuple[str, str]) -> No
 
 
 def test_an_audit_says_that_the_graph_is_cut(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.commands.audit.write_page", lambda *_: None)
-    monkeypatch.setattr("bench.commands.audit._have_a_page", lambda *_: None)
+    monkeypatch.setattr("bench.studies.attacked.audits.study.write_page", lambda *_: None)
     words = ("--n", 8, "--eps", 0.1, "--model", "faulty.py:quantised", "--json")
     answer = call(capsys, "audit", "--workers", 1, *words)
     (audit,) = json.loads(answer.out)

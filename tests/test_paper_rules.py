@@ -11,7 +11,8 @@ import pytest
 from bench.engine.protocols import WITH_SCRIPT, has_script, own_script
 from bench.numbers.contrast import paired
 from bench.numbers.stats import holm, paired_sign_flip
-from bench.studies.paper import CLAIMS, VERDICTS, ClaimOutcome, Corrupted, Reproduction, judge, rows
+from bench.numbers.wording import VERDICTS
+from bench.studies.paper import CLAIMS, ClaimOutcome, Corrupted, Reproduction, judge, rows
 from bench.studies.paper.reproduction import COLUMNS
 from bench.studies.paper.wording import eps_text
 from tests.paper_factory import FOUR, full, groups, mip, stands, under

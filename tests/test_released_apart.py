@@ -29,7 +29,7 @@ RELEASED = (*RUN, "--protocol", "released:baseline_cnn")
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("bench.commands.run.write_page", lambda *_: None)
+    monkeypatch.setattr("bench.studies.attacked.study.write_page", lambda *_: None)
 
 
 def under(label: str) -> Results:

@@ -215,7 +215,7 @@ def test_sound_results_lead_a_page_whatever_was_measured_last(
 
 def test_the_command(capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("bench.commands.run.write_page", lambda *_: None)
+    monkeypatch.setattr("bench.studies.attacked.study.write_page", lambda *_: None)
     words = ("run", "--model", "baseline_cnn_4,weighted_gcnn_rs_4", "--protocol", "released", "--n", 8,
              "--eps", 0.05, "--workers", 1)  # fmt: skip
     plan = json.loads(call(capsys, *words, "--dry-run", "--json").out)

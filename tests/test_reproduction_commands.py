@@ -16,8 +16,8 @@ from bench.inputs.sources import DataSource
 from bench.studies.paper import Reproduction, judge, rows
 from bench.studies.paper.plan import SIZES, plan
 from bench.studies.paper.sections import DATASETS, SECTIONS, needed, remedy
-from bench.studies.paper.weights import weights_of
 from bench.studies.shared.options import data_ask, shown_data, told
+from bench.studies.shared.weights import weights_of
 from tests.paper_factory import full
 from zoo import data as zoo_data
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.commands.run import _say_vanished as say_vanished
+from bench.studies.attacked.study import _vanished as vanished_lines
 from bench.studies.audit import Finding
 from bench.studies.audit.findings_probe import c31
 from bench.studies.audit.screen import audit_table
@@ -49,7 +49,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_model_whose_gradients_vanish_is_named_beside_the_table(
     ways: Sequence[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.commands.run.write_page", lambda *_: None)
+    monkeypatch.setattr("bench.studies.attacked.study.write_page", lambda *_: None)
     Path("own.py").write_text(FLAT)
     words = ("--model", "own.py:flat,baseline_cnn_4", "--n", 40, "--eps", 0.1, "--attacks", "fgsm")
     answer = call(capsys, "run", "--workers", 1, *words, *ways)
@@ -83,8 +83,8 @@ def test_one_percent_may_vanish_and_released_protocols_are_left_alone(
         setting=dataclasses.replace(found.setting, protocol=protocol),
         models=(dataclasses.replace(model, clean=clean),),
     )
-    say_vanished([Outcome(results=(results,), failures=())])
-    assert capsys.readouterr().err.startswith(f"net: on {vanished} of 100 images") == named
+    lines = list(vanished_lines([Outcome(results=(results,), failures=())]))
+    assert [line.startswith(f"net: on {vanished} of 100 images") for line in lines] == [True] * named
 
 
 def test_an_audit_of_few_images_says_what_it_could_not_look_at(capsys: Capture) -> None:

@@ -81,7 +81,7 @@ def test_page_escapes_what_a_user_supplies(models: list[theory.ModelTheory], tmp
         found,
         models=(dataclasses.replace(models[0], info=info),),
         claims=(claim,),
-        **dict.fromkeys(("dataset", "data", "setting", "scores", "command"), NASTY),
+        **dict.fromkeys(("dataset", "data", "about", "scores", "command"), NASTY),
         versions={NASTY: NASTY},
     )
     path = write_theory_page(nasty, tmp_path)

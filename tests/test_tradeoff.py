@@ -22,7 +22,6 @@ import pytest
 from PIL import Image
 
 import zoo
-from bench.commands import tradeoff as command
 from bench.commands.cli import main
 from bench.engine.driver import lane_results
 from bench.engine.store import DirectoryStore
@@ -32,6 +31,7 @@ from bench.studies.shared.ask import Ask
 from bench.studies.spatial.evaluation import collect_spatial, prepare_spatial
 from bench.studies.spatial.setting import Options
 from bench.studies.tradeoff import linear_figures as tradeoff_linear
+from bench.studies.tradeoff import page as command
 from bench.studies.tradeoff.evaluation import DEFAULT_MODELS, Sizes, plan_tradeoff
 from tests.stores import cell_ids
 from tests.tradeoff_factory import weights
@@ -256,7 +256,7 @@ def test_the_page_is_drawn_again_from_the_store(ran: Ran, tmp_path: Path) -> Non
 def test_a_run_goes_on_from_what_another_measured(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "_draw", lambda found, pages: pages)
+    monkeypatch.setattr(command, "write_tradeoff_page", lambda found, pages: pages)
     home = Home(tmp_path, place)
     small = (*SMALL, "--seeds", "1")
     assert home.run(*BASE, "--seeds", "1", "--models", "baseline_cnn", "--front", "pgd")[0] == 0
@@ -322,7 +322,7 @@ def test_the_page_stands_alone_and_tells_no_paths(ran: Ran) -> None:
 def test_ones_own_model_has_numbers_and_no_claims(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "_draw", lambda found, pages: pages)
+    monkeypatch.setattr(command, "write_tradeoff_page", lambda found, pages: pages)
     own = tmp_path / "mine.py"
     own.write_text(
         "from torch import nn\ndef small():\n    import torch\n    torch.manual_seed(0)\n"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bench.numbers.eps import eps_text
 from bench.numbers.stats import holm, mcnemar
-from bench.studies.paper.outcome import FAILS, HOLDS, UNTOLD
+from bench.numbers.wording import FAILS, HOLDS, UNTOLD
 from bench.studies.tradeoff.claim import ARCHITECTURES, CLAIMS, PERTURBATIONS, RECIPES, ROTATIONS
 from bench.studies.tradeoff.front import on_front, staircase
 from bench.studies.tradeoff.results import CLEAN, FRONT, SPATIAL, Axis, Replica, model_name

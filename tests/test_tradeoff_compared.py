@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bench.studies.paper.outcome import HOLDS, UNTOLD
+from bench.numbers.wording import HOLDS, UNTOLD
 from bench.studies.tradeoff.claim import CORNERS, PERTURBATIONS
 from bench.studies.tradeoff.results import SPATIAL, model_name
 from tests.tradeoff_factory import DRAWS, outcome, replica, tradeoff

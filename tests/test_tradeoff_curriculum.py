@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench.numbers.stats import mcnemar
-from bench.studies.paper.outcome import FAILS, HOLDS, UNTOLD
+from bench.numbers.wording import FAILS, HOLDS, UNTOLD
 from bench.studies.tradeoff.claim import CORNERS
 from bench.studies.tradeoff.results import FRONT, SPATIAL, Tradeoff
 from bench.studies.tradeoff.tested import AGAINST, AS_CLAIMED, NEITHER

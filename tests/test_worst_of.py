@@ -38,8 +38,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     write_models(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr("bench.commands.run.write_page", lambda *_: None)
-        patch.setattr("bench.commands.report._page", lambda *_: None)
+        patch.setattr("bench.studies.attacked.study.write_page", lambda *_: None)
         save_file(fitted(), "w.safetensors")
         weak = ("--attacks", "pgd", "--steps", 1, "--alpha", 0.001)
         assert main([str(word) for word in (*RUN, *weak)]) == 0

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 from bench.commands.places import check_directory
-from bench.commands.running import LONG, duration, exit_code, rows_only, running, show_plan
+from bench.commands.running import LONG, duration, exit_code, rows_only, running, show_plan, workers_of
 from bench.engine.driver import Failure, driver
 from bench.engine.store import DirectoryStore, Store
 from bench.engine.studies import find_study
@@ -38,7 +37,10 @@ def execute(options: Namespace) -> int:
         print(json.dumps(study.as_json(results), allow_nan=False))
     else:
         study.show(results)
-    places = [f"leaderboard: {options.leaderboard} ({count} rows)"] if study.has_rows else []
+    for warning in study.warnings(results):
+        say(warning)
+    rows = f" ({count} rows)" if count else ""
+    places = [f"leaderboard: {options.leaderboard}{rows}"] if study.has_rows else []
     places += [f"page: {page}"] if page else []
     say(", ".join(places) or f"{study.name}: nothing to draw yet")
     return exit_code(failures)
@@ -59,7 +61,7 @@ class _Run:
     def __init__(self, study: Study[Any, Any], ready: Any, options: Namespace) -> None:
         self._study, self._ready, self._options = study, ready, options
         self._store: Store = DirectoryStore(Path(options.store))
-        self._workers = options.workers or os.cpu_count() or 1
+        self._workers = workers_of(options)
 
     def measured(self) -> list[Failure]:
         """Runs the batches; the cells that failed."""
@@ -82,7 +84,7 @@ class _Run:
         count = 0
         if study.has_rows:
             results, count = study.publish(Path(options.leaderboard), self._store, results)
-        return results, count, study.draw(self._ready, self._store, Path(options.reports), results)
+        return results, count, study.page(self._store, self._ready.dataset, Path(options.reports), results)
 
     def _seconds(self) -> float:
         """Seconds that the run takes at most, said if they are many; 0 where a model cannot be timed."""

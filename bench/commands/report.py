@@ -3,51 +3,36 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from bench.commands import clever, mip, reproduce, spatial, tradeoff
 from bench.commands.places import check_directory
-from bench.engine.store import DirectoryStore, Store
+from bench.engine.store import DirectoryStore
+from bench.engine.studies import all_names, find_study
+from bench.engine.study import Study
 from bench.errors import UsageError
 from bench.leaderboard import file as leaderboard
-from bench.studies.attacked.drawing import write_page
 from bench.studies.audit.collect import audit_history, verdicts
-from bench.studies.clever.collect import clever_history
-from bench.studies.mip.evaluation import mip_history
-from bench.studies.paper.collect import reproductions
-from bench.studies.robustness.history import chapters
 from bench.studies.shared.screen import say
-from bench.studies.spatial.evaluation import spatial_history
-from bench.studies.tradeoff.collect import tradeoffs
 
 
 def execute(options: Namespace) -> int:
-    """Writes a page for every data set of the store, or for the one named; marks the leaderboard if it is there."""
+    """Writes the pages of every data set of the store, or of the one named; marks the leaderboard if it is there."""
     path, pages = Path(options.store), Path(options.reports)
     if not path.is_dir():
         raise UsageError(f"there is no store at {path}; measure something first, e.g. bench run --zoo all")
     check_directory(pages)
     store = DirectoryStore(path)
     leaderboard.mark(Path(options.leaderboard), verdicts(audit_history(store)))
-    known = dict.fromkeys(
-        [chapter.setting.dataset for chapter in chapters(store)]
-        + [results.setting.dataset for results in clever_history(store)]
-        + [results.setting.dataset for results in mip_history(store)]
-        + [results.setting.dataset for results in spatial_history(store)]
-        + list(tradeoffs(store))
-        + list(reproductions(store))
-    )
-    if options.dataset is not None and options.dataset not in known:
-        raise UsageError(f"the store has no runs on {options.dataset!r}; it has {', '.join(known) or 'none'}")
-    for dataset in known if options.dataset is None else (options.dataset,):
-        possible = (
-            _page(store, dataset, pages),
-            clever.write_page(store, dataset, pages),
-            mip.write_page(store, dataset, pages),
-            spatial.write_page(store, dataset, pages),
-            tradeoff.write_page(store, dataset, pages),
-            reproduce.write_page(store, dataset, pages),
+    known = {study: dict.fromkeys(study.datasets(store)) for study in _studies()}
+    datasets = dict.fromkeys(dataset for found in known.values() for dataset in found)
+    if options.dataset is not None and options.dataset not in datasets:
+        raise UsageError(
+            f"the store has no runs on {options.dataset!r}; it has {', '.join(datasets) or 'none'}"
         )
+    for dataset in datasets if options.dataset is None else (options.dataset,):
+        possible = (study.page(store, dataset, pages) for study in known if dataset in known[study])
         drawn = [page for page in possible if page]
         for page in drawn:
             say(f"page: {page}")
@@ -56,7 +41,10 @@ def execute(options: Namespace) -> int:
     return 0
 
 
-def _page(store: Store, dataset: str, pages: Path) -> Path | None:
-    if not chapters(store, dataset):
-        return None
-    return write_page(store, dataset, pages, (), audit_history(store, dataset))
+def _studies() -> Iterator[Study[Any, Any]]:
+    """All studies; a plug-in that cannot be loaded is named and left out."""
+    for name in all_names():
+        try:
+            yield find_study(name)
+        except UsageError as fault:
+            say(f"bench: {fault}")

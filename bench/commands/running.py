@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from bench.commands.screen import cells_bar
 from bench.engine.driver import Failure
 from bench.engine.executors import Executor, executor_for
-from bench.engine.lane import Lane
 from bench.engine.loaded import Loaded
 from bench.engine.rooms import end_children
-from bench.engine.store import Store, store_at
+from bench.engine.store import store_at
+from bench.engine.study import Study
 from bench.studies.robustness.estimate import cells
 from bench.studies.shared.screen import say
 
@@ -46,33 +48,29 @@ def running(
         executor.close()
 
 
-def show_plan(
-    options: Namespace,
-    lanes: Sequence[Lane],
-    seconds: Callable[[Store], float],
-    workers: int,
-    *,
-    at_most: bool = True,
-) -> int:
-    """Prints what a run would measure and how long it would take; nothing is written, not even a store.
-
-    Args:
-        options: of the command line: ``store`` and ``json``.
-        lanes: all that was asked for.
-        seconds: of one worker, for what a store lacks.
-        workers: that share the work.
-        at_most: whether the seconds are an upper bound rather than an estimate.
-    """
+def show_plan(study: Study[Any, Any], ready: Any, options: Namespace) -> int:
+    """Prints what a run would measure and how long it would take; nothing is written, not even a store."""
     store = store_at(Path(options.store))
-    total, stored = cells(lanes, store)
+    total, stored = cells(study.lanes(ready), store)
     with rows_only():
-        left = seconds(store) / workers
-    key, words = ("seconds_at_most", "at most about") if at_most else ("seconds_about", "about")
+        left = study.seconds(ready, store) / workers_of(options)
+    ready.loaded.rooms.close()
+    key, words = ("seconds_at_most", "at most about") if study.at_most else ("seconds_about", "about")
     if options.json:
         print(json.dumps({"cells": total, "stored": stored, "to_run": total - stored, key: left}))
     else:
         print(f"{total} cells, {stored} stored, {total - stored} to run, {words} {left:.0f} s")
     return 0
+
+
+def workers_of(options: Namespace) -> int:
+    """Processes that share the work."""
+    return options.workers or os.cpu_count() or 1
+
+
+def duration(seconds: float) -> str:
+    """``2.5 hours`` or ``35 minutes``."""
+    return f"{seconds / 3600:.1f} hours" if seconds > 2 * 3600 else f"{seconds / 60:.0f} minutes"
 
 
 def exit_code(failures: Iterable[Failure]) -> int:

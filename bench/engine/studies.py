@@ -5,12 +5,9 @@ from __future__ import annotations
 import importlib
 from functools import cache
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.errors import UsageError
-
-if TYPE_CHECKING:
-    from bench.engine.study import Study
 
 TABLE = "bench.studies"  # known by name only: studies are built on the engine
 
@@ -22,8 +19,8 @@ def plugin_names() -> list[str]:
 
 
 @cache
-def find_study(name: str) -> Study[Any, Any]:
-    """A study by the name of its command.
+def find_study(name: str) -> Any:
+    """A study (``bench.engine.study.Study``) by the name of its command.
 
     Raises:
         UsageError: a plug-in cannot be loaded.

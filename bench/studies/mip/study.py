@@ -28,7 +28,8 @@ class MipStudy(ApartStudy[MipSetting, MipResults]):
     def prepare(self, options: Namespace) -> MipEvaluation:
         return prepare_mip(model_ask(options), draws=options.draws, grid=options.grid, fill=options.fill)
 
-    def read_setting(self, fields: Mapping[str, Any]) -> MipSetting:
+    @staticmethod
+    def read_setting(fields: Mapping[str, Any]) -> MipSetting:
         return MipSetting(**fields)
 
     def seconds(self, ready: MipEvaluation, store: Store) -> float:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from bench.studies.paper.claim import Claim
     from bench.studies.paper.claims import CLAIMS
     from bench.studies.paper.compare import Row, Side, rows
-    from bench.studies.paper.outcome import VERDICTS, ClaimOutcome, Judged, Tested
+    from bench.studies.paper.outcome import ClaimOutcome, Judged, Tested
     from bench.studies.paper.published import Published, Statement, numbers, printed_means, source, statements
     from bench.studies.paper.reproduction import COLUMNS, RELATIONS, Corrupted, Measured, Reproduction
     from bench.studies.paper.sections import SECTIONS, Needed, Section, needed
@@ -23,7 +23,6 @@ __all__ = [
     "COLUMNS",
     "RELATIONS",
     "SECTIONS",
-    "VERDICTS",
     "Claim",
     "ClaimOutcome",
     "Corrupted",
@@ -50,7 +49,7 @@ _HOMES = {
     "claim": ("Claim",),
     "claims": ("CLAIMS",),
     "compare": ("Row", "Side", "rows"),
-    "outcome": ("VERDICTS", "ClaimOutcome", "Judged", "Tested"),
+    "outcome": ("ClaimOutcome", "Judged", "Tested"),
     "published": ("Published", "Statement", "numbers", "printed_means", "source", "statements"),
     "reproduction": ("COLUMNS", "RELATIONS", "Corrupted", "Measured", "Reproduction"),
     "sections": ("SECTIONS", "Needed", "Section", "needed"),

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from scipy import stats
 
 from bench.numbers.contrast import Part
+from bench.numbers.wording import UNTOLD
 from bench.studies.paper.claim import Claim
-from bench.studies.paper.outcome import UNTOLD, Alone, Tested, joined
+from bench.studies.paper.outcome import Alone, Tested, joined
 from bench.studies.paper.reproduction import Reproduction
 from bench.studies.paper.sections import DATASETS
 

@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.numbers.contrast import Part
+from bench.numbers.wording import FAILS, HOLDS, UNTOLD
 from bench.studies.paper.claim import Claim, Test
-
-HOLDS, FAILS, UNTOLD = "holds", "does not hold", "cannot be told here"
-VERDICTS = (HOLDS, FAILS, UNTOLD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from bench.attacks import Request
 from bench.engine.protocols import PROTOCOLS
+from bench.numbers.wording import FAILS, HOLDS, difference_text, p_text, points_text
 from bench.pages.format import params_text, slug
 from bench.pages.frame import environment, save
 from bench.studies.paper.across import across_protocols
 from bench.studies.paper.compare import Row, as_released, rows, spread_over_corruptions
-from bench.studies.paper.outcome import FAILS, HOLDS
 from bench.studies.paper.provenance import origins
 from bench.studies.paper.published import PrintedMean, Statement, printed_means, source
 from bench.studies.paper.reproduction import COLUMNS, Corrupted, Measured, Reproduction
@@ -21,7 +21,7 @@ from bench.studies.paper.sections import DATASETS, SECTIONS, Section, remedy, st
 from bench.studies.paper.settings import points
 from bench.studies.paper.trainings import over_trainings
 from bench.studies.paper.verdicts import judge
-from bench.studies.paper.wording import about_text, difference_text, eps_text, p_text, points_text
+from bench.studies.paper.wording import about_text, eps_text
 from bench.studies.robustness.results import Results
 from zoo.entries import PAPER_NAMES
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bench.numbers.wording import points_text
 from bench.studies.paper import (
     COLUMNS,
     SECTIONS,
@@ -25,7 +26,6 @@ from bench.studies.paper import (
 from bench.studies.paper.compare import as_released
 from bench.studies.paper.published import MEAN
 from bench.studies.paper.sections import DATASETS, attack_of, statements_of
-from bench.studies.paper.wording import points_text
 from bench.studies.shared.screen import percent
 
 CAPTION = (

@@ -13,6 +13,7 @@ from bench.engine.lane import Lane
 from bench.engine.store import Store
 from bench.engine.study import Batch, Study
 from bench.leaderboard import file as leaderboard
+from bench.studies.audit.collect import audit_history, verdicts
 from bench.studies.mip.evaluation import most_seconds
 from bench.studies.paper import SECTIONS, Reproduction
 from bench.studies.paper.arguments import add_options
@@ -88,7 +89,8 @@ class PaperStudy(Study[Plan, Found]):
 
     def publish(self, table: Path, store: Store, results: Found) -> tuple[Found, int]:
         known = {key: value for each in results.results for key, value in outcomes(each).items()}
-        fresh = [row for each in results.results for row in rows(each)]
+        marks = verdicts(audit_history(store))
+        fresh = [row for each in results.results for row in rows(each, marks)]
         leaderboard.merge(table, fresh, known)
         return results, len(fresh)
 

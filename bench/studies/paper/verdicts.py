@@ -7,12 +7,13 @@ from dataclasses import replace
 
 from bench.numbers.contrast import Part
 from bench.numbers.stats import holm
+from bench.numbers.wording import FAILS, HOLDS, UNTOLD
 from bench.studies.paper.agreement import agreement
 from bench.studies.paper.alone import alone
 from bench.studies.paper.claim import Claim, Test
 from bench.studies.paper.claims import CLAIMS
 from bench.studies.paper.evidence import Evidence, borrowed_script
-from bench.studies.paper.outcome import FAILS, HOLDS, UNTOLD, ClaimOutcome, Judged, Tested, joined
+from bench.studies.paper.outcome import ClaimOutcome, Judged, Tested, joined
 from bench.studies.paper.reproduction import COLUMNS, Reproduction
 from bench.studies.paper.sections import needed, remedy
 from bench.studies.paper.wording import sentence, why

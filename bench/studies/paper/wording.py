@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from bench.engine.protocols import own_script
-from bench.numbers.contrast import Part
+from bench.numbers.wording import FAILS, HOLDS, UNTOLD, VERDICTS, difference_text, p_text, points_text
 from bench.studies.paper.claim import Claim, Test
-from bench.studies.paper.outcome import FAILS, HOLDS, UNTOLD, VERDICTS, Tested, joined
+from bench.studies.paper.outcome import Tested, joined
 from bench.studies.paper.reproduction import Reproduction
 from bench.studies.paper.sections import DATASETS
 
@@ -132,33 +132,9 @@ def _listed(labels: Sequence[str]) -> str:
     return "; ".join(labels[:_MOST_LABELS]) + (f"; and {more} more" if more > 0 else "")
 
 
-def difference_text(part: Part) -> str:
-    """``+3.2 points (+1.0 to +5.4)``, or an accuracy where there is only one model; with the bound if not 0."""
-    of = part.difference
-    if part.single:
-        text = f"{100 * of.value:.1f} % ({100 * of.lo:.1f} to {100 * of.hi:.1f})"
-    else:
-        text = f"{points_text(of.value)} points ({points_text(of.lo)} to {points_text(of.hi)})"
-    if part.bound:
-        text += f", to be {'above' if part.sign > 0 else 'below'} {100 * part.bound:g}".replace("-", "−")
-    if part.majority:
-        text += f", ahead under {part.ahead} of {part.conditions} corruptions"
-    return text
-
-
 def eps_text(eps: Sequence[float]) -> str:
     """``0.01 … 0.05`` where nothing is left out between, else ``0.01, 0.03, 0.1``."""
     steps = [round((b - a) / _STEP, 6) for a, b in pairwise(eps)]
     if len(eps) > 2 and set(steps) == {1.0}:
         return f"{eps[0]:g} … {eps[-1]:g}"
     return ", ".join(f"{each:g}" for each in eps)
-
-
-def points_text(value: float) -> str:
-    """A difference of fractions in points: ``+3.2`` or ``−0.4``."""
-    return f"{100 * value:+.1f}".replace("-", "−")
-
-
-def p_text(p: float) -> str:
-    """``p = 0.012`` or ``p < 0.001``."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.0995 else f"p = {p:.2f}"

@@ -23,8 +23,8 @@ ResultsT = TypeVar("ResultsT", bound=Shown)
 class ApartStudy(Study[Apart[SettingT], ResultsT]):
     """A study whose cells wait for no other; its runs are stored under its name."""
 
+    @staticmethod
     def collected(
-        self,
         store: Store,
         setting: SettingT,
         models: Sequence[ModelInfo],
@@ -36,7 +36,8 @@ class ApartStudy(Study[Apart[SettingT], ResultsT]):
         """What the store holds of a setting; a model with a cell missing is left out."""
         raise NotImplementedError
 
-    def read_setting(self, fields: Mapping[str, Any]) -> SettingT:
+    @staticmethod
+    def read_setting(fields: Mapping[str, Any]) -> SettingT:
         """The setting, which must be hashable, of the fields that a run keeps."""
         raise NotImplementedError
 

@@ -9,13 +9,21 @@ from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 
 @runtime_checkable
+class OnData(Protocol):
+    """A setting that names its data set."""
+
+    @property
+    def dataset(self) -> str: ...
+
+
+@runtime_checkable
 class Shown(Protocol):
     """What the results of every setting with a page of its own have; they are dataclasses."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
-    def setting(self) -> object: ...
+    def setting(self) -> OnData: ...
 
     @property
     def models(self) -> Sequence[object]: ...

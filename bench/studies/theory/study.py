@@ -29,7 +29,8 @@ class TheoryStudy(ApartStudy[TheorySetting, TheoryResults]):
     def prepare(self, options: Namespace) -> TheoryEvaluation:
         return prepare_theory(model_ask(options))
 
-    def read_setting(self, fields: Mapping[str, Any]) -> TheorySetting:
+    @staticmethod
+    def read_setting(fields: Mapping[str, Any]) -> TheorySetting:
         return TheorySetting(**fields)
 
     def seconds(self, ready: TheoryEvaluation, store: Store) -> float:

@@ -17,11 +17,11 @@ from bench.engine.store import Store
 from bench.errors import UsageError
 from bench.inputs.images import base_of, checked_n
 from bench.inputs.sources import Images, find_source
-from bench.studies.paper.weights import records_of, replicas, train_command
 from bench.studies.robustness.estimate import seconds_left
 from bench.studies.robustness.evaluation import Evaluation, prepare_on
 from bench.studies.shared.ask import Ask
 from bench.studies.shared.models import check_device
+from bench.studies.shared.weights import records_of, replicas, train_command
 from bench.studies.spatial.evaluation import SpatialEvaluation, most_seconds, prepare_spatial
 from bench.studies.spatial.setting import DRAWS, ROTATIONS, Options
 from bench.studies.tradeoff.claim import ARCHITECTURES, RECIPES

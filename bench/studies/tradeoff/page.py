@@ -8,10 +8,9 @@ from pathlib import Path
 
 from bench.numbers.eps import eps_text
 from bench.numbers.stats import Share, Spread
+from bench.numbers.wording import FAILS, HOLDS, difference_text, p_text, points_text
 from bench.pages.format import slug
 from bench.pages.frame import environment, save
-from bench.studies.paper.outcome import FAILS, HOLDS
-from bench.studies.paper.wording import difference_text, p_text, points_text
 from bench.studies.tradeoff.results import CLEAN, FRONT, FRONT_NAMES, NEARBY, SPATIAL, Axis, Group, Tradeoff
 from bench.studies.tradeoff.tested import AGAINST, AS_CLAIMED
 from bench.studies.tradeoff.verdicts import informative, judge

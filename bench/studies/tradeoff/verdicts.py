@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.studies.paper.outcome import FAILS, HOLDS, UNTOLD
-from bench.studies.paper.wording import difference_text, p_text
+from bench.numbers.wording import FAILS, HOLDS, UNTOLD, difference_text, p_text
 from bench.studies.tradeoff.claim import CLAIMS, CORNERS, CURRICULUM, Claim
 from bench.studies.tradeoff.front import on_front
 from bench.studies.tradeoff.results import CLEAN, FRONT, SPATIAL, Axis, Group, Replica, Tradeoff
