@@ -14,7 +14,6 @@ from bench.inputs.images import groups_of
 from bench.inputs.sources import DataSource
 from bench.studies.robustness.corruption_errors import base_lanes
 from bench.studies.robustness.evaluation import Evaluation
-from zoo.corruptions import split_spec
 
 
 def lanes_besides(evaluations: Sequence[Evaluation]) -> tuple[Lane, ...]:
@@ -45,5 +44,7 @@ def run_besides(
 
 def base_source(source: DataSource) -> DataSource:
     """Where the base images of a ``corrupted:`` data set come from."""
+    from zoo.corruptions import split_spec
+
     base, _ = split_spec(source.spec.removeprefix("corrupted:"))
     return replace(source, spec=base, seed=0)
