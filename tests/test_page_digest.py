@@ -119,9 +119,9 @@ def test_a_page_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 
 CONTENTS: tuple[Any, ...] = (
     None, True, 1, 1.0, "1", "", (), (1,), ((1,),), (1, (2,)), ((1, 2),), ((1,), 2), [(), ()], {}, {"a": 1},
-    {"a": (1,)}, {"a": 1, "b": 2}, {"b": 2, "a": 1}, ("a", 1), np.arange(2), np.arange(2.0), np.arange(2)[::-1], np.zeros((1, 2)),
-    np.zeros((2, 1)), np.array(["a", "b"]), np.float32(1), float("nan"), "\udc80", "ü", (np.zeros(1), np.zeros(0)),
-    (np.zeros(0), np.zeros(1)),
+    {"a": (1,)}, {"a": 1, "b": 2}, {"b": 2, "a": 1}, ("a", 1), np.arange(2), np.arange(2.0),
+    np.arange(2)[::-1], np.zeros((1, 2)), np.zeros((2, 1)), np.array(["a", "b"]), np.float32(1), float("nan"),
+    "\udc80", "ü", (np.zeros(1), np.zeros(0)), (np.zeros(0), np.zeros(1)),
 )  # fmt: skip
 
 
