@@ -259,3 +259,26 @@ def test_columns_of_older_leaderboards_are_read(tmp_path: Path) -> None:
         writer.writeheader()
         writer.writerows({**row, "schema": "4"} for row in rows)
     assert [row["suspect"] for row in read(path)] == [""] * 3
+
+
+def test_a_file_that_stays_the_same_is_left_alone(board: Path) -> None:
+    before = board.stat().st_ino, board.stat().st_mtime_ns
+    known = read(board)
+    merge(board, known)
+    leaderboard.mark(board, {})
+    assert (board.stat().st_ino, board.stat().st_mtime_ns) == before
+    merge(board, [{**known[0], "robust": known[0]["robust"] - 1, "digest": "other"}])
+    assert board.stat().st_ino != before[0]
+
+
+def test_rows_and_verdicts_in_one_pass_are_those_of_two(board: Path, tmp_path: Path) -> None:
+    new = rows(make_results(models=("a", "c"), n=50, seed=3))
+    verdicts = {(row["weights"], row["data"]): "upper_bound(full)" for row in read(board)[:1]}
+    other = tmp_path / "other.csv"
+    other.write_bytes(board.read_bytes())
+    merge(board, new, None, verdicts)
+    leaderboard.mark(other, verdicts)
+    merge(other, new)
+    leaderboard.mark(other, verdicts)
+    assert board.read_bytes() == other.read_bytes()
+    assert "upper_bound(full)" in {row["audit"] for row in read(board)}

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from bench.numbers.stats import holm, mcnemar, mean_score, paired_sign_flip, wilson
+from bench.numbers import contrast
+from bench.numbers.stats import holm, mcnemar, mean_score, paired_sign_flip, quantile, wilson
+
+
+def test_the_quantiles_written_down_are_those_of_scipy() -> None:
+    assert quantile(0.95) == scipy_stats.norm.isf((1 - 0.95) / 2)
+    assert scipy_stats.norm.isf(0.025) == contrast._Z
+    assert quantile(0.9) == scipy_stats.norm.isf((1 - 0.9) / 2)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32, Int64
-from scipy import stats
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from bench.inputs.candidates import candidates
@@ -167,6 +165,8 @@ def _best_order(
     logits: Float32[np.ndarray, "n k"], y: Int64[np.ndarray, " n"], classes: int
 ) -> tuple[Int64[np.ndarray, " classes"], float]:
     """For each class the output that is most often its own, one for each, and the share right with them."""
+    from scipy.optimize import linear_sum_assignment
+
     predicted = logits.argmax(1)
     counts = np.zeros((classes, logits.shape[1]), dtype=np.int64)
     np.add.at(counts, (y, predicted), 2)
@@ -210,6 +210,8 @@ def _clearly_better(other: Bool[np.ndarray, " n"], right: Bool[np.ndarray, " n"]
 
 def _at_chance(right: Bool[np.ndarray, " n"], y: Int64[np.ndarray, " n"], classes: int) -> str:
     """A sentence where accuracy is that of always the same answer, or not far above it."""
+    from scipy import stats
+
     chance = max(1 / classes, _commonest(y))
     accuracy = right.mean()
     told = stats.binom.sf(int(right.sum()) - 1, len(right), chance) < 0.05

@@ -17,18 +17,16 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from bench.engine.protocols import released_rules
 from bench.errors import UsageError
+from bench.leaderboard import changes
+from bench.leaderboard.changes import ERRORS, Key, Known, Verdicts
 from bench.leaderboard.columns import COLUMNS, KINDS, OPTIONAL, SCHEMA, Row, identity, version
 from bench.leaderboard.marks import level_of, marked, verdict_of
 from bench.leaderboard.members import WORST, named
-from bench.leaderboard.row_verdicts import Outcomes, ball_of, forget, kept, remark
+from bench.leaderboard.row_verdicts import Outcomes, remark
 
-Key = tuple[str, str, int, str, str]  # weights, data, n, protocol and backend of a row
-
-_ERRORS = ("mce", "relative_mce", "mce_baseline")
 _NEW_IN_5 = ("suspect",)
-_NEW_IN_4 = ("stronger", *_ERRORS, *_NEW_IN_5)
+_NEW_IN_4 = ("stronger", *ERRORS, *_NEW_IN_5)
 _NEW_IN_3 = ("iterate", "audit", "silent", *_NEW_IN_4)
 _NEW_IN_2 = (*(c for c in COLUMNS if c.startswith("clever_")), "attack_median", *_NEW_IN_3)
 OLDER: dict[int, tuple[str, ...]] = {  # columns of earlier schemas, each a part of COLUMNS
@@ -131,19 +129,26 @@ def _value(column: str, text: str, absent: frozenset[str]) -> Any:
     return number
 
 
-def merge(path: Path, new: Iterable[Mapping[str, Any]], outcomes: Outcomes | None = None) -> list[Row]:
+def merge(
+    path: Path,
+    new: Iterable[Mapping[str, Any]],
+    outcomes: Outcomes | None = None,
+    verdicts: Verdicts | None = None,
+    errors: Mapping[Key, Row] | None = None,
+) -> list[Row]:
     """Puts rows into a leaderboard: a row of the same identity is replaced.
 
     An audit's verdict and corruption errors stay, unless the new row has others.
 
     What the rows then say of each other is written too (see ``bench.leaderboard.row_verdicts``). Rows are sorted by
     identity. The file is replaced as a whole, under a lock that lies beside it, so that all processes that see the
-    file see its lock; a reader sees the old file or the new one.
+    file see its lock; a reader sees the old file or the new one. A file that would stay the same is left alone.
 
     Args:
         path: the leaderboard; made if it is not there. Its directory must exist.
         new: rows as ``rows`` makes them.
         outcomes: of rows whose images are known one by one, as ``bench.studies.robustness.rows.outcomes`` gives them.
+        verdicts, errors: for all rows of the file, as in ``mark``.
 
     Returns:
         The new rows as they stand in the file.
@@ -154,27 +159,18 @@ def merge(path: Path, new: Iterable[Mapping[str, Any]], outcomes: Outcomes | Non
     """
     new = list(new)
 
-    def put(known: dict[tuple[Any, ...], Row]) -> None:
-        changed = set()
-        for row in new:
-            # the verdict is of weights and images: measuring them again without an audit leaves it
-            before = known.get(identity(row), row)
-            if before["digest"] != row["digest"]:
-                changed.add(ball_of(row))
-            mark = kept(row["audit"], before["audit"])
-            errors = {} if row["mce_baseline"] else {column: before[column] for column in _ERRORS}
-            known[identity(row)] = {**row, **errors, "audit": mark, "stronger": before["stronger"]}
-        for row in known.values():
-            if ball_of(row) in changed:  # other numbers, compared anew
-                forget(row)
+    def change(known: Known) -> None:
+        changes.put(known, new)
+        changes.mark(known, verdicts or {}, errors or {})
+        remark(known.values(), outcomes)
 
-    written = _change(path, put, outcomes)
+    written = _change(path, change)
     return [written[identity(row)] for row in new]
 
 
 def mark(
     path: Path,
-    verdicts: Mapping[tuple[str, str], str],
+    verdicts: Verdicts,
     outcomes: Outcomes | None = None,
     errors: Mapping[Key, Row] | None = None,
 ) -> None:
@@ -190,39 +186,24 @@ def mark(
     Raises:
         UsageError: as ``merge``.
     """
-
-    def put(known: dict[tuple[Any, ...], Row]) -> None:
-        for key, row in known.items():
-            known[key] = row = with_errors(row, errors or {})
-            if released_rules(row["protocol"]) is None:
-                row["audit"] = kept(verdicts.get((row["weights"], row["data"]), ""), row["audit"])
-
     if path.exists():
-        _change(path, put, outcomes)
+        merge(path, (), outcomes, verdicts, errors)
 
 
-def _change(
-    path: Path, change: Callable[[dict[tuple[Any, ...], Row]], None], outcomes: Outcomes | None
-) -> dict[tuple[Any, ...], Row]:
-    """Reads the rows by their identity, has them changed and marked, and writes them, all under the lock."""
+def _change(path: Path, change: Callable[[Known], None]) -> Known:
+    """Reads the rows by their identity, has them changed, and writes them, all under the lock."""
     path = _target(path)
     try:
         _check_place(path)  # where nothing can be written, a lock would be waited for in vain
         with FileLock(path.with_name(f".{path.name}.lock"), timeout=60):
             known = {identity(row): row for row in (read(path) if path.exists() else [])}
             change(known)
-            remark(known.values(), outcomes)
             _write(path, _text(known[key] for key in sorted(known, key=_order)))
             return known
     except Timeout:
         raise UsageError(f"{path} has been locked by another process for a minute; try again later") from None
     except (OSError, UnicodeEncodeError) as error:
         raise _unwritable(path, error) from None
-
-
-def with_errors(row: Row, errors: Mapping[Key, Row]) -> Row:
-    """A row with the corruption errors of its model on its images; as it was where there are none."""
-    return {**row, **errors.get((row["weights"], row["data"], row["n"], row["protocol"], row["backend"]), {})}
 
 
 def _order(key: tuple[Any, ...]) -> tuple[tuple[bool, Any], ...]:
@@ -295,9 +276,11 @@ def _cell(value: Any) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """Replaces the file as a whole."""
+    """Replaces the file as a whole, unless that is its text already."""
     if path.exists() and not os.access(path, os.W_OK):
         raise PermissionError(13, "Permission denied")
+    if path.exists() and path.read_bytes() == text.encode():
+        return
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with open(temporary, "x", encoding="utf-8", newline="") as file:

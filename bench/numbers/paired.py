@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import optimize, stats
 
-from bench.numbers.stats import wilson
+from bench.numbers.stats import quantile, wilson
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +90,8 @@ def _upper(r: int, s: int, n: int, z: float) -> float:
         return 1.0
     # The variance is 0 at the difference itself where no image differs, or all do: begin a little above it.
     start = (r - s) / n + 1e-6 * z * z / n
+    from scipy import optimize
+
     bound: Any = optimize.brentq(_excess, start, 1.0, args=(r, s, n, z))
     return bound
 
@@ -107,4 +108,4 @@ def _excess(delta: float, r: int, s: int, n: int, z: float) -> float:
 def _quantile(level: float) -> float:
     if not 0 < level < 1:
         raise ValueError(f"level is {level}; it must lie between 0 and 1")
-    return float(stats.norm.isf((1 - level) / 2))
+    return quantile(level)

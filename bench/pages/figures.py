@@ -75,7 +75,11 @@ def _svg(figure: Figure, salt: str) -> str:
 
 def inline(figure: Figure, salt: str) -> str:
     """The figure as an ``<svg>`` element that takes the size and the colours of the page around it."""
-    svg = _svg(figure, salt)
+    return themed(_svg(figure, salt))
+
+
+def themed(svg: str) -> str:
+    """A figure's SVG file as that element."""
     svg = svg[svg.index("<svg") :]
     return re.sub(r"<[^<>]+>", _themed, svg)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bench.engine.store import Store
 from bench.leaderboard import file as leaderboard
+from bench.leaderboard.changes import Key
 from bench.leaderboard.columns import Row
 from bench.studies.robustness.balls import joined
 from bench.studies.robustness.history import runs_beside
@@ -22,7 +23,7 @@ def write_rows(
     found: Sequence[Results],
     marks: Mapping[tuple[str, str], str],
     worst_of: str = WORST_OF[0],
-    errors: Mapping[leaderboard.Key, Row] | None = None,
+    errors: Mapping[Key, Row] | None = None,
 ) -> tuple[list[Results], list[Row]]:
     """Puts the rows of a run into a leaderboard and marks all rows of it.
 
@@ -43,6 +44,5 @@ def write_rows(
     pool = [*found, *runs_beside(store, found)]
     shown = [joined(results, pool) for results in found] if worst_of == "store" else list(found)
     known = {key: value for results in (*pool, *shown) for key, value in outcomes(results).items()}
-    leaderboard.mark(table, marks, known, errors)
-    fresh = [leaderboard.with_errors(row, errors or {}) for results in shown for row in rows(results, marks)]
-    return shown, leaderboard.merge(table, fresh, known)
+    fresh = [row for results in shown for row in rows(results, marks)]
+    return shown, leaderboard.merge(table, fresh, known, marks, errors)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.numbers.eps import eps_texts
 from bench.pages.format import slug
-from bench.pages.frame import environment, save
+from bench.pages.frame import environment, write
 from bench.pages.style import FEW
 from bench.studies.attacked import tables
 from bench.studies.attacked.headline import headline
@@ -39,7 +40,18 @@ def write_page(
 ) -> Path:
     """See ``bench.studies.attacked.write``."""
     stem = slug(results.setting.dataset)
-    page = directory / f"{stem}.html"
+    content = (results, others, data_note, audits)
+    return write(directory / f"{stem}.html", content, partial(_drawn, *content, stem))
+
+
+def _drawn(
+    results: Results,
+    others: Sequence[Results],
+    data_note: str,
+    audits: Sequence[AuditResults],
+    stem: str,
+) -> tuple[str, dict[str, bytes]]:
+    """The page, and the files of its figures by name."""
     lines = ranking.standings(results)
     figures = _draw(results, [line for line in lines if line.result.curves], stem)
     blocks = audit_section.audit_blocks(audits)
@@ -53,8 +65,7 @@ def write_page(
         marks=audit_section.marks(audits),
         audits=list(zip(blocks, grids, strict=True)),
     )
-    save(page, html, {**(figures.files if figures else {}), **files})
-    return page
+    return html, {**(figures.files if figures else {}), **files}
 
 
 def _draw(results: Results, lines: Sequence[Standing], stem: str) -> Figures | None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
-from scipy import stats
 
 from bench.numbers.paired import Difference, paired_difference
 from bench.studies.audit.checks import CHECKS
@@ -83,6 +82,8 @@ def lower_bound(k: int, n: int, level: float = 0.95) -> float:
     """One-sided exact lower bound on a share observed as k of n (Clopper & Pearson 1934); 0 for k = 0."""
     if not 0 <= k <= n or n < 1:
         raise ValueError(f"{k} of {n} is not a share")
+    from scipy import stats
+
     return 0.0 if k == 0 else float(stats.beta.ppf(1 - level, k, n - k + 1))
 
 

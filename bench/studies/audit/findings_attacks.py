@@ -12,7 +12,6 @@ from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool, Int64
-from scipy import stats
 
 from bench.studies.audit.findings import Finding, by_gain, found, gain, limit_of, lower_bound, where
 from bench.studies.clever import THRESHOLDS, flags
@@ -186,4 +185,6 @@ def _rank_correlation(arrays: Mapping[str, np.ndarray]) -> str:
     score, distance = arrays["score"][known], arrays["distance"][known]
     if len(score) < 3 or np.ptp(score) == 0 or np.ptp(distance) == 0:
         return ""
+    from scipy import stats
+
     return f"; rank correlation with what attacks found {stats.spearmanr(score, distance)[0]:.2f}"

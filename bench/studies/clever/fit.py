@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64
-from scipy.special import gamma
-from scipy.stats import kstwo
 
 from bench.studies.clever.nelder_mead import minimise
 
@@ -146,6 +144,8 @@ def _likelihood(
 
 def _from_moments(samples: Float64[np.ndarray, "p batches"], shape: float | np.ndarray) -> Parameters:
     """Where SciPy begins: location and scale that give the samples' mean and variance at this shape."""
+    from scipy.special import gamma
+
     shape = np.broadcast_to(np.asarray(shape, dtype=np.float64), len(samples))
     mean = gamma(1 + 1 / shape)
     scale = np.sqrt(samples.var(axis=1) / (gamma(1 + 2 / shape) - mean**2))
@@ -154,6 +154,8 @@ def _from_moments(samples: Float64[np.ndarray, "p batches"], shape: float | np.n
 
 def ks_p(samples: Float64[np.ndarray, "p batches"], parameters: Parameters) -> Float64[np.ndarray, " p"]:
     """Two-sided Kolmogorov–Smirnov p-values of samples against their fits, as ``scipy.stats.kstest``."""
+    from scipy.stats import kstwo
+
     shape, loc, scale = parameters.T[:, :, None]
     n = samples.shape[1]
     z = np.maximum((np.sort(samples, axis=1) - loc) / scale, 0.0)

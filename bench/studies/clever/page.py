@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.pages.format import significant, slug
-from bench.pages.frame import environment, save
+from bench.pages.frame import environment, write
 from bench.pages.style import FEW
 from bench.studies.clever import THRESHOLDS
 
@@ -125,10 +125,12 @@ def write_clever_page(results: CleverResults, others: Sequence[CleverResults], d
         UsageError: the directory cannot be written.
     """
     stem = f"{slug(results.setting.dataset)}-clever"
-    page = directory / f"{stem}.html"
-    figures = _draw(results, stem)
-    save(page, _render(results, others, figures), figures.files if figures else {})
-    return page
+
+    def drawn() -> tuple[str, Mapping[str, bytes]]:
+        figures = _draw(results, stem)
+        return _render(results, others, figures), figures.files if figures else {}
+
+    return write(directory / f"{stem}.html", (results, others), drawn)
 
 
 def rows(results: CleverResults) -> list[Row]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from bench.pages.format import slug
-from bench.pages.frame import environment, save
+from bench.pages.frame import environment, write
 from bench.studies.mip.removal import FILLS
 from bench.studies.mip.results import MipResults
 
@@ -26,13 +27,18 @@ def write_mip_page(results: MipResults, others: Sequence[MipResults], directory:
         UsageError: the directory cannot be written.
     """
     stem = f"{slug(results.setting.dataset)}-mip"
+    page = directory / f"{stem}.html"
+    return write(page, (results, others), partial(_render, results, others, stem))
+
+
+def _render(results: MipResults, others: Sequence[MipResults], stem: str) -> tuple[str, dict[str, bytes]]:
+    """The page, and the files of its figure by name."""
     figure, files = "", {}
     if any(model.rates.size for model in results.models):
         from bench.studies.mip.figures import draw_mip
 
         title = f"{results.setting.dataset}: maximum invariant perturbation, fill {results.setting.fill}"
         figure, files = draw_mip(results.models, title, stem)
-    page = directory / f"{stem}.html"
     html = (
         environment()
         .get_template("mip.html.j2")
@@ -46,5 +52,4 @@ def write_mip_page(results: MipResults, others: Sequence[MipResults], directory:
             classes={"withstands more": "right", "withstands less": "wrong"},
         )
     )
-    save(page, html, files)
-    return page
+    return html, files

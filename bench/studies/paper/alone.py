@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from scipy import stats
-
 from bench.numbers.contrast import Part
 from bench.numbers.wording import UNTOLD
 from bench.studies.paper.claim import Claim
@@ -49,6 +47,8 @@ def images_to_tell(part: Part, comparisons: int) -> float:
     the normal approximation: n·((z_{1−α/2} + z_{0.8})·SE / |difference − bound|)². SE is that of the interval
     on the n images measured. Infinite where the difference is the bound.
     """
+    from scipy import stats
+
     z = float(stats.norm.isf(LEVEL / comparisons / 2) + stats.norm.ppf(POWER))
     error = (part.difference.hi - part.difference.lo) / (2 * float(stats.norm.isf(0.025)))
     away = abs(part.difference.value - part.bound)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.pages.figures import as_files, inline, look
+from bench.pages.figures import as_files, inline, look, themed
 from bench.pages.format import figure_label
 from bench.pages.style import CARD, INK, LINE, PALETTE
 from bench.studies.paper.across import Across
@@ -117,7 +117,8 @@ def _dress(axes: Axes, title: str, eps: Sequence[float]) -> None:
 def across_figure(across: Across, stem: str) -> tuple[str, dict[str, bytes]]:
     """One row a model, one marker a protocol, one axes an attack: as an SVG element, and as files."""
     name = f"{stem}-across"
-    return inline(_across(across), name), as_files(_across(across), name)
+    files = as_files(_across(across), name)
+    return themed(files[f"{name}.svg"].decode()), files
 
 
 def _across(across: Across) -> Figure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from bench.attacks import Request
 from bench.engine.protocols import PROTOCOLS
 from bench.numbers.wording import FAILS, HOLDS, difference_text, p_text, points_text
 from bench.pages.format import params_text, slug
-from bench.pages.frame import environment, save
+from bench.pages.frame import environment, write
 from bench.studies.paper.across import across_protocols
 from bench.studies.paper.compare import Row, as_released, rows, spread_over_corruptions
 from bench.studies.paper.provenance import origins
@@ -113,10 +114,7 @@ def write_reproduction(reproduction: Reproduction, directory: Path) -> Path:
         UsageError: the directory cannot be written.
     """
     stem = f"paper-{slug(reproduction.dataset)}"
-    page = directory / f"{stem}.html"
-    html, files = _render(reproduction, stem)
-    save(page, html, files)
-    return page
+    return write(directory / f"{stem}.html", reproduction, partial(_render, reproduction, stem))
 
 
 def chapters(reproduction: Reproduction, stem: str = "") -> tuple[Chapter, ...]:

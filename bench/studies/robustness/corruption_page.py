@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.numbers.eps import eps_texts
 from bench.numbers.groups import GroupTable, by_group
 from bench.pages.format import slug
-from bench.pages.frame import environment, save
+from bench.pages.frame import environment, write
 from bench.studies.robustness.corruption_errors import CorruptionErrors, Key, is_whole, key_of
 from bench.studies.robustness.names import attack_names
 from bench.studies.robustness.results import ModelResult, Results
@@ -52,7 +52,11 @@ def write_groups_page(
     if not rows:
         return None
     page = directory / f"{slug(results.setting.dataset)}-corruptions.html"
-    html = (
+    return write(page, (results, groups, rows), lambda: (_render(results, groups, rows), {}))
+
+
+def _render(results: Results, groups: Groups, rows: Sequence[GroupRow]) -> str:
+    return (
         environment()
         .get_template("groups.html.j2")
         .render(
@@ -68,8 +72,6 @@ def write_groups_page(
             whole=is_whole(groups.names),
         )
     )
-    save(page, html, {})
-    return page
 
 
 def group_rows(

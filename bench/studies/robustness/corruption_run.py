@@ -13,7 +13,6 @@ from bench.inputs.model_info import ModelInfo
 from bench.inputs.sources import DataSource, ModelSource
 from bench.studies.robustness.corruption_errors import base_lanes
 from bench.studies.robustness.evaluation import Evaluation
-from zoo.corruptions import split_spec
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -46,5 +45,7 @@ def batches_besides(evaluations: Sequence[Evaluation]) -> Iterator[Batch]:
 
 def base_source(source: DataSource) -> DataSource:
     """Where the base images of a ``corrupted:`` data set come from."""
+    from zoo.corruptions import split_spec
+
     base, _ = split_spec(source.spec.removeprefix("corrupted:"))
     return replace(source, spec=base, seed=0)

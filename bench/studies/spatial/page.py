@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.pages.format import slug
-from bench.pages.frame import environment, save
+from bench.pages.frame import environment, write
 from bench.pages.style import FEW
 from bench.studies.spatial.results import QUARTERS, SpatialResults
 from bench.studies.spatial.setting import GRID_ROTATION, GRID_TRANSLATION
@@ -33,10 +34,17 @@ def write_spatial_page(results: SpatialResults, others: Sequence[SpatialResults]
     Raises:
         UsageError: the directory cannot be written.
     """
-    setting = results.setting
-    stem = f"{slug(setting.dataset)}-spatial"
-    random, turned = _drawn(results, stem)
+    stem = f"{slug(results.setting.dataset)}-spatial"
     page = directory / f"{stem}.html"
+    return write(page, (results, others), partial(_render, results, others, stem))
+
+
+def _render(
+    results: SpatialResults, others: Sequence[SpatialResults], stem: str
+) -> tuple[str, dict[str, bytes]]:
+    """The page, and the files of its figures by name."""
+    setting = results.setting
+    random, turned = _drawn(results, stem)
     html = (
         environment()
         .get_template("spatial_page.html.j2")
@@ -53,8 +61,7 @@ def write_spatial_page(results: SpatialResults, others: Sequence[SpatialResults]
             others=others,
         )
     )
-    save(page, html, {**(random.files if random else {}), **(turned.files if turned else {})})
-    return page
+    return html, {**(random.files if random else {}), **(turned.files if turned else {})}
 
 
 def quarters_of(results: SpatialResults) -> tuple[float, ...]:

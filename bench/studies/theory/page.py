@@ -8,12 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.errors import UsageError
 from bench.inputs.model_info import ModelInfo
 from bench.pages.format import slug
-from bench.pages.frame import environment
+from bench.pages.frame import environment, write
 from bench.studies.theory import Interval, ModelTheory, TheoryResults, interval_text, median_interval, number
-from zoo.registry import write_whole
 
 _VERDICT_CLASSES = {"holds": "right", "does not hold": "wrong"}
 
@@ -55,16 +53,7 @@ def write_theory_page(results: TheoryResults, directory: Path) -> Path:
         UsageError: the directory cannot be written.
     """
     stem = f"theory-{slug(results.dataset)}"
-    page = directory / f"{stem}.html"
-    html = _render(results, stem)
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        write_whole(page, html.encode("utf-8", "replace"))
-    except OSError as error:
-        raise UsageError(
-            f"cannot write the report to {directory}: {error.strerror}; choose another place with --reports"
-        ) from error
-    return page
+    return write(directory / f"{stem}.html", results, lambda: (_render(results, stem), {}))
 
 
 def orbit_rows(models: Sequence[ModelTheory], seed: int) -> list[OrbitRow]:

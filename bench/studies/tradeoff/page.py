@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bench.numbers.eps import eps_text
 from bench.numbers.stats import Share, Spread
 from bench.numbers.wording import FAILS, HOLDS, difference_text, p_text, points_text
 from bench.pages.format import slug
-from bench.pages.frame import environment, save
+from bench.pages.frame import environment, write
 from bench.studies.tradeoff.results import CLEAN, FRONT, FRONT_NAMES, NEARBY, SPATIAL, Axis, Group, Tradeoff
 from bench.studies.tradeoff.tested import AGAINST, AS_CLAIMED
 from bench.studies.tradeoff.verdicts import informative, judge
@@ -62,10 +63,15 @@ def write_tradeoff_page(tradeoff: Tradeoff, directory: Path) -> Path:
     Raises:
         UsageError: the directory cannot be written.
     """
+    stem = f"{slug(tradeoff.setting.dataset)}-tradeoff"
+    return write(directory / f"{stem}.html", tradeoff, partial(_drawn, tradeoff, stem))
+
+
+def _drawn(tradeoff: Tradeoff, stem: str) -> tuple[str, dict[str, bytes]]:
+    """The page, and the files of its figures by name."""
     from bench.studies.tradeoff.figures import draw_curves, draw_plane
     from bench.studies.tradeoff.linear_figures import closed_form
 
-    stem = f"{slug(tradeoff.setting.dataset)}-tradeoff"
     linear = closed_form(stem)
     files = dict(linear.files)
     curves: list[tuple[str, str]] = []
@@ -74,9 +80,7 @@ def write_tradeoff_page(tradeoff: Tradeoff, directory: Path) -> Path:
         curves, drawn = draw_curves(tradeoff, stem)
         plane, planes = draw_plane(tradeoff, tradeoff.groups, stem)
         files |= drawn | planes
-    page = directory / f"{stem}.html"
-    save(page, _render(tradeoff, curves=curves, plane=plane, linear=linear), files)
-    return page
+    return _render(tradeoff, curves=curves, plane=plane, linear=linear), files
 
 
 def rows(tradeoff: Tradeoff, axes: Sequence[tuple[Axis, bool]]) -> tuple[Row, ...]:
