@@ -7,6 +7,7 @@ files it names. Nothing is ever loaded by unpickling.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -87,8 +88,7 @@ def records(directory: Path) -> dict[str, WeightsRecord]:
     """All records of a directory by key; empty without a `weights.json`. WeightsError if that is damaged."""
     table = directory / TABLE
     try:
-        rows = json.loads(table.read_text(encoding="utf-8"))
-        return {key: _record(row, directory) for key, row in rows.items()}
+        return dict(_records(table.read_text(encoding="utf-8"), directory))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -219,6 +219,11 @@ def _is_directory(weights_from: str | Path) -> bool:
             raise WeightsError(f"{path} {fault}: give one that `bench train --out` wrote")
         return True
     return (path / TABLE).is_file()
+
+
+@functools.lru_cache(maxsize=4)  # each model asks for its record several times
+def _records(text: str, directory: Path) -> dict[str, WeightsRecord]:
+    return {key: _record(row, directory) for key, row in json.loads(text).items()}
 
 
 def _record(row: dict[str, Any], directory: Path) -> WeightsRecord:

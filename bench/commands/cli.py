@@ -27,7 +27,7 @@ COMMANDS = {
     "check": "measure a leaderboard's rows of a model again; fail if it has become less robust",
     "train": "train models of the zoo",
     "list": "show models, attacks and data sets",
-    "report": "draw the pages again from the store; mark a leaderboard's rows",
+    "report": "draw the pages that have changed from the store; mark a leaderboard's rows",
     "export": "write per-image results as CSV or parquet, attacked images as npz",
     "store": "show, join, clear or check stores of results",
     "doctor": "check this installation",
