@@ -19,13 +19,13 @@ from bench.commands import measure
 from bench.commands.cli import parser
 from bench.engine.store import DirectoryStore
 from bench.inputs.sources import DataSource
-from bench.studies.paper.plan import SIZES, Plan, Sizes, plan
+from bench.studies.paper.plan import SIZES, PaperSizes, Plan, plan
 from bench.studies.robustness.evaluation import Evaluation
 from bench.studies.shared.ask import Ask
 from zoo import data as zoo_data
 from zoo import registry
 
-TINY = Sizes(sound=3, released=3, few=True, across=2, bases=1, removal=2, seeds=1)
+TINY = PaperSizes(sound=3, released=3, few=True, across=2, bases=1, removal=2, seeds=1)
 DIGITS = "--dataset digits"
 
 
@@ -41,7 +41,7 @@ def weights(place: Path, *names: str, of: str = "digits") -> str:
     return str(place)
 
 
-def planned(*sections: str, sizes: Sizes = SIZES["small"], weights_from: str | None = None) -> Plan:
+def planned(*sections: str, sizes: PaperSizes = SIZES["small"], weights_from: str | None = None) -> Plan:
     ask = Ask(models=(), requests=(), data=DataSource(spec="digits"), weights_from=weights_from, seed=3)
     return plan(ask, sections, budget="small", options=DIGITS, sizes=sizes)
 
@@ -63,7 +63,7 @@ class Home:
     path: Path
     weights: str
 
-    def run(self, *words: str, sizes: Sizes = TINY) -> tuple[int, str, str]:
+    def run(self, *words: str, sizes: PaperSizes = TINY) -> tuple[int, str, str]:
         """Exit code, stdout and stderr."""
         out, err = io.StringIO(), io.StringIO()
         argv = ["reproduce", *words, "--workers", "1", *self.places, "--leaderboard", str(self.table)]

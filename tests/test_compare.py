@@ -13,7 +13,7 @@ from bench.commands.cli import main
 from bench.engine.store import DirectoryStore
 from bench.numbers.paired import paired_difference
 from bench.numbers.stats import holm, mcnemar, wilson
-from bench.studies.robustness.comparing import Measured, find_measured, pairs, shown_name
+from bench.studies.robustness.comparing import ComparedResults, find_measured, pairs, shown_name
 from tests.factory import make_results
 from tests.own import call, write_models
 
@@ -27,9 +27,9 @@ def first(*counts: int) -> np.ndarray:
     return np.arange(N) < np.array(counts)[:, None]
 
 
-def measured(**standing: np.ndarray) -> Measured:
+def measured(**standing: np.ndarray) -> ComparedResults:
     clean = {name: first(95)[0] for name in standing}
-    return Measured(
+    return ComparedResults(
         setting=make_results(models=(), n=N, eps=EPS).setting,
         names=tuple(standing),
         attacks=("fgsm", "pgd"),
@@ -70,7 +70,7 @@ def test_verdicts_are_holms_over_all_pairs_and_eps() -> None:
 def test_clean_images_make_a_model_more_accurate() -> None:
     one = measured(a=first(50, 10), b=first(50, 10))
     (clean, *_) = pairs(
-        Measured(
+        ComparedResults(
             setting=one.setting,
             names=one.names,
             attacks=one.attacks,

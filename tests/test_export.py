@@ -13,7 +13,7 @@ from torch import Tensor
 from bench.attacks import parse_requests
 from bench.leaderboard.members import is_worst
 from bench.studies.robustness.export import image_table, kept_images
-from bench.studies.robustness.history import Chapter
+from bench.studies.robustness.history import Recorded
 from bench.studies.robustness.rows import rows
 from tests.test_run import World
 from tests.toys import Linear
@@ -44,9 +44,9 @@ def world() -> World:
     return world
 
 
-def chapters(world: World) -> list[Chapter]:
+def chapters(world: World) -> list[Recorded]:
     asked = {world.info: dict.fromkeys(REQUESTS)}
-    return [Chapter(replace(world.setting, curve=curve, eps=eps), asked=asked) for curve, eps in GRIDS]
+    return [Recorded(replace(world.setting, curve=curve, eps=eps), asked=asked) for curve, eps in GRIDS]
 
 
 def test_standing_adds_up_to_every_row_of_an_attack(world: World) -> None:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from bench.engine.protocols import SOUND, own_script
-from bench.studies.paper import CLAIMS, Corrupted, Judged, Reproduction, judge, needed
+from bench.studies.paper import CLAIMS, Corrupted, JudgedClaim, Reproduction, judge, needed
 from bench.studies.paper.agreement import agreement
 from bench.studies.paper.evidence import Evidence, by_base
 from bench.studies.paper.outcome import joined
-from bench.studies.paper.reproduction import Measured
+from bench.studies.paper.reproduction import MeasuredModel
 from bench.studies.paper.sections import SECTIONS, remedy
 from tests.factory import make_results
 from tests.paper_factory import EPS, FOUR, groups, outcomes, sound, stands, under
@@ -34,7 +34,7 @@ def both(standing: dict[str, np.ndarray], eps: tuple[float, ...] = EPS) -> Repro
     return sound(dataclasses.replace(results[0], models=models))
 
 
-def outcome_of(reproduction: Reproduction, id: str) -> Judged:
+def outcome_of(reproduction: Reproduction, id: str) -> JudgedClaim:
     return next(each for each in judge(reproduction) if each.claim.id == id)
 
 
@@ -281,7 +281,7 @@ def test_by_base_leaves_out_a_base_image_that_is_not_whole():
     n = len(of) - 1
     results = make_results(["baseline_cnn"], n=n, eps=EPS[:4], attacks=["pgd"], samples=0)
     found = Corrupted(results=results, groups=of, official=False)
-    measured = Measured(results.setting, results.models[0], "")
+    measured = MeasuredModel(results.setting, results.models[0], "")
     stand, most = by_base(found, measured, EPS[:2])
     assert stand.shape == (3, 2)
     assert most == 10

@@ -21,7 +21,7 @@ from zoo.cifar10c import NAMES
 from zoo.entries import PAPER_NAMES
 
 if TYPE_CHECKING:
-    from bench.studies.paper import Tested
+    from bench.studies.paper import TestOutcome
 
 
 def outcome(reproduction: Reproduction, id: str, column: str = "sound") -> ClaimOutcome:
@@ -114,7 +114,7 @@ def test_eps_in_words() -> None:
 # the family
 
 
-def all_tests(reproduction: Reproduction, column: str = "sound") -> list[Tested]:
+def all_tests(reproduction: Reproduction, column: str = "sound") -> list[TestOutcome]:
     return [each for judged in judge(reproduction) for each in judged.outcomes[column].tested]
 
 

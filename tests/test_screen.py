@@ -14,7 +14,7 @@ from bench.studies.attacked.study import _vanished as vanished_lines
 from bench.studies.audit import Finding
 from bench.studies.audit.findings_probe import c31
 from bench.studies.audit.screen import audit_table
-from bench.studies.robustness.evaluation import Outcome
+from bench.studies.robustness.evaluation import Finished
 from bench.studies.robustness.results import Results
 from tests.audit_factory import flag, made, skip
 from tests.factory import make_results
@@ -83,7 +83,7 @@ def test_one_percent_may_vanish_and_released_protocols_are_left_alone(
         setting=dataclasses.replace(found.setting, protocol=protocol),
         models=(dataclasses.replace(model, clean=clean),),
     )
-    lines = list(vanished_lines([Outcome(results=(results,), failures=())]))
+    lines = list(vanished_lines([Finished(results=(results,), failures=())]))
     assert [line.startswith(f"net: on {vanished} of 100 images") for line in lines] == [True] * named
 
 

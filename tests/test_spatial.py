@@ -16,7 +16,7 @@ from bench.errors import UsageError
 from bench.inputs.model_info import ModelInfo
 from bench.numbers.stats import wilson
 from bench.studies.spatial.cells import NO_ANSWER, draws_of, looks, measure_spatial, questions, spatial_cells
-from bench.studies.spatial.results import Outcome, SpatialResult, Worst
+from bench.studies.spatial.results import SpatialOutcome, SpatialResult, Worst
 from bench.studies.spatial.setting import Options, SpatialSetting, grid_points, parse_grid, parse_levels
 from zoo.deployment import deploy
 from zoo.spatial import moved
@@ -260,9 +260,11 @@ def test_quarter_turns_cost_an_equivariant_model_no_image(name: str, keeps: bool
 # numbers
 
 
-def outcome(right: list[list[int]], changed: list[list[int]], clean: list[int]) -> Outcome:
+def outcome(right: list[list[int]], changed: list[list[int]], clean: list[int]) -> SpatialOutcome:
     arrays = (np.array(each, dtype=bool) for each in (right, changed, clean))
-    return Outcome(**dict(zip(("right", "changed", "clean"), arrays, strict=True)), seconds=1.0, digest="d")
+    return SpatialOutcome(
+        **dict(zip(("right", "changed", "clean"), arrays, strict=True)), seconds=1.0, digest="d"
+    )
 
 
 def test_accuracies_and_fooling_rates_by_hand() -> None:

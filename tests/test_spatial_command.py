@@ -14,7 +14,7 @@ from bench.inputs.model_info import ModelInfo
 from bench.leaderboard import file as leaderboard
 from bench.studies.spatial import cells
 from bench.studies.spatial.page import write_spatial_page
-from bench.studies.spatial.results import Outcome, SpatialResult, SpatialResults, Worst
+from bench.studies.spatial.results import SpatialOutcome, SpatialResult, SpatialResults, Worst
 from bench.studies.spatial.rows import json_rows, spatial_rows
 from tests.own import call, write_models
 from tests.test_spatial import setting
@@ -184,9 +184,11 @@ def made_up(name: str, right: float, *, turns: int = 8, seed: int = 0) -> Spatia
     """Answers at random, right with a chance of ``right``."""
     rng = np.random.default_rng(seed)
 
-    def outcome(draws: int) -> Outcome:
+    def outcome(draws: int) -> SpatialOutcome:
         answers = rng.random((8, draws)) < right
-        return Outcome(right=answers, changed=answers != clean[:, None], clean=clean, seconds=1.0, digest="d")
+        return SpatialOutcome(
+            right=answers, changed=answers != clean[:, None], clean=clean, seconds=1.0, digest="d"
+        )
 
     clean = rng.random(8) < right
     return SpatialResult(

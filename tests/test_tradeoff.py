@@ -32,7 +32,7 @@ from bench.studies.spatial.evaluation import collect_spatial, prepare_spatial
 from bench.studies.spatial.setting import Options
 from bench.studies.tradeoff import linear_figures as tradeoff_linear
 from bench.studies.tradeoff import page as command
-from bench.studies.tradeoff.evaluation import DEFAULT_MODELS, Sizes, plan_tradeoff
+from bench.studies.tradeoff.evaluation import DEFAULT_MODELS, TradeoffSizes, plan_tradeoff
 from tests.stores import cell_ids
 from tests.tradeoff_factory import weights
 from zoo import registry
@@ -154,10 +154,10 @@ def test_the_best_epoch_of_a_former_training_is_not_set_beside_the_last_of_anoth
     names = ("baseline_cnn.pgd_at", "baseline_cnn.pgd_at-best")
     place = weights(tmp_path / "few", dict.fromkeys(names, "baseline_cnn"))
     ask = Ask(models=names[:1], requests=(), data=DataSource(spec="digits"), n=2, weights_from=place)
-    assert plan_tradeoff(ask, Sizes(seeds=1), options="").page["best"] == [names[1]]
+    assert plan_tradeoff(ask, TradeoffSizes(seeds=1), options="").page["best"] == [names[1]]
     former = registry.records(Path(place))[f"digits/{names[1]}"]
     registry.add(Path(place), dataclasses.replace(former, recipe=former.recipe | {"held_out": 0.1}))
-    assert plan_tradeoff(ask, Sizes(seeds=1), options="").page["best"] == []
+    assert plan_tradeoff(ask, TradeoffSizes(seeds=1), options="").page["best"] == []
 
 
 def test_a_best_epoch_asked_for_by_name_is_a_model_of_its_own(place: str) -> None:
@@ -168,7 +168,7 @@ def test_a_best_epoch_asked_for_by_name_is_a_model_of_its_own(place: str) -> Non
         n=2,
         weights_from=place,
     )
-    plan = plan_tradeoff(ask, Sizes(seeds=1), options="")
+    plan = plan_tradeoff(ask, TradeoffSizes(seeds=1), options="")
     assert plan.page["best"] == []
     assert plan.front is not None
     assert {info.name for _, info in plan.front.models} == set(ask.models)
@@ -206,7 +206,9 @@ def test_numbers_are_those_of_the_evaluations_alone(ran: Ran) -> None:
         assert found[f"rotation_{at:g}"]["value"] == pytest.approx(
             float(alone.random("rotate", at).right.mean())
         )
-    plan = plan_tradeoff(dataclasses.replace(ask, eps=(0.05, 0.6)), Sizes(steps=3, front_n=8), options="")
+    plan = plan_tradeoff(
+        dataclasses.replace(ask, eps=(0.05, 0.6)), TradeoffSizes(steps=3, front_n=8), options=""
+    )
     run = prepare(
         dataclasses.replace(ask, models=("baseline_cnn",), requests=plan.pgd.requests, eps=(0.05, 0.6))
     )

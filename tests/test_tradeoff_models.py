@@ -11,7 +11,7 @@ from PIL import Image
 from bench.commands.cli import main
 from bench.inputs.sources import DataSource
 from bench.studies.shared.ask import Ask
-from bench.studies.tradeoff.evaluation import Sizes, TradeoffPlan, plan_tradeoff
+from bench.studies.tradeoff.evaluation import TradeoffPlan, TradeoffSizes, plan_tradeoff
 from tests.tradeoff_factory import weights
 from zoo import registry
 
@@ -24,7 +24,7 @@ OWN = (
 def plan(place: str, *models: str, data: str = "digits", seeds: int = 3) -> TradeoffPlan:
     """What would be measured of these models, PGD alone."""
     ask = Ask(models=models, requests=(), data=DataSource(spec=data), n=2, weights_from=place)
-    return plan_tradeoff(ask, Sizes(attack="pgd", seeds=seeds), options="--dataset digits")
+    return plan_tradeoff(ask, TradeoffSizes(attack="pgd", seeds=seeds), options="--dataset digits")
 
 
 def names(found: TradeoffPlan) -> list[str]:

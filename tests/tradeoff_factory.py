@@ -15,7 +15,7 @@ from bench.inputs.model_info import ModelInfo
 from bench.studies.robustness.results import Setting
 from bench.studies.tradeoff.claim import ARCHITECTURES, RECIPES
 from bench.studies.tradeoff.results import Replica, Tradeoff, model_name
-from bench.studies.tradeoff.verdicts import Outcome, judge
+from bench.studies.tradeoff.verdicts import ArchitectureOutcome, judge
 from zoo import registry
 
 N, DRAWS = 200, 4
@@ -89,7 +89,7 @@ def tradeoff(
     )
 
 
-def outcome(run: Tradeoff, claim: str, architecture: str = "baseline_cnn") -> Outcome:
+def outcome(run: Tradeoff, claim: str, architecture: str = "baseline_cnn") -> ArchitectureOutcome:
     """How a claim came out for an architecture."""
     (judged,) = [each for each in judge(run) if each.claim.id == claim]
     return next(each for each in judged.outcomes if each.architecture == architecture)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from bench.commands.machine import Finding
+from bench.commands.machine import MachineFinding
 from bench.engine.driver import versions
 from bench.errors import UsageError
 from bench.leaderboard import file as leaderboard
 
 
-def like(path: Path) -> list[Finding]:
+def like(path: Path) -> list[MachineFinding]:
     """A finding for each package that the rows name; where rows differ, the versions of most rows are compared.
 
     Args:
@@ -32,10 +32,15 @@ def like(path: Path) -> list[Finding]:
     same = all(each.status == "ok" for each in findings)
     rows = f"{count} of {sets.total()} rows were measured with these versions"
     remedy = "pip install " + " ".join(f"{name}=={version}" for name, version in wanted.items())
-    return [*findings, Finding(status="ok", what=path.name, detail=rows, remedy="" if same else remedy)]
+    return [
+        *findings,
+        MachineFinding(status="ok", what=path.name, detail=rows, remedy="" if same else remedy),
+    ]
 
 
-def _compared(name: str, wanted: str, found: str) -> Finding:
+def _compared(name: str, wanted: str, found: str) -> MachineFinding:
     if found == wanted:
-        return Finding(status="ok", what=name, detail=found)
-    return Finding(status="warn", what=name, detail=f"{found}; the rows have {wanted}, so numbers may differ")
+        return MachineFinding(status="ok", what=name, detail=found)
+    return MachineFinding(
+        status="warn", what=name, detail=f"{found}; the rows have {wanted}, so numbers may differ"
+    )

@@ -19,7 +19,14 @@ from bench.errors import UsageError, nearest
 from bench.numbers.eps import eps_texts, parse_eps
 from bench.numbers.stats import Share
 from bench.pages.format import norm_text
-from bench.studies.robustness.comparing import WORST, Measured, Pair, find_measured, pairs, shown_name
+from bench.studies.robustness.comparing import (
+    WORST,
+    ComparedPair,
+    ComparedResults,
+    find_measured,
+    pairs,
+    shown_name,
+)
 from bench.studies.robustness.history import chapters
 from bench.studies.shared.options import names
 from bench.studies.shared.screen import percent
@@ -112,7 +119,7 @@ def _asking(attack: str) -> list[str]:
     return words
 
 
-def _row(measured: Measured, pair: Pair) -> dict[str, Any]:
+def _row(measured: ComparedResults, pair: ComparedPair) -> dict[str, Any]:
     setting = measured.setting
     return {
         "a": pair.a,
@@ -141,7 +148,7 @@ def _share(name: str, share: Share) -> dict[str, float]:
     return {name: share.value, f"{name}_lo": share.lo, f"{name}_hi": share.hi}
 
 
-def _print(measured: Measured, found: tuple[Pair, ...]) -> None:
+def _print(measured: ComparedResults, found: tuple[ComparedPair, ...]) -> None:
     setting = measured.setting
     table = Table(
         title=f"{escape(setting.dataset)}: accuracy in % under {escape(', '.join(measured.attacks))} "
@@ -173,7 +180,7 @@ def _print(measured: Measured, found: tuple[Pair, ...]) -> None:
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
-def _under(pair: Pair) -> str:
+def _under(pair: ComparedPair) -> str:
     if not pair.attacks:
         return "clean"
     return escape(", ".join(pair.attacks)) if pair.eps is None else f"ε {eps_texts([pair.eps])[0]}"

@@ -25,7 +25,7 @@ _REINSTALL = "pip install --force-reinstall --no-deps "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class MachineFinding:
     """One thing looked at.
 
     Attributes:
@@ -41,70 +41,72 @@ class Finding:
     remedy: str = ""
 
 
-def diagnose() -> list[Finding]:
+def diagnose() -> list[MachineFinding]:
     """All findings, in the order of the checks; a check that raises is a failed finding, never an error."""
-    findings: list[Finding] = []
+    findings: list[MachineFinding] = []
     for what, check, remedy in _CHECKS:
         try:
             findings += check()
         except Exception as error:  # the whole point is to say what is broken, whatever it is
             reason = " ".join(f"{type(error).__name__}: {error}".split())
-            findings.append(Finding(status="fail", what=what, detail=reason, remedy=remedy))
+            findings.append(MachineFinding(status="fail", what=what, detail=reason, remedy=remedy))
     return findings
 
 
-def python() -> list[Finding]:
+def python() -> list[MachineFinding]:
     """The interpreter."""
     detail = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    return [Finding(status="ok", what="python", detail=detail)]
+    return [MachineFinding(status="ok", what="python", detail=detail)]
 
 
-def packages() -> list[Finding]:
+def packages() -> list[MachineFinding]:
     """Versions of what results depend on, without importing any of it."""
     findings = []
     for name in PACKAGES:
         found = _distribution(name)
         if found is None:
             remedy = f"pip install {name}"
-            findings.append(Finding(status="fail", what=name, detail="not installed", remedy=remedy))
+            findings.append(MachineFinding(status="fail", what=name, detail="not installed", remedy=remedy))
         else:
-            findings.append(Finding(status="ok", what=name, detail=found.version))
+            findings.append(MachineFinding(status="ok", what=name, detail=found.version))
     return findings
 
 
-def extras() -> list[Finding]:
+def extras() -> list[MachineFinding]:
     """Optional packages."""
     findings = []
     for name, purpose in EXTRAS.items():
         found = _distribution(name)
         if found is None:
             detail = f"not installed; needed for {purpose}"
-            findings.append(Finding(status="warn", what=name, detail=detail, remedy=f"pip install {name}"))
+            findings.append(
+                MachineFinding(status="warn", what=name, detail=detail, remedy=f"pip install {name}")
+            )
         else:
-            findings.append(Finding(status="ok", what=name, detail=found.version))
+            findings.append(MachineFinding(status="ok", what=name, detail=found.version))
     return findings
 
 
-def robustbench() -> list[Finding]:
+def robustbench() -> list[MachineFinding]:
     """Whose code ``import robustbench`` runs: torchattacks 3.5.1 installs an old copy under that name."""
     what, real = "robustbench", _distribution("robustbench")
     vendored = _files(_distribution("torchattacks"))
     if real is None:
         if not vendored:
-            return [Finding(status="ok", what=what, detail="not installed")]
+            return [MachineFinding(status="ok", what=what, detail="not installed")]
         detail = (
             "`import robustbench` gives the stale copy that torchattacks installs; symbench does not use it"
         )
         remedy = "none for symbench; for RobustBench itself, install it after torchattacks"
-        return [Finding(status="warn", what=what, detail=detail, remedy=remedy)]
+        return [MachineFinding(status="warn", what=what, detail=detail, remedy=remedy)]
     spoiled = [name for name, digest in _files(real).items() if not _intact(real, name, digest)]
     if spoiled and set(spoiled) & set(vendored):
         detail = (
             f"RobustBench {real.version} is overwritten by torchattacks' old copy in {len(spoiled)} files"
         )
         remedy = _REINSTALL + "robustbench"
-        return [Finding(status="warn", what=what, detail=detail, remedy=remedy)]
-    return [Finding(status="ok", what=what, detail=f"RobustBench {real.version}, as it was installed")]
+        return [MachineFinding(status="warn", what=what, detail=detail, remedy=remedy)]
+    return [MachineFinding(status="ok", what=what, detail=f"RobustBench {real.version}, as it was installed")]
 
 
 def _distribution(name: str) -> metadata.Distribution | None:
@@ -136,31 +138,33 @@ def _intact(distribution: metadata.Distribution, name: str, digest: str) -> bool
     return base64.urlsafe_b64encode(found).rstrip(b"=").decode() == digest
 
 
-def devices() -> list[Finding]:
+def devices() -> list[MachineFinding]:
     """What can compute."""
     import torch
 
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     threads = torch.get_num_threads()
     findings = [
-        Finding(status="ok", what="cpu", detail=f"{available} cores usable, torch uses {threads} threads")
+        MachineFinding(
+            status="ok", what="cpu", detail=f"{available} cores usable, torch uses {threads} threads"
+        )
     ]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         usable = torch.cuda.is_available()
     if usable:
         names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
-        findings.append(Finding(status="ok", what="cuda", detail=names))
+        findings.append(MachineFinding(status="ok", what="cuda", detail=names))
     elif caught:
         reason = " ".join(str(caught[0].message).split())
         remedy = "install a torch build that fits the driver, or measure with --device cpu"
-        findings.append(Finding(status="warn", what="cuda", detail=reason, remedy=remedy))
+        findings.append(MachineFinding(status="warn", what="cuda", detail=reason, remedy=remedy))
     else:
-        findings.append(Finding(status="ok", what="cuda", detail="none; --device cpu is used"))
+        findings.append(MachineFinding(status="ok", what="cuda", detail="none; --device cpu is used"))
     return findings
 
 
-def weights() -> list[Finding]:
+def weights() -> list[MachineFinding]:
     """Whether the weights that ship are there for every zoo entry on digits, and unchanged."""
     import zoo
 
@@ -170,8 +174,10 @@ def weights() -> list[Finding]:
     if bad:
         detail = f"{len(bad)} unusable: {', '.join(bad[:4])}{', …' if len(bad) > 4 else ''}"
         remedy = _AGAIN + ", or train them: bench train NAME --dataset digits"
-        return [Finding(status="fail", what="weights", detail=detail, remedy=remedy)]
-    return [Finding(status="ok", what="weights", detail=f"{len(known)} shipped, all with the right sha256")]
+        return [MachineFinding(status="fail", what="weights", detail=detail, remedy=remedy)]
+    return [
+        MachineFinding(status="ok", what="weights", detail=f"{len(known)} shipped, all with the right sha256")
+    ]
 
 
 def _fault(record: WeightsRecord) -> str:
@@ -183,7 +189,7 @@ def _fault(record: WeightsRecord) -> str:
     return "" if found == record.sha256 else "changed"
 
 
-def self_test() -> list[Finding]:
+def self_test() -> list[MachineFinding]:
     """FGSM of ``baseline_cnn`` on 32 digits at ε = 0.1 by two libraries: the images must be equal bit for bit."""
     import torch
 
@@ -202,21 +208,21 @@ def self_test() -> list[Finding]:
     if not torch.equal(first, second):
         unequal = int((first != second).flatten(1).any(1).sum())
         detail = f"FGSM of torchattacks and foolbox differ in {unequal} of {len(x)} images"
-        return [Finding(status="fail", what=what, detail=detail, remedy=remedy)]
+        return [MachineFinding(status="fail", what=what, detail=detail, remedy=remedy)]
     size = float((first - x).abs().max())
     inside = bool(((first >= 0) & (first <= 1)).all())
     if not (size <= eps + 1e-6 and inside):
         detail = f"FGSM at ε = {eps} changed a pixel by {size:.7g}" + ("" if inside else " and left [0, 1]")
-        return [Finding(status="fail", what=what, detail=detail, remedy=remedy)]
+        return [MachineFinding(status="fail", what=what, detail=detail, remedy=remedy)]
     with torch.no_grad():
         clean, attacked = (int((model(images).argmax(1) == y).sum()) for images in (x, first))
     detail = (
         f"FGSM equal in torchattacks and foolbox; of {len(x)} digits {clean} right clean, {attacked} attacked"
     )
-    return [Finding(status="ok", what=what, detail=detail)]
+    return [MachineFinding(status="ok", what=what, detail=detail)]
 
 
-_CHECKS: tuple[tuple[str, Callable[[], list[Finding]], str], ...] = (
+_CHECKS: tuple[tuple[str, Callable[[], list[MachineFinding]], str], ...] = (
     ("python", python, "use Python 3.11 or newer"),
     ("packages", packages, _AGAIN + " into a fresh virtual environment"),
     ("extras", extras, "pip install " + " ".join(EXTRAS)),

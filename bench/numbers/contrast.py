@@ -14,7 +14,7 @@ _Z = 1.9599639845400545  # scipy gives it for 2.5 % above
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ContrastDifference:
     """An estimate with its 95 % interval, as a fraction: a difference of accuracies, or an accuracy."""
 
     value: float
@@ -47,7 +47,7 @@ class Part:
     label: str
     n: int
     conditions: int
-    difference: Difference
+    difference: ContrastDifference
     bound: float
     sign: int
     p: float
@@ -139,7 +139,7 @@ def level(label: str, standing: Int64[np.ndarray, "c n"], *, bound: float) -> Pa
         label=label,
         n=n,
         conditions=len(standing),
-        difference=Difference(share.value, share.lo, share.hi),
+        difference=ContrastDifference(share.value, share.lo, share.hi),
         bound=bound,
         sign=-1,
         p=float(stats.binomtest(k, n, bound).pvalue),
@@ -149,7 +149,7 @@ def level(label: str, standing: Int64[np.ndarray, "c n"], *, bound: float) -> Pa
     )
 
 
-def mean_difference(scores: Float[np.ndarray, " n"]) -> Difference:
+def mean_difference(scores: Float[np.ndarray, " n"]) -> ContrastDifference:
     """The mean of (n,) paired differences in [−1, 1] with a 95 % interval.
 
     Wald's interval after half an image was added to each of the four cells of a pair of outcomes (Agresti
@@ -157,7 +157,7 @@ def mean_difference(scores: Float[np.ndarray, " n"]) -> Difference:
     """
     value = float(scores.mean())
     centre, error = _adjusted(scores)
-    return Difference(value, min(value, centre - _Z * error), max(value, centre + _Z * error))
+    return ContrastDifference(value, min(value, centre - _Z * error), max(value, centre + _Z * error))
 
 
 def _adjusted(scores: Float[np.ndarray, " n"]) -> tuple[float, float]:

@@ -36,7 +36,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class CurvePanel:
     """The models a panel shows in colour, and the others in grey behind them."""
 
     title: str
@@ -46,7 +46,9 @@ class Panel:
     others: tuple[Line, ...]
 
 
-def panels(results: Results, lines: Sequence[Standing], request: Request | None, attack: str) -> list[Panel]:
+def panels(
+    results: Results, lines: Sequence[Standing], request: Request | None, attack: str
+) -> list[CurvePanel]:
     """The panels of one attack: one named after it, or architectures in the order of their best model.
 
     Args:
@@ -66,7 +68,7 @@ def panels(results: Results, lines: Sequence[Standing], request: Request | None,
     groups = dict.fromkeys(attack if few else family(line.name) for line in measured)
     inside = {group: [x for x in measured if few or family(x.name) == group] for group in groups}
     return [
-        Panel(group, eps, results.setting.norm, tuple(own), tuple(x for x in measured if x not in own))
+        CurvePanel(group, eps, results.setting.norm, tuple(own), tuple(x for x in measured if x not in own))
         for group, own in inside.items()
     ]
 
@@ -81,7 +83,7 @@ def _shares(line: Standing, request: Request | None, grid: Sequence[float]) -> t
     return (wilson(int(model.clean.correct.sum()), len(model.clean.correct)), *attacked)
 
 
-def draw_panel(axes: Axes, panel: Panel, styles: dict[str, Style]) -> None:
+def draw_panel(axes: Axes, panel: CurvePanel, styles: dict[str, Style]) -> None:
     """Draw lines with their 95 % bands, and below them the names."""
     behind = [[(x, 100 * s.value) for x, s in zip(panel.eps, o.shares, strict=True)] for o in panel.others]
     axes.add_collection(LineCollection(behind, colors=MUTED, linewidths=0.6, alpha=0.3, zorder=1))
@@ -117,7 +119,7 @@ def draw_panel(axes: Axes, panel: Panel, styles: dict[str, Style]) -> None:
     name_lines(axes, names, styles, below=0.225)
 
 
-def _dress(axes: Axes, panel: Panel) -> None:
+def _dress(axes: Axes, panel: CurvePanel) -> None:
     """Title, axes and ticks; of a long ε grid only some ticks get a text."""
     title = figure_label(panel.title, _LONGEST_TITLE)
     size = 9 if len(title) <= _LONGEST_TITLE - 10 else 7.5

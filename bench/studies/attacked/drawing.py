@@ -9,7 +9,7 @@ from bench.engine.store import Store
 from bench.studies.audit.collect import AuditResults
 from bench.studies.robustness.balls import joined
 from bench.studies.robustness.corruption_errors import chapter_errors
-from bench.studies.robustness.history import Chapter, chapters, page_results
+from bench.studies.robustness.history import Recorded, chapters, page_results
 from bench.studies.robustness.results import Results
 
 
@@ -36,7 +36,7 @@ def write_page(
     return report.write(main, others, directory, data_note=note, audits=audits)
 
 
-def _group_page(store: Store, chapter: Chapter, results: Results, directory: Path) -> str:
+def _group_page(store: Store, chapter: Recorded, results: Results, directory: Path) -> str:
     """Draws the page of a corrupted data set by corruption; a sentence about such data for the other page."""
     from bench.studies.robustness.corruption_page import INTERVALS, write_groups_page
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from bench.pages.figures import as_files, inline, look
 from bench.pages.format import figure_label, norm_text, slug
 from bench.pages.style import CARD, Style, styles
-from bench.studies.attacked.curves import Panel, draw_panel, panels
+from bench.studies.attacked.curves import CurvePanel, draw_panel, panels
 from bench.studies.attacked.scatter import draw_key, draw_scatter
 from bench.studies.robustness.names import attack_names
 
@@ -84,7 +84,7 @@ def _attacks(results: Results) -> Sequence[tuple[Request | None, str]]:
     return [(None, _WORST)] * (len(names) > 2) + list(names.items())
 
 
-def _sheet(grid: Sequence[Panel], chosen: dict[str, Style], room: float, title: str = "") -> Figure:
+def _sheet(grid: Sequence[CurvePanel], chosen: dict[str, Style], room: float, title: str = "") -> Figure:
     """Panels side by side with room for names below each, by hand: a layout engine takes longer than drawing."""
     columns = min(_COLUMNS, len(grid))
     rows = -(-len(grid) // columns)

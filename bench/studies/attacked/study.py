@@ -33,7 +33,7 @@ from bench.studies.audit.findings import limit_of
 from bench.studies.robustness.corruption_errors import errors_of
 from bench.studies.robustness.corruption_run import batches_besides, lanes_besides
 from bench.studies.robustness.estimate import seconds_left, seconds_of
-from bench.studies.robustness.evaluation import Evaluation, Outcome, outcome_of, prepare_each
+from bench.studies.robustness.evaluation import Evaluation, Finished, outcome_of, prepare_each
 from bench.studies.robustness.history import chapters
 from bench.studies.robustness.results import Results
 from bench.studies.robustness.rows import vanished
@@ -85,7 +85,7 @@ class Attacked:
     """
 
     dataset: str
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[Finished, ...]
     own: int
     failed: tuple[str, ...]
     audits: AuditResults | None
@@ -198,7 +198,7 @@ def _with_seed(evaluations: Sequence[Evaluation], further: int) -> tuple[Evaluat
     )
 
 
-def _vanished(outcomes: Sequence[Outcome]) -> Iterator[str]:
+def _vanished(outcomes: Sequence[Finished]) -> Iterator[str]:
     """The models that hide their gradient on more images than the audit's check C3 lets pass."""
     for results in (each for outcome in outcomes for each in outcome.results):
         if released_rules(results.setting.protocol) is not None:

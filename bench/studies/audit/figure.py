@@ -30,7 +30,7 @@ Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CheckOutcome:
     """How an outcome is drawn: the ground of its cell, the strokes of its sign, and its name in the legend.
 
     Strokes are in a square from −1 to 1.
@@ -44,12 +44,14 @@ class Outcome:
 
 
 OUTCOMES = {
-    "pass": Outcome("#009e73", 0.15, RIGHT, (((-0.8, -0.1), (-0.2, -0.7), (0.8, 0.7)),), "passed"),
-    "warn": Outcome("#e69f00", 1.0, "#1b1b1b", (((0, 1.0), (0, -0.3)), ((0, -0.7), (0, -1.0))), "flagged"),
-    "fail": Outcome(
+    "pass": CheckOutcome("#009e73", 0.15, RIGHT, (((-0.8, -0.1), (-0.2, -0.7), (0.8, 0.7)),), "passed"),
+    "warn": CheckOutcome(
+        "#e69f00", 1.0, "#1b1b1b", (((0, 1.0), (0, -0.3)), ((0, -0.7), (0, -1.0))), "flagged"
+    ),
+    "fail": CheckOutcome(
         "#c0392b", 1.0, "#fefefe", (((-0.7, -0.7), (0.7, 0.7)), ((-0.7, 0.7), (0.7, -0.7))), "failed, fatal"
     ),
-    "skip": Outcome(LINE, 0.45, MUTED, (((-0.4, 0), (0.4, 0)),), "not looked at"),
+    "skip": CheckOutcome(LINE, 0.45, MUTED, (((-0.4, 0), (0.4, 0)),), "not looked at"),
 }
 _VERDICT_INK = {"not_believable": WRONG, "upper_bound": WARN, "believable": RIGHT}
 
@@ -127,7 +129,7 @@ def _legend(axes: Axes, places: Mapping[str, list[Point]], y: float) -> None:
             x += 1.25
 
 
-def _cells(axes: Axes, outcome: Outcome, centres: Sequence[Point]) -> None:
+def _cells(axes: Axes, outcome: CheckOutcome, centres: Sequence[Point]) -> None:
     """Grounds and signs as markers, which an SVG defines once however many there are."""
     if not centres:
         return

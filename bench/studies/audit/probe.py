@@ -18,12 +18,12 @@ from bench.inputs.switches import left_alone
 from bench.studies.audit import probe_answers, probe_gradients, probe_state
 from bench.studies.audit.findings_probe import ENOUGH
 from bench.studies.audit.probe_answers import NORMALISATIONS
-from bench.studies.audit.subject import Subject, told
+from bench.studies.audit.subject import ProbedModel, told
 
 IMAGES = {False: 32, True: 64}  # quick, full
 FEW = 8  # images that do for what is true of a model, whatever the image
 
-PARTS: dict[str, Callable[[Subject], dict[str, np.ndarray]]] = {
+PARTS: dict[str, Callable[[ProbedModel], dict[str, np.ndarray]]] = {
     "logits": probe_answers.logits,
     "reload": probe_state.reload,
     "purity": probe_state.purity,
@@ -78,7 +78,7 @@ def probe(
     n = min(IMAGES[full], len(x))
     declares = getattr(raw, "symmetry", None)
     declared = group if group is not None else declares if isinstance(declares, str) else None
-    subject = Subject(model=model, raw=raw, x=x[:n], y=y[:n], all_x=x, all_y=y, group=declared, seed=seed)
+    subject = ProbedModel(model=model, raw=raw, x=x[:n], y=y[:n], all_x=x, all_y=y, group=declared, seed=seed)
     found: dict[str, np.ndarray] = {}
     for name, part in PARTS.items():
         with left_alone(), seeded(x.device, seed, "probe", name):

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from bench.studies.audit.findings_probe import ENOUGH
-from bench.studies.audit.subject import EPS, Subject, ask, gradient
+from bench.studies.audit.subject import EPS, ProbedModel, ask, gradient
 from zoo.layers.group import P4, P4M, Group
 
 GROUPS: dict[str, Group] = {group.name: group for group in (P4, P4M)}
@@ -31,12 +31,12 @@ POINTS = 25  # random points an image, for the landscape
 CHUNK = 50
 
 
-def logits(subject: Subject) -> dict[str, np.ndarray]:
+def logits(subject: ProbedModel) -> dict[str, np.ndarray]:
     """C2, C6: ``logits`` (n, classes) of the clean images, float64."""
     return {"logits": _array(ask(subject.model, subject.x))}
 
 
-def batches(subject: Subject) -> dict[str, np.ndarray]:
+def batches(subject: ProbedModel) -> dict[str, np.ndarray]:
     """C21: how far answers move when the same images are asked about in another way.
 
     ``batch_difference`` (ways, n): largest change of a logit of the clean or the attacked image, as a share of
@@ -56,7 +56,7 @@ def batches(subject: Subject) -> dict[str, np.ndarray]:
     }
 
 
-def _ways(subject: Subject, images: Float[Tensor, "n c h w"]) -> list[Tensor]:
+def _ways(subject: ProbedModel, images: Float[Tensor, "n c h w"]) -> list[Tensor]:
     model = subject.model
     n = len(images)
     order = torch.randperm(n, device=images.device)
@@ -81,7 +81,7 @@ def _changes(usual: Tensor, other: Tensor) -> Tensor:
     return torch.nan_to_num(change, nan=torch.inf, posinf=torch.inf).amax(-1)
 
 
-def landscape(subject: Subject) -> dict[str, np.ndarray]:
+def landscape(subject: ProbedModel) -> dict[str, np.ndarray]:
     """C17: ``landscape`` (m,), mean change of the margin over random points, as a share of it, capped at 1.
 
     The points are x + U(−r/2, r/2), r = 8/255; the images are a quarter of those looked at.
@@ -101,7 +101,7 @@ def _margin(logits: Tensor, y: Tensor) -> Tensor:
     return logits.gather(1, y[:, None]).squeeze(1) - logits.scatter(1, y[:, None], -torch.inf).amax(1)
 
 
-def turned(subject: Subject) -> dict[str, np.ndarray]:
+def turned(subject: ProbedModel) -> dict[str, np.ndarray]:
     """C29: ``turned_difference`` (order − 1, n), largest change of a logit when the image is moved by the group.
 
     It is a share of the largest logit of the batch. Nothing if the model declares no symmetry.
@@ -118,7 +118,7 @@ def turned(subject: Subject) -> dict[str, np.ndarray]:
     return {"turned_difference": _array(_changes(usual, torch.stack(moved)) / usual.abs().max())}
 
 
-def normalised(subject: Subject) -> dict[str, np.ndarray]:
+def normalised(subject: ProbedModel) -> dict[str, np.ndarray]:
     """C31: ``normalised_correct`` (1 + ways, m) bool, right as it is and with images normalised outside.
 
     The ways are by the images' own mean and deviation, and those of ``NORMALISATIONS`` that have their number of
@@ -136,7 +136,7 @@ def normalised(subject: Subject) -> dict[str, np.ndarray]:
     return {"normalised_correct": torch.stack(rows).cpu().numpy()}
 
 
-def repeats(subject: Subject) -> dict[str, np.ndarray]:
+def repeats(subject: ProbedModel) -> dict[str, np.ndarray]:
     """C1: how much the answer to one question varies over calls, with other questions between them.
 
     ``repeat_correct`` (r,): right answers of each call with the clean images. ``repeat_difference`` (n,):
@@ -165,7 +165,7 @@ def repeats(subject: Subject) -> dict[str, np.ndarray]:
     }
 
 
-def _drawing(subject: Subject) -> tuple[bool, np.ndarray]:
+def _drawing(subject: ProbedModel) -> tuple[bool, np.ndarray]:
     """Whether a pass draws random numbers, and the spread of gradients over passes."""
     _ = torch.rand(1), np.random.random(), random.random()  # away from any state a model may set each time
     before = _random_states(subject.x.device)

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from bench.attacks import adapter
 from bench.attacks.losses import margin
-from bench.studies.audit.subject import EPS, Subject, answer, ask, gradient
+from bench.studies.audit.subject import EPS, ProbedModel, answer, ask, gradient
 
 SIZES = (1 / 255, 4 / 255, 16 / 255)  # of the steps that test what a gradient promises
 LIBRARY_STEPS = 3
 
 
-def gradients(subject: Subject) -> dict[str, np.ndarray]:
+def gradients(subject: ProbedModel) -> dict[str, np.ndarray]:
     """C3, C4: L1 norms of the gradients at the image and at a random point of its ball.
 
     ``gradient_ce`` and ``gradient_margin`` (2, n), NaN where a gradient is not finite; ``gradient_max`` (n,),
@@ -40,7 +40,7 @@ def _sizes(found: Float[Tensor, "n c h w"]) -> np.ndarray:
     return torch.where(torch.isfinite(sizes), sizes, torch.nan).cpu().numpy()
 
 
-def finite(subject: Subject) -> dict[str, np.ndarray]:
+def finite(subject: ProbedModel) -> dict[str, np.ndarray]:
     """C25: ``nonfinite`` and ``nonfinite_gradient`` (5, n) bool at five points near each image.
 
     These are the image, a noisy one, FGSM's and PGD's, and one halfway to uniform noise.
@@ -61,7 +61,7 @@ def _nonfinite(values: Sequence[Tensor]) -> Bool[np.ndarray, "p n"]:
     return torch.stack([~torch.isfinite(each).flatten(1).all(1) for each in values]).cpu().numpy()
 
 
-def promise(subject: Subject) -> dict[str, np.ndarray]:
+def promise(subject: ProbedModel) -> dict[str, np.ndarray]:
     """C32: how much of the change a gradient promises a step really brings.
 
     ``promise`` (sizes, n): change of the margin over a step along its gradient's sign, inside the box, divided
@@ -80,7 +80,7 @@ def promise(subject: Subject) -> dict[str, np.ndarray]:
     return {"promise": torch.stack(ratios).cpu().numpy()}
 
 
-def trace(subject: Subject) -> dict[str, np.ndarray]:
+def trace(subject: ProbedModel) -> dict[str, np.ndarray]:
     """C15: PGD from the image itself, ε = 8/255, 50 steps.
 
     ``trace_loss`` (steps + 1, n), largest other logit minus the label's at each iterate; ``trace_standing``, likewise,
@@ -93,7 +93,7 @@ def trace(subject: Subject) -> dict[str, np.ndarray]:
     return {"trace_loss": path.margin.cpu().numpy(), "trace_standing": path.standing.cpu().numpy()}
 
 
-def libraries(subject: Subject) -> dict[str, np.ndarray]:
+def libraries(subject: ProbedModel) -> dict[str, np.ndarray]:
     """C22: ``library_difference`` (n,), largest pixel difference between torchattacks' and foolbox' images.
 
     FGSM and 3 steps of PGD, without a random start.

@@ -12,11 +12,11 @@ import torch
 from torch import nn
 
 from bench.studies.audit.snapshot import reachable_state, switches, tensors_and_modes
-from bench.studies.audit.subject import Subject, ask, gradient
+from bench.studies.audit.subject import ProbedModel, ask, gradient
 from zoo.deployment import deploy
 
 
-def calls(subject: Subject) -> dict[str, np.ndarray]:
+def calls(subject: ProbedModel) -> dict[str, np.ndarray]:
     """C5: ``autograd_calls`` (2,), calls of autograd during a forward pass, without and with gradients on.
 
     The second is missing where the model cannot be asked with gradients on.
@@ -25,7 +25,7 @@ def calls(subject: Subject) -> dict[str, np.ndarray]:
     return {"autograd_calls": np.array([_autograd_calls(subject, graph) for graph in modes])}
 
 
-def _autograd_calls(subject: Subject, graph: bool) -> int:
+def _autograd_calls(subject: ProbedModel, graph: bool) -> int:
     """Counts by a profiler, which sees the functions even where a model has imported them by name."""
     watched = {torch.autograd.grad.__code__, torch.autograd.backward.__code__}
     count = 0
@@ -43,7 +43,7 @@ def _autograd_calls(subject: Subject, graph: bool) -> int:
     return count
 
 
-def purity(subject: Subject) -> dict[str, np.ndarray]:
+def purity(subject: ProbedModel) -> dict[str, np.ndarray]:
     """C24: ``changed`` (k,), names of what forward and backward passes changed, sorted.
 
     Parameters, buffers, modes and switches must be as before the first pass. Whatever else the model can
@@ -62,7 +62,7 @@ def purity(subject: Subject) -> dict[str, np.ndarray]:
     return {"changed": np.array(sorted(changed), dtype=np.str_)}
 
 
-def _pass(subject: Subject, images: torch.Tensor) -> set[str]:
+def _pass(subject: ProbedModel, images: torch.Tensor) -> set[str]:
     """Forward passes without gradients and with, and one backward; gives what of images and switches changed."""
     changed: set[str] = set()
     for graph in (False, True):
@@ -83,7 +83,7 @@ def _differing(before: dict[str, str], after: dict[str, str]) -> set[str]:
     return {name for name in names if before.get(name) != after.get(name)}
 
 
-def reload(subject: Subject) -> dict[str, np.ndarray]:
+def reload(subject: ProbedModel) -> dict[str, np.ndarray]:
     """C30: what becomes of the logits when modes are toggled, and of the gradient when asked for twice.
 
     ``reload_difference`` (3, n): largest change of a logit, as a share of the largest. In a copy of the model as
@@ -116,7 +116,7 @@ def _share(a: torch.Tensor, b: torch.Tensor) -> np.ndarray:
     return torch.nan_to_num(change, nan=torch.inf).cpu().numpy()
 
 
-def _second_backward(model: nn.Module, subject: Subject) -> str:
+def _second_backward(model: nn.Module, subject: ProbedModel) -> str:
     """As foolbox and ART do: ``backward()`` through the whole graph, on one model twice."""
     try:
         for _ in range(2):

@@ -42,7 +42,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Flag:
+class FlaggedCheck:
     """One flagged check of a model; ``images`` is empty or says which ones it is about."""
 
     check: Check
@@ -57,7 +57,7 @@ class AuditedModel:
     name: str
     audit: Audit
     mark: Mark
-    flags: tuple[Flag, ...]
+    flags: tuple[FlaggedCheck, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +147,10 @@ def _names(audits: Sequence[Audit]) -> tuple[str, ...]:
     )
 
 
-def _flags(audit: Audit) -> tuple[Flag, ...]:
+def _flags(audit: Audit) -> tuple[FlaggedCheck, ...]:
     found = {each.id: each for each in audit.findings if each.status in FLAGGED}
     checks = by_kind([CHECKS[id] for id in found])
-    return tuple(Flag(check, found[check.id], _images(found[check.id].images)) for check in checks)
+    return tuple(FlaggedCheck(check, found[check.id], _images(found[check.id].images)) for check in checks)
 
 
 def _images(places: Sequence[int]) -> str:

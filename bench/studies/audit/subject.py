@@ -28,7 +28,7 @@ class Answer(NamedTuple):
 
 
 @dataclass
-class Subject:
+class ProbedModel:
     """A model with the images it is asked about.
 
     Attributes:
@@ -58,7 +58,7 @@ class Subject:
         ).to(self.x)
         return (self.x + EPS * (2 * drawn - 1)).clamp(0, 1)
 
-    def first(self, n: int) -> Subject:
+    def first(self, n: int) -> ProbedModel:
         """The same with no more than its first n images, and with what is known of them."""
         few = replace(self, x=self.x[:n], y=self.y[:n])
         few.noise = self.noise[:n]

@@ -37,7 +37,7 @@ _BARS, _NAMES, _ROW = 4.2, 1.85, 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class CleverPanel:
     """One model's panel for the page."""
 
     name: str
@@ -49,7 +49,7 @@ class Panel:
 class CleverFigures:
     """What a page shows, and the files beside it by name."""
 
-    panels: tuple[Panel, ...]
+    panels: tuple[CleverPanel, ...]
     fits: str
     files: dict[str, bytes]
 
@@ -105,7 +105,9 @@ def draw(models: Sequence[CleverResult], setting: CleverSetting, stem: str) -> C
             title = f"{setting.dataset}: CLEVER estimate against attack, {norm_text(setting.options.norm)}"
             files |= as_files(_sheet(found, setting, limits, title), f"{stem}-sandwich")
         panels = tuple(
-            Panel(name, family(name), inline(_sheet([(name, of)], setting, limits), f"{stem}-sandwich-{i}"))
+            CleverPanel(
+                name, family(name), inline(_sheet([(name, of)], setting, limits), f"{stem}-sandwich-{i}")
+            )
             for i, (name, of) in enumerate(found)
         )
         files |= as_files(_fits(models, with_key=True), f"{stem}-fits")

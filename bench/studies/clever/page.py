@@ -25,7 +25,7 @@ NAN = float("nan")
 
 
 @dataclass(frozen=True, slots=True)
-class Flag:
+class FlagText:
     """What a flag is called, and what to do about it."""
 
     name: str
@@ -33,30 +33,30 @@ class Flag:
     advice: str
 
 
-FLAGS: dict[str, Flag] = {
+FLAGS: dict[str, FlagText] = {
     flag.name: flag
     for flag in (
-        Flag(
+        FlagText(
             "zero_gradient",
             "zero gradients",
             "Every gradient sampled around some image was 0, so its score says nothing, however large it is. Gradients "
             "are masked (saturation, rounding) or the radius is so large that the samples are no longer like images: "
             "judge the model by attacks, and try a smaller --radius.",
         ),
-        Flag(
+        FlagText(
             "censored",
             "mostly censored",
             "Most scores are the radius itself and say only “at least”; medians are then no measurement. "
             "Choose a larger --radius.",
         ),
-        Flag(
+        FlagText(
             "fallback",
             "fits not believed",
             "Many extreme-value fits failed their test, so these scores are margin / largest sampled gradient, "
             "without any extrapolation, and tend to be too large. Use --engine evt; "
             "where that is flagged too, take more --samples.",
         ),
-        Flag(
+        FlagText(
             "above_attack",
             "above the attack",
             "For some images a verified perturbation is smaller than the estimate, which is thus no lower bound there: "
@@ -68,7 +68,7 @@ FLAGS: dict[str, Flag] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CleverLine:
     """One model in the table. Shares are of the rightly classified images, NaN where there are none.
 
     Attributes:
@@ -90,7 +90,7 @@ class Row:
     distance: float
     right: int
     found: int
-    flags: tuple[Flag, ...]
+    flags: tuple[FlagText, ...]
 
     @property
     def name(self) -> str:
@@ -133,12 +133,12 @@ def write_clever_page(results: CleverResults, others: Sequence[CleverResults], d
     return write(directory / f"{stem}.html", (results, others), drawn)
 
 
-def rows(results: CleverResults) -> list[Row]:
+def rows(results: CleverResults) -> list[CleverLine]:
     """The table, the largest median first."""
     return sorted((_row(model) for model in results.models), key=lambda row: -row.median)
 
 
-def _row(model: CleverResult) -> Row:
+def _row(model: CleverResult) -> CleverLine:
     median, lo, hi = model.median_interval()
     right = model.right
     some = bool(right.any())
@@ -147,7 +147,7 @@ def _row(model: CleverResult) -> Row:
         distances = model.arrays["distance"]
         distance = float(np.median(np.where(np.isnan(distances), np.inf, distances)))
         found = int(np.isfinite(distances[right]).sum())
-    return Row(
+    return CleverLine(
         result=model,
         median=median,
         lo=lo,

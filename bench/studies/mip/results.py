@@ -16,7 +16,7 @@ LEVEL = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class MipInterval:
     """An estimate with a percentile bootstrap interval over images; NaN where there is no image."""
 
     value: float
@@ -60,7 +60,7 @@ class MipResult:
             return (float("nan"),) * len(at)
         return tuple(float(value) for value in np.quantile(self.rates, at))
 
-    def mean(self) -> Interval:
+    def mean(self) -> MipInterval:
         """Over images and draws; images are resampled with all their draws."""
         return mean_interval(self.rates.mean(axis=1), LEVEL)
 
@@ -86,7 +86,7 @@ class MipResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class MipComparison:
     """Two models on the same images and orders.
 
     Attributes:
@@ -100,7 +100,7 @@ class Comparison:
     model: str
     reference: str
     images: int
-    difference: Interval
+    difference: MipInterval
     ahead: float
     behind: float
 
@@ -132,7 +132,7 @@ class MipResults:
     command: str
     failed: tuple[str, ...] = ()
 
-    def comparisons(self) -> tuple[Comparison, ...]:
+    def comparisons(self) -> tuple[MipComparison, ...]:
         """Every other model against the first."""
         if len(self.models) < 2:
             return ()
@@ -141,20 +141,20 @@ class MipResults:
         return tuple(_compared(model, reference, level) for model in others)
 
 
-def mean_interval(values: Float64[np.ndarray, " m"], level: float) -> Interval:
+def mean_interval(values: Float64[np.ndarray, " m"], level: float) -> MipInterval:
     """The mean of per-image values with its percentile bootstrap interval (Efron 1979), seeded."""
     if not len(values):
-        return Interval(float("nan"), float("nan"), float("nan"))
+        return MipInterval(float("nan"), float("nan"), float("nan"))
     rng = np.random.Generator(np.random.PCG64(0))
     means = values[rng.integers(len(values), size=(RESAMPLES, len(values)))].mean(axis=1)
     lo, hi = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(values.mean()), float(lo), float(hi))
+    return MipInterval(float(values.mean()), float(lo), float(hi))
 
 
-def _compared(model: MipResult, reference: MipResult, level: float) -> Comparison:
+def _compared(model: MipResult, reference: MipResult, level: float) -> MipComparison:
     both = model.right & reference.right
     difference = (model.steps[both] - reference.steps[both]) / model.grid
-    return Comparison(
+    return MipComparison(
         model=model.info.name,
         reference=reference.info.name,
         images=int(both.sum()),

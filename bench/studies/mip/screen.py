@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.studies.mip.results import Interval, MipResult, MipResults
+from bench.studies.mip.results import MipInterval, MipResult, MipResults
 
 CAPTION = (
     "Share of pixel values removed before the first misclassification, over images classified correctly before "
@@ -84,5 +84,5 @@ def _percent(value: float) -> str:
     return "–" if value != value else f"{100 * value:.1f}"
 
 
-def _interval(of: Interval) -> str:
+def _interval(of: MipInterval) -> str:
     return f"{_percent(of.value)} [{_percent(of.lo)}, {_percent(of.hi)}]"

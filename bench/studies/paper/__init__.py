@@ -9,12 +9,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bench.studies.paper.claim import Claim
+    from bench.studies.paper.claim import PaperClaim
     from bench.studies.paper.claims import CLAIMS
-    from bench.studies.paper.compare import Row, Side, rows
-    from bench.studies.paper.outcome import ClaimOutcome, Judged, Tested
+    from bench.studies.paper.compare import PaperRow, Side, rows
+    from bench.studies.paper.outcome import ClaimOutcome, JudgedClaim, TestOutcome
     from bench.studies.paper.published import Published, Statement, numbers, printed_means, source, statements
-    from bench.studies.paper.reproduction import COLUMNS, RELATIONS, Corrupted, Measured, Reproduction
+    from bench.studies.paper.reproduction import COLUMNS, RELATIONS, Corrupted, MeasuredModel, Reproduction
     from bench.studies.paper.sections import SECTIONS, Needed, Section, needed
     from bench.studies.paper.verdicts import judge
 
@@ -23,19 +23,19 @@ __all__ = [
     "COLUMNS",
     "RELATIONS",
     "SECTIONS",
-    "Claim",
     "ClaimOutcome",
     "Corrupted",
-    "Judged",
-    "Measured",
+    "JudgedClaim",
+    "MeasuredModel",
     "Needed",
+    "PaperClaim",
+    "PaperRow",
     "Published",
     "Reproduction",
-    "Row",
     "Section",
     "Side",
     "Statement",
-    "Tested",
+    "TestOutcome",
     "judge",
     "needed",
     "numbers",
@@ -46,12 +46,12 @@ __all__ = [
 ]
 
 _HOMES = {
-    "claim": ("Claim",),
+    "claim": ("PaperClaim",),
     "claims": ("CLAIMS",),
-    "compare": ("Row", "Side", "rows"),
-    "outcome": ("ClaimOutcome", "Judged", "Tested"),
+    "compare": ("PaperRow", "Side", "rows"),
+    "outcome": ("ClaimOutcome", "JudgedClaim", "TestOutcome"),
     "published": ("Published", "Statement", "numbers", "printed_means", "source", "statements"),
-    "reproduction": ("COLUMNS", "RELATIONS", "Corrupted", "Measured", "Reproduction"),
+    "reproduction": ("COLUMNS", "RELATIONS", "Corrupted", "MeasuredModel", "Reproduction"),
     "sections": ("SECTIONS", "Needed", "Section", "needed"),
     "verdicts": ("judge",),
 }

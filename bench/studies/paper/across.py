@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.numbers.stats import Share, mean_score
-from bench.studies.paper.reproduction import Measured, Reproduction
+from bench.studies.paper.reproduction import MeasuredModel, Reproduction
 from zoo.entries import ENTRIES
 
 _ATTACKS = ("fgsm", "pgd")
@@ -65,6 +65,6 @@ def _shared(grids: list[tuple[float, ...]]) -> tuple[float, ...]:
     return tuple(sorted(set.intersection(*rounded)))
 
 
-def _mean(cell: Measured, attack: str, eps: tuple[float, ...], n: int) -> Share:
+def _mean(cell: MeasuredModel, attack: str, eps: tuple[float, ...], n: int) -> Share:
     rows = [cell.at(attack, each) for each in eps]
     return mean_score(np.mean([row[:n] for row in rows if row is not None], axis=0))

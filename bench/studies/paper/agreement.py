@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 
-from bench.studies.paper.claim import Claim, Test
+from bench.studies.paper.claim import PaperClaim, Test
 from bench.studies.paper.published import MEAN, Published, numbers, statements
 from bench.studies.paper.sections import DATASETS, attack_of
 
@@ -14,7 +14,7 @@ _NEAR = 1e-9  # printed numbers that are equal give differences that are nearly 
 
 
 @cache
-def agreement(claim: Claim) -> str:
+def agreement(claim: PaperClaim) -> str:
     """As in ``CIFAR-10: 30 of 30 points as claimed; CIFAR-100: 28 of 30 points as claimed (2 equal)``.
 
     A point is one pair of printed accuracies at one ε (and corruption), or one accuracy compared with a bound; if
@@ -37,7 +37,7 @@ def agreement(claim: Claim) -> str:
     return "; ".join(texts) or "no numbers printed"
 
 
-def _points(claim: Claim, test: Test) -> Iterator[tuple[str, tuple[object, ...], str]]:
+def _points(claim: PaperClaim, test: Test) -> Iterator[tuple[str, tuple[object, ...], str]]:
     """The data set of each point, which one of it it is, and the side it is on."""
     if test.of == "mip":
         values = {(s.model, s.setting): float(s.value) for s in statements() if s.section == "figure5"}
@@ -58,7 +58,7 @@ def _key(row: Published) -> tuple[str, str, str, float]:
     return row.dataset, row.name, row.corruption, row.eps
 
 
-def _rests_on(claim: Claim, test: Test, row: Published) -> bool:
+def _rests_on(claim: PaperClaim, test: Test, row: Published) -> bool:
     corrupted = row.dataset == "cifar10c"
     return (
         row.table in claim.tables

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from bench.numbers.contrast import Part
 from bench.numbers.wording import UNTOLD
-from bench.studies.paper.claim import Claim
-from bench.studies.paper.outcome import Alone, Tested, joined
+from bench.studies.paper.claim import PaperClaim
+from bench.studies.paper.outcome import Alone, TestOutcome, joined
 from bench.studies.paper.reproduction import Reproduction
 from bench.studies.paper.sections import DATASETS
 
@@ -17,7 +17,7 @@ TEST_IMAGES = 10_000  # of CIFAR-10, and of CIFAR-100
 
 
 def alone(
-    claim: Claim, tested: Sequence[Tested], reproduction: Reproduction, comparisons: int
+    claim: PaperClaim, tested: Sequence[TestOutcome], reproduction: Reproduction, comparisons: int
 ) -> Alone | None:
     """A claim on the data set at hand; ``None`` where it is not about that data set.
 
@@ -55,7 +55,9 @@ def images_to_tell(part: Part, comparisons: int) -> float:
     return math.inf if away == 0 else part.n * (z * error / away) ** 2
 
 
-def _what_would_tell(of: Sequence[Tested], reproduction: Reproduction, comparisons: int) -> Iterator[str]:
+def _what_would_tell(
+    of: Sequence[TestOutcome], reproduction: Reproduction, comparisons: int
+) -> Iterator[str]:
     if any(not each.part for each in of):
         yield "Some tests were not measured."
     if any(each.unscripted for each in of if each.part):
@@ -83,7 +85,7 @@ def _seeds(reproduction: Reproduction) -> str:
     return f" ({min(trained.values())} were trained of {len(trained)} models)" if trained else ""
 
 
-def _missing(claim: Claim, tested: Sequence[Tested], reproduction: Reproduction) -> str:
+def _missing(claim: PaperClaim, tested: Sequence[TestOutcome], reproduction: Reproduction) -> str:
     """The data sets of a claim about several that were not measured."""
     lacking = [
         DATASETS[each]

@@ -51,7 +51,7 @@ class Test:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class PaperClaim:
     """A claim.
 
     Attributes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bench.studies.paper.claim import EPS, Claim, Test
+from bench.studies.paper.claim import EPS, PaperClaim, Test
 
 CIFAR10, CIFAR100, CIFAR10C = "cifar10", "cifar100", "cifar10c"
 _HIGHER = EPS[11:]  # from 0.12 on every curve of Figure 2 the sentence is about is printed below 15 %
@@ -37,7 +37,7 @@ _TEN = tuple(name.removesuffix("_4") for name in _FOUR)
 _LOW = EPS[:4]
 
 CLAIMS = (
-    Claim(
+    PaperClaim(
         id="improve",
         where="Abstract",
         quote="consistently improve adversarial robustness and generalization across"
@@ -52,7 +52,7 @@ CLAIMS = (
         ),
         everywhere=True,
     ),
-    Claim(
+    PaperClaim(
         id="beat-baseline",
         where="Sec. 1",
         quote="significantly outperform standard CNNs in adversarial accuracy without requiring adversarial training",
@@ -63,7 +63,7 @@ CLAIMS = (
         tests=_beats(_JOINED, ["baseline_cnn"]),
         everywhere=True,
     ),
-    Claim(
+    PaperClaim(
         id="concatenation",
         where="Sec. 1",
         quote="concatenation consistently outperforms weighted fusion in adversarial settings",
@@ -74,7 +74,7 @@ CLAIMS = (
         tests=_beats(["parallel_gcnn_rs"], ["weighted_gcnn_rs"], every=True),
         everywhere=True,
     ),
-    Claim(
+    PaperClaim(
         id="parallel",
         where="App. F.2",
         quote="The parallel design consistently outperforms the cascaded design in both clean and adversarial settings",
@@ -85,7 +85,7 @@ CLAIMS = (
         tests=_beats(_JOINED, ["cascaded_gcnn"], ("clean", *_GRADIENT), every=True),
         everywhere=True,
     ),
-    Claim(
+    PaperClaim(
         id="rs-best",
         where="Sec. 6.2, Figure 2",
         quote="maintained the highest adversarial robustness across all perturbation levels",
@@ -96,7 +96,7 @@ CLAIMS = (
         tests=_beats(["parallel_gcnn_rs"], _TEN, every=True),
         everywhere=True,
     ),
-    Claim(
+    PaperClaim(
         id="rs-best-4",
         where="Sec. 6.2, Figure 1",
         quote="For CIFAR-10, the Parallel GCNN with Rotation and Scale Branch exhibited the highest robustness",
@@ -106,7 +106,7 @@ CLAIMS = (
         tables=("figure1",),
         tests=_beats(["parallel_gcnn_rs_4"], _FOUR),
     ),
-    Claim(
+    PaperClaim(
         id="rs-best-4-cifar100",
         where="Sec. 6.2, Figure 1",
         quote="remained the most robust particularly at higher perturbations",
@@ -116,7 +116,7 @@ CLAIMS = (
         tables=("figure1",),
         tests=_beats(["parallel_gcnn_rs_4"], _FOUR),
     ),
-    Claim(
+    PaperClaim(
         id="below-15",
         where="Sec. 6.2",
         quote="adversarial accuracies dropping below 15% for FGSM",
@@ -130,7 +130,7 @@ CLAIMS = (
         ),
         everywhere=True,
     ),
-    Claim(
+    PaperClaim(
         id="negligible",
         where="Sec. 6.2",
         quote="almost negligible for PGD attacks at higher perturbation levels",
@@ -144,7 +144,7 @@ CLAIMS = (
         ),
         everywhere=True,
     ),
-    Claim(
+    PaperClaim(
         id="deeper",
         where="App. D",
         quote="consistently outperforms the 4-layer variant across all perturbation levels",
@@ -155,7 +155,7 @@ CLAIMS = (
         tests=_beats(["equivariant_gcnn"], ["equivariant_gcnn_4"], eps=_APP_D, every=True),
         everywhere=True,
     ),
-    Claim(
+    PaperClaim(
         id="deeper-by",
         where="App. D",
         quote="improvements of 7-15% in FGSM accuracy and 10-30% in PGD accuracy at moderate perturbations",
@@ -181,7 +181,7 @@ CLAIMS = (
         ),
         everywhere=True,
     ),
-    Claim(
+    PaperClaim(
         id="depth-hurts",
         where="App. D",
         quote="standard CNNs, where increased depth often amplifies adversarial vulnerability",
@@ -192,7 +192,7 @@ CLAIMS = (
         tests=_beats(["baseline_cnn_4"], ["baseline_cnn"]),
         often=True,
     ),
-    Claim(
+    PaperClaim(
         id="at-fgsm",
         where="App. E, Table 4",
         quote="achieves superior FGSM robustness",
@@ -203,7 +203,7 @@ CLAIMS = (
         tables=("table4",),
         tests=_beats(["equivariant_gcnn"], _AT, ["fgsm"], eps=EPS[:5]),
     ),
-    Claim(
+    PaperClaim(
         id="at-pgd",
         where="App. E, Table 4",
         quote="maintains competitive PGD robustness",
@@ -215,7 +215,7 @@ CLAIMS = (
             Test(a="equivariant_gcnn", b="baseline_cnn.pgd_at", of="pgd", eps=EPS[:5], bound=_COMPETITIVE),
         ),
     ),
-    Claim(
+    PaperClaim(
         id="rotation-scale",
         where="App. F.2, Figure 6",
         quote="demonstrated better performance than scale-equivariant convolutions individually",
@@ -225,7 +225,7 @@ CLAIMS = (
         tables=("figure6",),
         tests=_beats(["parallel_gcnn"], ["parallel_gcnn_scale"], eps=_LOW),
     ),
-    Claim(
+    PaperClaim(
         id="ablation",
         where="App. F.2, Figure 6",
         quote="consistently outperformed other models, achieving the highest robustness across all settings",
@@ -240,7 +240,7 @@ CLAIMS = (
             every=True,
         ),
     ),
-    Claim(
+    PaperClaim(
         id="baseline-below-1",
         where="App. F.2, Figure 6",
         quote="with accuracy falling below 1%",
@@ -250,7 +250,7 @@ CLAIMS = (
         tables=("figure6",),
         tests=(Test(a="baseline_cnn", of="pgd", eps=_LOW[1:], bound=0.01, sign=-1),),
     ),
-    Claim(
+    PaperClaim(
         id="corrupted-best",
         where="Sec. 6.2, Table 1",
         quote="consistently achieved the best performance across most corruption types",
@@ -267,7 +267,7 @@ CLAIMS = (
             most=True,
         ),
     ),
-    Claim(
+    PaperClaim(
         id="corrupted-rs",
         where="Sec. 6.2, Table 1",
         quote="does not perform so well compared with baseline model under the data corruption",
@@ -277,7 +277,7 @@ CLAIMS = (
         tables=("table1",),
         tests=_beats(["baseline_cnn"], ["parallel_gcnn_rs"], ["corrupted"], eps=_LOW),
     ),
-    Claim(
+    PaperClaim(
         id="mip",
         where="App. F.1, Figure 5",
         quote="substantially higher tolerance for perturbations compared to the baseline CNN",

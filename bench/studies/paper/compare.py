@@ -11,7 +11,7 @@ from bench.engine.protocols import SOUND
 from bench.numbers.stats import Share, mean_score, wilson
 from bench.studies.paper.evidence import borrowed_script, by_base
 from bench.studies.paper.published import MEAN, Published
-from bench.studies.paper.reproduction import COLUMNS, Corrupted, Measured, Reproduction
+from bench.studies.paper.reproduction import COLUMNS, Corrupted, MeasuredModel, Reproduction
 from bench.studies.paper.sections import AS_RELEASED, attack_of, numbers_of, remedy
 from zoo.cifar10c import NAMES
 
@@ -39,7 +39,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PaperRow:
     """A printed number, ours by column (``None`` where it was not measured), and the command that measures it.
 
     ``name`` is the model of ours.
@@ -51,19 +51,19 @@ class Row:
     command: str
 
 
-def rows(reproduction: Reproduction, section: str, dataset: str = "") -> tuple[Row, ...]:
+def rows(reproduction: Reproduction, section: str, dataset: str = "") -> tuple[PaperRow, ...]:
     """The rows of a section, of one of the paper's data sets or of all, in the order they are printed."""
     return _rows(reproduction, [(row, row.name) for row in numbers_of(section, dataset)])
 
 
-def as_released(reproduction: Reproduction, section: str, dataset: str = "") -> tuple[Row, ...]:
+def as_released(reproduction: Reproduction, section: str, dataset: str = "") -> tuple[PaperRow, ...]:
     """Printed numbers beside ours of the model trained as its released script trains it, where measured."""
     printed = numbers_of(section, dataset)
     found = _rows(reproduction, [(row, AS_RELEASED[row.name]) for row in printed if row.name in AS_RELEASED])
     return tuple(row for row in found if any(row.sides))
 
 
-def _rows(reproduction: Reproduction, printed: Sequence[tuple[Published, str]]) -> tuple[Row, ...]:
+def _rows(reproduction: Reproduction, printed: Sequence[tuple[Published, str]]) -> tuple[PaperRow, ...]:
     columns = [reproduction.column(column) for column in COLUMNS]
     corrupted = [reproduction.corrupted_column(column) for column in COLUMNS]
     found = []
@@ -74,7 +74,7 @@ def _rows(reproduction: Reproduction, printed: Sequence[tuple[Published, str]]) 
             sides = [_side(row, models.get(name), reproduction.relation) for models in columns]
         else:
             sides = [None for _ in COLUMNS]
-        found.append(Row(row, name, tuple(sides), _command(row, reproduction)))
+        found.append(PaperRow(row, name, tuple(sides), _command(row, reproduction)))
     return tuple(found)
 
 
@@ -83,7 +83,7 @@ def _command(row: Published, reproduction: Reproduction) -> str:
     return remedy([row.section], row.dataset, reproduction.data_options if here else "")
 
 
-def _side(row: Published, measured: Measured | None, relation: str) -> Side | None:
+def _side(row: Published, measured: MeasuredModel | None, relation: str) -> Side | None:
     standing = measured and measured.at(attack_of(row), row.eps)
     if measured is None or standing is None:
         return None
@@ -91,7 +91,7 @@ def _side(row: Published, measured: Measured | None, relation: str) -> Side | No
     return _with(row, measured, share, comparable=relation != "other")
 
 
-def _corrupted_side(row: Published, found: tuple[Corrupted, Measured] | None) -> Side | None:
+def _corrupted_side(row: Published, found: tuple[Corrupted, MeasuredModel] | None) -> Side | None:
     if found is None or not found[0].bases or found[1].at("pgd", row.eps) is None:
         return None
     images, measured = found
@@ -106,7 +106,7 @@ def _corrupted_side(row: Published, found: tuple[Corrupted, Measured] | None) ->
     return _with(row, measured, mean_score(chosen), comparable=images.official and whole)
 
 
-def _with(row: Published, measured: Measured, share: Share, *, comparable: bool) -> Side:
+def _with(row: Published, measured: MeasuredModel, share: Share, *, comparable: bool) -> Side:
     difference = (share.value - row.accuracy, share.lo - row.accuracy, share.hi - row.accuracy)
     sound = measured.setting.protocol == SOUND.label
     return Side(
@@ -119,7 +119,7 @@ def _with(row: Published, measured: Measured, share: Share, *, comparable: bool)
     )
 
 
-def spread_over_corruptions(images: Corrupted, measured: Measured, eps: float) -> float:
+def spread_over_corruptions(images: Corrupted, measured: MeasuredModel, eps: float) -> float:
     """Sample standard deviation (ddof 1) of the accuracy over the corruptions: what the row Std of Table 1 is."""
     stands, versions = by_base(images, measured, [eps])
     return float(np.std(stands.mean(1) / versions, ddof=1))

@@ -10,9 +10,9 @@ from jaxtyping import Int64
 
 from bench.engine.protocols import borrowed, has_script
 from bench.numbers.contrast import Part, level, paired
-from bench.studies.paper.claim import Claim, Test
+from bench.studies.paper.claim import PaperClaim, Test
 from bench.studies.paper.claims import CIFAR10C
-from bench.studies.paper.reproduction import Corrupted, Measured, Reproduction, eps_index
+from bench.studies.paper.reproduction import Corrupted, MeasuredModel, Reproduction, eps_index
 from bench.studies.paper.sections import DATASETS
 from zoo.grouped import SEVERITIES
 
@@ -36,7 +36,7 @@ class Evidence:
             return self._on_mip(test)
         return self._on_images(test)
 
-    def about(self, test: Test, claim: Claim) -> bool:
+    def about(self, test: Test, claim: PaperClaim) -> bool:
         """Whether the images a test is carried out on are those the claim is about; of CIFAR-10-C, all 19 files."""
         if not claim.data:
             return True
@@ -52,7 +52,7 @@ class Evidence:
         scripts = {name: borrowed_script(name, dataset) for name in test.models if self._own}
         return {name: script for name, script in scripts.items() if script}
 
-    def told(self, test: Test, claim: Claim) -> bool:
+    def told(self, test: Test, claim: PaperClaim) -> bool:
         """Whether a test can be told on these images at all, if it is measured."""
         repeated = not self._own or test.of != "mip"  # the script's removal is not repeated
         return repeated and self.about(test, claim) and not self.unscripted(test)
@@ -116,7 +116,7 @@ def borrowed_script(name: str, dataset: str) -> str:
 
 
 def by_base(
-    images: Corrupted, measured: Measured, grid: Sequence[float]
+    images: Corrupted, measured: MeasuredModel, grid: Sequence[float]
 ) -> tuple[Int64[np.ndarray, "corruptions bases"], int]:
     """At how many severities and ε of the grid each base image stands, and how many there are.
 
@@ -129,11 +129,11 @@ def by_base(
     return whole.reshape(shape).sum(2).T, SEVERITIES * len(rows)
 
 
-def _measured(model: Measured, of: str, eps: float) -> bool:
+def _measured(model: MeasuredModel, of: str, eps: float) -> bool:
     return of == "clean" or model.at(of, eps) is not None
 
 
-def _standing(model: Measured, of: str, grid: Sequence[float]) -> Int64[np.ndarray, "c n"]:
+def _standing(model: MeasuredModel, of: str, grid: Sequence[float]) -> Int64[np.ndarray, "c n"]:
     """(conditions, n): 1 where an image stands."""
     if of == "clean":
         return model.result.clean.correct[None].astype(np.int64)

@@ -13,7 +13,7 @@ from bench.pages.figures import as_files, inline, look, themed
 from bench.pages.format import figure_label
 from bench.pages.style import CARD, INK, LINE, PALETTE
 from bench.studies.paper.across import Across
-from bench.studies.paper.compare import Row
+from bench.studies.paper.compare import PaperRow
 from bench.studies.paper.published import MEAN
 from bench.studies.paper.reproduction import COLUMNS
 from bench.studies.paper.sections import attack_of
@@ -35,7 +35,7 @@ _MARKERS = ("s", "D", "^", "v", "P", "X", "o")
 
 
 @dataclass(frozen=True, slots=True)
-class CurveFigure:
+class PaperCurves:
     """One model's curves as an SVG element with one axes an attack."""
 
     name: str
@@ -44,7 +44,7 @@ class CurveFigure:
 
 
 @look()
-def curve_figures(rows: Sequence[Row], stem: str) -> list[CurveFigure]:
+def curve_figures(rows: Sequence[PaperRow], stem: str) -> list[PaperCurves]:
     """A figure for each model with a number of ours.
 
     Rows of single corruptions are left out; their mean is drawn.
@@ -55,11 +55,11 @@ def curve_figures(rows: Sequence[Row], stem: str) -> list[CurveFigure]:
         inside = [row for row in drawn if row.name == name]
         attacks = list(dict.fromkeys(attack_of(row.published) for row in inside))
         svg = inline(_curves(name, inside, attacks), f"{stem}-{name}")
-        figures.append(CurveFigure(name, svg, len(attacks)))
+        figures.append(PaperCurves(name, svg, len(attacks)))
     return figures
 
 
-def _curves(name: str, rows: Sequence[Row], attacks: Sequence[str]) -> Figure:
+def _curves(name: str, rows: Sequence[PaperRow], attacks: Sequence[str]) -> Figure:
     width, height = len(attacks) * _PANEL[0], _PANEL[1] + _HEAD
     figure = Figure(figsize=(width, height), facecolor=CARD)
     for i, attack in enumerate(attacks):
@@ -73,7 +73,7 @@ def _curves(name: str, rows: Sequence[Row], attacks: Sequence[str]) -> Figure:
     return figure
 
 
-def _draw_sources(axes: Axes, rows: Sequence[Row]) -> None:
+def _draw_sources(axes: Axes, rows: Sequence[PaperRow]) -> None:
     printed = [(row.published.eps, 100 * row.published.accuracy) for row in rows]
     _line(axes, printed, PRINTED)
     for i, column in enumerate(COLUMNS):

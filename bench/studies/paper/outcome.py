@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from bench.numbers.contrast import Part
 from bench.numbers.wording import FAILS, HOLDS, UNTOLD
-from bench.studies.paper.claim import Claim, Test
+from bench.studies.paper.claim import PaperClaim, Test
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tested:
+class TestOutcome:
     """One test of a claim as it came out.
 
     Attributes:
@@ -76,7 +76,7 @@ class ClaimOutcome:
     """
 
     verdict: str
-    tested: tuple[Tested, ...]
+    tested: tuple[TestOutcome, ...]
     sentence: str
     why: str
     command: str
@@ -84,7 +84,7 @@ class ClaimOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class JudgedClaim:
     """A claim with its outcome by column.
 
     Attributes:
@@ -93,12 +93,12 @@ class Judged:
         outcomes: by column, ``released`` and ``sound``.
     """
 
-    claim: Claim
+    claim: PaperClaim
     published: str
     outcomes: Mapping[str, ClaimOutcome]
 
 
-def joined(tested: Sequence[Tested], *, often: bool = False) -> str:
+def joined(tested: Sequence[TestOutcome], *, often: bool = False) -> str:
     """What tests say together.
 
     All must come out as claimed, and one refutes; of what is ``often`` so, more than half decide.

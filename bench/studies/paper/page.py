@@ -14,10 +14,10 @@ from bench.numbers.wording import FAILS, HOLDS, difference_text, p_text, points_
 from bench.pages.format import params_text, slug
 from bench.pages.frame import environment, write
 from bench.studies.paper.across import across_protocols
-from bench.studies.paper.compare import Row, as_released, rows, spread_over_corruptions
+from bench.studies.paper.compare import PaperRow, as_released, rows, spread_over_corruptions
 from bench.studies.paper.provenance import origins
 from bench.studies.paper.published import PrintedMean, Statement, printed_means, source
-from bench.studies.paper.reproduction import COLUMNS, Corrupted, Measured, Reproduction
+from bench.studies.paper.reproduction import COLUMNS, Corrupted, MeasuredModel, Reproduction
 from bench.studies.paper.sections import DATASETS, SECTIONS, Section, remedy, statements_of
 from bench.studies.paper.settings import points
 from bench.studies.paper.trainings import over_trainings
@@ -27,7 +27,7 @@ from bench.studies.robustness.results import Results
 from zoo.entries import PAPER_NAMES
 
 if TYPE_CHECKING:
-    from bench.studies.paper.figures import CurveFigure
+    from bench.studies.paper.figures import PaperCurves
 
 _CLASSES = {HOLDS: "right", FAILS: "wrong"}
 # which claims test a statement that is printed without a number for each model
@@ -55,9 +55,9 @@ class Table:
     """
 
     dataset: str
-    rows: tuple[Row, ...]
-    beside: Mapping[tuple[str, int], Row]
-    figures: tuple[CurveFigure, ...]
+    rows: tuple[PaperRow, ...]
+    beside: Mapping[tuple[str, int], PaperRow]
+    figures: tuple[PaperCurves, ...]
     ours: str
     command: str
 
@@ -79,7 +79,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Chapter:
+class PageChapter:
     """A section of the page.
 
     Attributes:
@@ -117,7 +117,7 @@ def write_reproduction(reproduction: Reproduction, directory: Path) -> Path:
     return write(directory / f"{stem}.html", reproduction, partial(_render, reproduction, stem))
 
 
-def chapters(reproduction: Reproduction, stem: str = "") -> tuple[Chapter, ...]:
+def chapters(reproduction: Reproduction, stem: str = "") -> tuple[PageChapter, ...]:
     """All sections in order; every printed row is in exactly one of them."""
     return tuple(_chapter(reproduction, section, stem) for section in SECTIONS.values())
 
@@ -134,17 +134,17 @@ def spread_rows(reproduction: Reproduction) -> tuple[SpreadRow, ...]:
     )
 
 
-def _spread(found: tuple[Corrupted, Measured] | None, eps: float) -> float | None:
+def _spread(found: tuple[Corrupted, MeasuredModel] | None, eps: float) -> float | None:
     if found is None or not found[0].bases or found[1].at("pgd", eps) is None:
         return None
     return spread_over_corruptions(*found, eps) if len(found[0].groups.names) > 1 else None
 
 
-def _chapter(reproduction: Reproduction, section: Section, stem: str) -> Chapter:
+def _chapter(reproduction: Reproduction, section: Section, stem: str) -> PageChapter:
     found = rows(reproduction, section.id)
     said = statements_of(section.id)
     files = dict.fromkeys([*(row.published.file for row in found), *(each.file for each in said)])
-    return Chapter(
+    return PageChapter(
         section,
         tuple(source(file) for file in files),
         tuple(_tables(reproduction, section, found, stem)),
@@ -153,7 +153,9 @@ def _chapter(reproduction: Reproduction, section: Section, stem: str) -> Chapter
     )
 
 
-def _tables(reproduction: Reproduction, section: Section, found: Sequence[Row], stem: str) -> list[Table]:
+def _tables(
+    reproduction: Reproduction, section: Section, found: Sequence[PaperRow], stem: str
+) -> list[Table]:
     from bench.studies.paper.figures import curve_figures
 
     tables = []

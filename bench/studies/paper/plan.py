@@ -33,7 +33,7 @@ _ABOUT = {"cifar10": {"cifar10", "cifar10c"}, "cifar100": {"cifar100"}, "cifar10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sizes:
+class PaperSizes:
     """How much is measured; ``None`` for all there is.
 
     Attributes:
@@ -57,8 +57,8 @@ class Sizes:
 
 
 SIZES = {
-    "small": Sizes(sound=1000, released=256, few=True, across=256, bases=4, removal=200, seeds=1),
-    "full": Sizes(sound=None, released=None, few=False, across=1000, bases=None, removal=1000, seeds=5),
+    "small": PaperSizes(sound=1000, released=256, few=True, across=256, bases=4, removal=200, seeds=1),
+    "full": PaperSizes(sound=None, released=None, few=False, across=1000, bases=None, removal=1000, seeds=5),
 }
 
 
@@ -129,7 +129,7 @@ class Plan:
         }
 
 
-def plan(ask: Ask, sections: Sequence[str], *, budget: str, options: str, sizes: Sizes) -> Plan:
+def plan(ask: Ask, sections: Sequence[str], *, budget: str, options: str, sizes: PaperSizes) -> Plan:
     """Resolves what sections of the paper take on a data set, and looks once at every model.
 
     A section about other data of the paper's is left out, and so is a model without weights; the plan says
@@ -251,14 +251,14 @@ class _Loaded:
         return prepare_mip(replace(self.ask, models=tuple(models), n=self.first(n))) if models else None
 
 
-def _own(on: _Loaded, models: Sequence[str], sizes: Sizes) -> tuple[Evaluation, ...]:
+def _own(on: _Loaded, models: Sequence[str], sizes: PaperSizes) -> tuple[Evaluation, ...]:
     """Each model under its own script."""
     parts = [(name, own_script(name).name, _own_eps(name, few=sizes.few)) for name in models]
     return on.released(parts, on.first(sizes.released))
 
 
 def _across(
-    on: _Loaded, models: Sequence[str], others: Sequence[str], sizes: Sizes
+    on: _Loaded, models: Sequence[str], others: Sequence[str], sizes: PaperSizes
 ) -> tuple[Evaluation, ...]:
     """The paper's models under the scripts that are not their own, and the others under all."""
     parts = [

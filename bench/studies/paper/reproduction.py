@@ -55,7 +55,7 @@ class Corrupted:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Measured:
+class MeasuredModel:
     """One model under one protocol on one set of images."""
 
     setting: Setting
@@ -143,7 +143,7 @@ class Reproduction:
         """Whether there are corrupted images that were made here, and are not CIFAR-10-C."""
         return any(not each.official for each in self.corrupted)
 
-    def column(self, column: str) -> dict[str, Measured]:
+    def column(self, column: str) -> dict[str, MeasuredModel]:
         """The models of a column by name.
 
         ``sound``: under the protocol ``sound``. ``released``: each under its own architecture's script (see
@@ -151,7 +151,7 @@ class Reproduction:
         """
         return _column(self.results, column)
 
-    def corrupted_column(self, column: str) -> dict[str, tuple[Corrupted, Measured]]:
+    def corrupted_column(self, column: str) -> dict[str, tuple[Corrupted, MeasuredModel]]:
         """As ``column``, for the corrupted images, each with the set it was measured on."""
         return {
             name: (each, measured)
@@ -159,9 +159,9 @@ class Reproduction:
             for name, measured in _column((each.results,), column, corrupted=True).items()
         }
 
-    def trainings(self, column: str) -> dict[str, list[Measured]]:
+    def trainings(self, column: str) -> dict[str, list[MeasuredModel]]:
         """As ``column``: all trainings of the models that have more than one, by the name of seed 0."""
-        found: dict[str, list[Measured]] = {}
+        found: dict[str, list[MeasuredModel]] = {}
         for name, measured in _column(self.replicas, column).items():
             found.setdefault(name.partition("@")[0], []).append(measured)
         return {name: each for name, each in found.items() if len(each) > 1}
@@ -178,7 +178,7 @@ def eps_index(grid: Sequence[float], eps: float) -> int | None:
     return next((i for i, each in enumerate(grid) if abs(each - eps) < _NEAR), None)
 
 
-def _column(results: Iterable[Results], column: str, *, corrupted: bool = False) -> dict[str, Measured]:
+def _column(results: Iterable[Results], column: str, *, corrupted: bool = False) -> dict[str, MeasuredModel]:
     found = {}
     for each in results:
         for model in each.models:
@@ -188,5 +188,5 @@ def _column(results: Iterable[Results], column: str, *, corrupted: bool = False)
             elif column == "released":
                 label = own_script(name, corrupted=corrupted).label
             if each.setting.protocol == label:
-                found[name] = Measured(each.setting, model, each.command)
+                found[name] = MeasuredModel(each.setting, model, each.command)
     return found

@@ -15,9 +15,9 @@ from bench.studies.paper import (
     COLUMNS,
     SECTIONS,
     ClaimOutcome,
-    Judged,
+    JudgedClaim,
+    PaperRow,
     Reproduction,
-    Row,
     Side,
     judge,
     needed,
@@ -70,12 +70,12 @@ def sections_table(reproduction: Reproduction) -> None:
     _print(table)
 
 
-def _made_here(reproduction: Reproduction, row: Row) -> bool:
+def _made_here(reproduction: Reproduction, row: PaperRow) -> bool:
     """Whether ours in a row are of corruptions made here, and not of CIFAR-10-C."""
     return row.published.dataset == "cifar10c" and reproduction.made_here
 
 
-def _rows(reproduction: Reproduction, section: str) -> tuple[Row, ...]:
+def _rows(reproduction: Reproduction, section: str) -> tuple[PaperRow, ...]:
     """Printed numbers beside ours, then beside those of models trained as the released scripts train."""
     return (*rows(reproduction, section), *as_released(reproduction, section))
 
@@ -136,7 +136,7 @@ def as_json(reproduction: Reproduction) -> list[dict[str, Any]]:
     return [*numbers, *(_claim(judged) for judged in judge(reproduction))]
 
 
-def _number(row: Row, section: str) -> dict[str, Any]:
+def _number(row: PaperRow, section: str) -> dict[str, Any]:
     sides = {column: _side(side) for column, side in zip(COLUMNS, row.sides, strict=True)}
     published = asdict(row.published) | {"name": row.name}
     return {"kind": "number", "section": section, **published, **sides, "command": row.command}
@@ -161,7 +161,7 @@ def _side(side: Side | None) -> dict[str, Any] | None:
     }
 
 
-def _claim(judged: Judged) -> dict[str, Any]:
+def _claim(judged: JudgedClaim) -> dict[str, Any]:
     claim = judged.claim
     outcomes = {column: _outcome(judged.outcomes[column]) for column in COLUMNS}
     about = {"id": claim.id, "where": claim.where, "quote": claim.quote, "reading": claim.reading}

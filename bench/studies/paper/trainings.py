@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.numbers.stats import over_seeds
-from bench.studies.paper.reproduction import COLUMNS, Measured, Reproduction
+from bench.studies.paper.reproduction import COLUMNS, MeasuredModel, Reproduction
 
 _ATTACKS = ("fgsm", "pgd")
 
@@ -40,7 +40,7 @@ def over_trainings(reproduction: Reproduction) -> tuple[Trainings, ...]:
     )
 
 
-def _spread(name: str, column: str, runs: list[Measured]) -> Trainings:
+def _spread(name: str, column: str, runs: list[MeasuredModel]) -> Trainings:
     found: dict[tuple[str, float], float] = {}
     for attack in _ATTACKS:
         for eps in (each for each in runs[0].setting.eps if each > 0):

@@ -10,10 +10,10 @@ from bench.numbers.stats import holm
 from bench.numbers.wording import FAILS, HOLDS, UNTOLD
 from bench.studies.paper.agreement import agreement
 from bench.studies.paper.alone import alone
-from bench.studies.paper.claim import Claim, Test
+from bench.studies.paper.claim import PaperClaim, Test
 from bench.studies.paper.claims import CLAIMS
 from bench.studies.paper.evidence import Evidence, borrowed_script
-from bench.studies.paper.outcome import ClaimOutcome, Judged, Tested, joined
+from bench.studies.paper.outcome import ClaimOutcome, JudgedClaim, TestOutcome, joined
 from bench.studies.paper.reproduction import COLUMNS, Reproduction
 from bench.studies.paper.sections import needed, remedy
 from bench.studies.paper.wording import sentence, why
@@ -21,7 +21,7 @@ from bench.studies.paper.wording import sentence, why
 LEVEL = 0.05
 
 
-def judge(reproduction: Reproduction) -> tuple[Judged, ...]:
+def judge(reproduction: Reproduction) -> tuple[JudgedClaim, ...]:
     """All claims.
 
     A test comes out as claimed if its p, adjusted by Holm over the comparisons under the protocol that can be
@@ -35,7 +35,7 @@ def judge(reproduction: Reproduction) -> tuple[Judged, ...]:
     """
     outcomes = {column: _outcomes(reproduction, column) for column in COLUMNS}
     return tuple(
-        Judged(
+        JudgedClaim(
             claim=claim,
             published=agreement(claim),
             outcomes={column: outcomes[column][i] for column in COLUMNS},
@@ -58,9 +58,9 @@ def _outcomes(reproduction: Reproduction, column: str) -> list[ClaimOutcome]:
     ]
 
 
-def _tested(evidence: Evidence, test: Test, claim: Claim) -> Tested:
+def _tested(evidence: Evidence, test: Test, claim: PaperClaim) -> TestOutcome:
     found = evidence.part(test)
-    return Tested(
+    return TestOutcome(
         test=test,
         part=None if isinstance(found, str) else found,
         missing=found if isinstance(found, str) else "",
@@ -70,7 +70,7 @@ def _tested(evidence: Evidence, test: Test, claim: Claim) -> Tested:
     )
 
 
-def _adjusted(tested: Sequence[Tested]) -> list[Tested]:
+def _adjusted(tested: Sequence[TestOutcome]) -> list[TestOutcome]:
     """The tests in order, with adjusted p and verdicts.
 
     One family are the comparisons that can be told on these images, each once, measured or not: so a part of
@@ -93,13 +93,13 @@ def _adjusted(tested: Sequence[Tested]) -> list[Tested]:
     return found
 
 
-def _family(tested: Iterable[Tested], besides: Collection[Hashable] = ()) -> dict[Hashable, float]:
+def _family(tested: Iterable[TestOutcome], besides: Collection[Hashable] = ()) -> dict[Hashable, float]:
     """The p of each comparison, and of its reversal where that counts, adjusted by Holm over all."""
     tails = {key: p for each in tested for key, p in _tails(each) if key not in besides}
     return dict(zip(tails, holm(list(tails.values())).tolist(), strict=True))
 
 
-def _tails(each: Tested) -> Iterator[tuple[Hashable, float]]:
+def _tails(each: TestOutcome) -> Iterator[tuple[Hashable, float]]:
     """What a test adds to a family: by what is compared, a p, which is 1 where it was not measured."""
     test, part = each.test, each.part
     yield test.comparison, part.p if part else 1.0
@@ -115,7 +115,11 @@ def _verdict(part: Part, p: float, reversal: float) -> str:
 
 
 def _outcome(
-    claim: Claim, tested: tuple[Tested, ...], reproduction: Reproduction, column: str, comparisons: int
+    claim: PaperClaim,
+    tested: tuple[TestOutcome, ...],
+    reproduction: Reproduction,
+    column: str,
+    comparisons: int,
 ) -> ClaimOutcome:
     verdict = joined([each for each in tested if each.about], often=claim.often)
     if claim.everywhere and verdict == HOLDS:
@@ -130,7 +134,9 @@ def _outcome(
     )
 
 
-def _command(claim: Claim, tested: Sequence[Tested], reproduction: Reproduction, column: str) -> str:
+def _command(
+    claim: PaperClaim, tested: Sequence[TestOutcome], reproduction: Reproduction, column: str
+) -> str:
     """The command that measures what a claim needs: on this data if it is about it, else on data it is about.
 
     One for each data set, with semicolons between, where it is about several together; none for what no
@@ -149,21 +155,21 @@ def _command(claim: Claim, tested: Sequence[Tested], reproduction: Reproduction,
     )
 
 
-def _settled(dataset: str, claim: Claim, tested: Sequence[Tested], here: str) -> bool:
+def _settled(dataset: str, claim: PaperClaim, tested: Sequence[TestOutcome], here: str) -> bool:
     """Whether all that a claim says of a data set is confirmed already."""
     of = [each for each in tested if each.about and each.test in _on(claim, dataset)]
     return bool(of) and (dataset == here or dataset == "cifar10c") and joined(of) == HOLDS
 
 
-def _all_borrowed(claim: Claim, dataset: str) -> bool:
+def _all_borrowed(claim: PaperClaim, dataset: str) -> bool:
     return all(any(borrowed_script(name, dataset) for name in test.models) for test in _on(claim, dataset))
 
 
-def _on(claim: Claim, dataset: str) -> list[Test]:
+def _on(claim: PaperClaim, dataset: str) -> list[Test]:
     """The tests of a claim that are carried out on one of the paper's data sets."""
     return [test for test in claim.tests if (test.of == "corrupted") == (dataset == "cifar10c")]
 
 
-def _command_on(claim: Claim, dataset: str, options: str) -> str:
+def _command_on(claim: PaperClaim, dataset: str, options: str) -> str:
     sections = [each for each in claim.sections if dataset in needed(each).datasets]
     return remedy(sections or claim.sections, dataset, options)

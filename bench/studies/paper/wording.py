@@ -7,8 +7,8 @@ from itertools import pairwise
 
 from bench.engine.protocols import own_script
 from bench.numbers.wording import FAILS, HOLDS, UNTOLD, VERDICTS, difference_text, p_text, points_text
-from bench.studies.paper.claim import Claim, Test
-from bench.studies.paper.outcome import Tested, joined
+from bench.studies.paper.claim import PaperClaim, Test
+from bench.studies.paper.outcome import TestOutcome, joined
 from bench.studies.paper.reproduction import Reproduction
 from bench.studies.paper.sections import DATASETS
 
@@ -16,7 +16,7 @@ _MOST_LABELS = 3  # the page lists all tests
 _STEP = 0.01  # of the paper's ε
 
 
-def sentence(tested: Sequence[Tested]) -> str:
+def sentence(tested: Sequence[TestOutcome]) -> str:
     """The test in full if there is one, else how they came out and between what."""
     found = [each for each in tested if each.part]
     parts = [each.part for each in found if each.part]
@@ -39,7 +39,7 @@ def sentence(tested: Sequence[Tested]) -> str:
 
 
 def why(
-    claim: Claim, verdict: str, tested: Sequence[Tested], reproduction: Reproduction, column: str
+    claim: PaperClaim, verdict: str, tested: Sequence[TestOutcome], reproduction: Reproduction, column: str
 ) -> Iterator[str]:
     """What a verdict rests on, or what it would take, in sentences."""
     told = [each for each in tested if each.about and each.part]
@@ -67,7 +67,7 @@ def why(
     yield from _mixed(tested, column)
 
 
-def _elsewhere(claim: Claim, tested: Sequence[Tested], reproduction: Reproduction) -> Iterator[str]:
+def _elsewhere(claim: PaperClaim, tested: Sequence[TestOutcome], reproduction: Reproduction) -> Iterator[str]:
     """What the images at hand alone would say of a claim that is about others."""
     said = []
     for corrupted in (False, True):
@@ -81,7 +81,7 @@ def _elsewhere(claim: Claim, tested: Sequence[Tested], reproduction: Reproductio
         yield f"It is {about_text(claim)}."
 
 
-def about_text(claim: Claim) -> str:
+def about_text(claim: PaperClaim) -> str:
     """As in ``about CIFAR-10 and CIFAR-100 together``."""
     if not claim.data:
         return "about no data by name: any images may tell"
@@ -90,7 +90,7 @@ def about_text(claim: Claim) -> str:
     return f"about {names}{' together' if claim.everywhere else ''}"
 
 
-def _unscripted(tested: Sequence[Tested]) -> Iterator[str]:
+def _unscripted(tested: Sequence[TestOutcome]) -> Iterator[str]:
     scripts = {name: script for each in tested if each.part for name, script in each.unscripted.items()}
     if scripts:
         names = [f"{name}, measured under that of {script}" for name, script in scripts.items()]
@@ -98,9 +98,9 @@ def _unscripted(tested: Sequence[Tested]) -> Iterator[str]:
         yield f"No script was published for {_listed(names)}: no test with {them} can be told."
 
 
-def _partial(tested: Sequence[Tested]) -> Iterator[str]:
+def _partial(tested: Sequence[TestOutcome]) -> Iterator[str]:
     """Over which ε tests are, where not all that they are about were measured."""
-    grids: dict[str, list[Tested]] = {}
+    grids: dict[str, list[TestOutcome]] = {}
     for each in tested:
         if each.part and each.partial:
             text = f"At ε {eps_text(each.part.eps)} of {eps_text(each.test.eps)}"
@@ -115,7 +115,7 @@ def _partial(tested: Sequence[Tested]) -> Iterator[str]:
         yield f"{text}."
 
 
-def _mixed(tested: Sequence[Tested], column: str) -> Iterator[str]:
+def _mixed(tested: Sequence[TestOutcome], column: str) -> Iterator[str]:
     """Whether the two models of a test are under different scripts."""
     pairs = [each.test for each in tested if each.part and each.test.b]
     if column == "released" and any(_script(test.a, test) != _script(test.b, test) for test in pairs):

@@ -18,7 +18,7 @@ from bench.studies.robustness.results import Curve, Elsewhere, ModelResult, Resu
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class BallPart:
     """One attack at one ε that a worst case takes in: row ``at`` of a curve in its own setting."""
 
     setting: Setting
@@ -64,19 +64,19 @@ def joined(results: Results, pool: Iterable[Results]) -> Results:
     )
 
 
-def parts(setting: Setting, model: ModelResult, i: int) -> list[Part]:
+def parts(setting: Setting, model: ModelResult, i: int) -> list[BallPart]:
     """The attacks of a model's worst case at the i-th ε: its own, then those of other runs.
 
     On a cumulative curve another run counts at every ε of this grid up to the i-th that it was measured at;
     on an independent one at the i-th alone.
     """
-    found = [Part(setting, curve, i) for curve in model.curves]
+    found = [BallPart(setting, curve, i) for curve in model.curves]
     reached = setting.eps[: i + 1] if setting.curve == "cumulative" else setting.eps[i : i + 1]
     for other in model.elsewhere:
         at = [j for j, eps in enumerate(other.setting.eps) if eps in reached]
         # the last row of a cumulative or minimum-norm curve has what it broke at smaller ε too
         anew = other.setting.curve == "independent" and other.curve.request.spec.threat == "ball"
-        found += [Part(other.setting, other.curve, j) for j in (at if anew else at[-1:])]
+        found += [BallPart(other.setting, other.curve, j) for j in (at if anew else at[-1:])]
     return found
 
 

@@ -16,7 +16,7 @@ from bench.errors import UsageError
 from bench.numbers.paired import Difference, paired_difference
 from bench.numbers.stats import Share, holm, mcnemar, wilson
 from bench.studies.robustness.collect import collect
-from bench.studies.robustness.history import Chapter, chapters
+from bench.studies.robustness.history import Recorded, chapters
 from bench.studies.robustness.names import attack_names, spatial_names
 from bench.studies.robustness.ranking import LEVEL, display_names
 from bench.studies.robustness.results import Curve, ModelResult, Results, Setting
@@ -25,7 +25,7 @@ WORST = "worst"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class ComparedResults:
     """Models that were measured alike.
 
     Attributes:
@@ -46,12 +46,12 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
+class ComparedPair:
     """Two models on the same images, clean or at one ε.
 
     Attributes:
         a, b: their names.
-        attacks: as in ``Measured``; empty for clean images.
+        attacks: as in ``ComparedResults``; empty for clean images.
         eps: ``None`` for clean images, and for an attack that has no ball.
         of_a, of_b: accuracy of each over all images.
         difference: a − b with its 95 % interval.
@@ -78,7 +78,7 @@ class Pair:
         return f"{winner} more {'robust' if self.attacks else 'accurate'}"
 
 
-def pairs(measured: Measured) -> tuple[Pair, ...]:
+def pairs(measured: ComparedResults) -> tuple[ComparedPair, ...]:
     """Every two of the models, first clean and then at each ε, with Holm's correction over all of it."""
     tests = []
     for i, j in combinations(range(len(measured.names)), 2):
@@ -87,7 +87,7 @@ def pairs(measured: Measured) -> tuple[Pair, ...]:
             tests.append((i, j, measured.attacks, eps, measured.standing[i][at], measured.standing[j][at]))
     p = [mcnemar(a, b) for *_, a, b in tests]
     return tuple(
-        Pair(
+        ComparedPair(
             a=measured.names[i],
             b=measured.names[j],
             attacks=attacks,
@@ -109,7 +109,7 @@ def find_measured(
     dataset: str | None = None,
     attack: str = WORST,
     eps: Sequence[float] | None = None,
-) -> Measured | None:
+) -> ComparedResults | None:
     """What the newest sound setting holds of all these models under the same attack; ``None`` if no setting does.
 
     Args:
@@ -142,7 +142,7 @@ def shown_name(name: str) -> str:
     return f"{Path(path).stem}:{factory}" if colon and path.endswith(".py") else name
 
 
-def _whole(store: Store, chapter: Chapter) -> Results:
+def _whole(store: Store, chapter: Recorded) -> Results:
     asked = [(info, tuple(requests)) for info, requests in chapter.asked.items()]
     return collect(store, chapter.setting, asked, classes=chapter.classes, versions={}, command="")[0]
 
@@ -166,7 +166,7 @@ def _chosen(results: Results, wanted: Sequence[str]) -> tuple[ModelResult, ...]:
 
 def _measured(
     results: Results, names: Sequence[str], models: Sequence[ModelResult], attack: str
-) -> Measured | None:
+) -> ComparedResults | None:
     shown = replace(results, models=tuple(models))
     looks: list[tuple[tuple[float | None, ...], dict[Request, str], list[tuple[Curve, ...]]]]
     looks = [(results.setting.eps, attack_names(shown), [model.curves for model in models])]
@@ -177,7 +177,7 @@ def _measured(
         common = [request for request in labels if all(request in grid for grid in grids)]
         requests = common if attack == WORST else _named(attack, common, labels)
         if requests:
-            return Measured(
+            return ComparedResults(
                 setting=results.setting,
                 names=tuple(names),
                 attacks=tuple(labels[request] for request in requests),
@@ -201,6 +201,6 @@ def _named(attack: str, requests: Sequence[Request], labels: Mapping[Request, st
     return found
 
 
-def _at(measured: Measured, eps: Sequence[float]) -> Measured:
+def _at(measured: ComparedResults, eps: Sequence[float]) -> ComparedResults:
     rows = [measured.eps.index(each) for each in eps]
     return replace(measured, eps=tuple(eps), standing=tuple(standing[rows] for standing in measured.standing))

@@ -24,7 +24,7 @@ from bench.inputs.sources import Images
 from bench.leaderboard.columns import Row
 from bench.leaderboard.file import Key
 from bench.numbers.groups import GroupTable, by_group
-from bench.studies.robustness.history import Chapter, chapter_results, chapters
+from bench.studies.robustness.history import Recorded, chapter_results, chapters
 from bench.studies.robustness.plan import clean_cells
 from bench.studies.robustness.results import Setting
 from zoo.cifar10c import BENCHMARK
@@ -160,7 +160,7 @@ def check_baseline(wanted: str, names: Sequence[str], data: Images, setting: Set
         )
 
 
-def chapter_errors(store: Store, chapter: Chapter) -> dict[Key, CorruptionErrors]:
+def chapter_errors(store: Store, chapter: Recorded) -> dict[Key, CorruptionErrors]:
     """The corruption errors of all models that the store holds of a chapter; none where there is no baseline."""
     setting, groups = chapter.setting, chapter.groups
     if groups is None or chapter.released or not is_whole(groups.names) or setting.n < groups.block:
@@ -182,7 +182,7 @@ def chapter_errors(store: Store, chapter: Chapter) -> dict[Key, CorruptionErrors
     }
 
 
-def _base_share(store: Store, chapter: Chapter, info: ModelInfo) -> float:
+def _base_share(store: Store, chapter: Recorded, info: ModelInfo) -> float:
     """Share of the base images classified rightly without corruption; NaN if that was not measured."""
     assert chapter.groups is not None
     setting = base_setting(chapter.setting, chapter.groups)

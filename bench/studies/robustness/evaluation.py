@@ -87,7 +87,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Outcome:
+class Finished:
     """What came out of a run.
 
     Attributes:
@@ -184,7 +184,7 @@ def run_evaluation(
     store: Store,
     executor: Executor,
     progress: Callable[[int, int], None] | None = None,
-) -> Outcome:
+) -> Finished:
     """Runs what the store lacks and collects what it then holds."""
     (outcome,) = run_each((evaluation,), store, executor, progress)
     return outcome
@@ -195,7 +195,7 @@ def run_each(
     store: Store,
     executor: Executor,
     progress: Callable[[int, int], None] | None = None,
-) -> tuple[Outcome, ...]:
+) -> tuple[Finished, ...]:
     """As ``run_evaluation``, for several of the same images and device side by side; the first leads pages."""
     for evaluation in reversed(evaluations):
         store.put_run(evaluation.manifest())
@@ -204,7 +204,7 @@ def run_each(
     return tuple(outcome_of(evaluation, store, failures) for evaluation in evaluations)
 
 
-def outcome_of(evaluation: Evaluation, store: Store, failures: Sequence[Failure]) -> Outcome:
+def outcome_of(evaluation: Evaluation, store: Store, failures: Sequence[Failure]) -> Finished:
     """What a store holds of an evaluation, with its own among some failures."""
     own = tuple(each for each in failures if each.cell.protocol == evaluation.setting.protocol)
     results = collect(
@@ -216,4 +216,4 @@ def outcome_of(evaluation: Evaluation, store: Store, failures: Sequence[Failure]
         command=evaluation.command,
         failed=[str(failure) for failure in own],
     )
-    return Outcome(results=results, failures=own)
+    return Finished(results=results, failures=own)

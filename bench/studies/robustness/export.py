@@ -20,7 +20,7 @@ from bench.errors import UsageError
 from bench.inputs.model_info import ModelInfo
 from bench.studies.released.collect import as_cells
 from bench.studies.robustness.collect import curve_of
-from bench.studies.robustness.history import Chapter
+from bench.studies.robustness.history import Recorded
 from bench.studies.robustness.plan import AttackLane, lanes
 from bench.studies.robustness.results import Curve, Setting
 
@@ -95,7 +95,7 @@ class _Part:
 
 
 def image_table(
-    store: Store, chapters: Sequence[Chapter], *, model: str | None, attack: str | None
+    store: Store, chapters: Sequence[Recorded], *, model: str | None, attack: str | None
 ) -> ImageTable:
     """Every stored image of the chapters, of one model or attack if named."""
     parts = {(part.stored.cell.key, *part.row): part for part in _parts(store, chapters, model, attack)}
@@ -104,7 +104,7 @@ def image_table(
 
 
 def kept_images(
-    store: Store, chapters: Sequence[Chapter], *, model: str | None, attack: str | None
+    store: Store, chapters: Sequence[Recorded], *, model: str | None, attack: str | None
 ) -> KeptImages:
     """The kept images of the chapters; all must be of one shape, so name one data set if there are several."""
     columns: dict[str, list[np.ndarray]] = {}
@@ -128,7 +128,7 @@ def kept_images(
 
 
 def _parts(
-    store: Store, chapters: Sequence[Chapter], model: str | None, attack: str | None
+    store: Store, chapters: Sequence[Recorded], model: str | None, attack: str | None
 ) -> Iterator[_Part]:
     for chapter in chapters:
         for info, requests in chapter.asked.items():

@@ -17,7 +17,7 @@ from zoo.grouped import Groups
 
 
 @dataclass(slots=True)
-class Chapter:
+class Recorded:
     """All that was asked in one setting.
 
     Attributes:
@@ -54,30 +54,30 @@ class Chapter:
         self.groups = groups and Groups(**{**groups, "names": tuple(groups["names"])})
 
 
-def chapters(store: Store, dataset: str | None = None) -> list[Chapter]:
+def chapters(store: Store, dataset: str | None = None) -> list[Recorded]:
     """The settings a store has runs of, the one asked for last first.
 
     Args:
         store: where the runs are.
         dataset: only settings on this data set.
     """
-    found: dict[Setting, Chapter] = {}
+    found: dict[Setting, Recorded] = {}
     for setting, run in read_runs(store, "attacks", lambda run: (chapter_of(run).setting, run)):
         if dataset in (None, setting.dataset):
-            chapter = found.pop(setting, None) or Chapter(setting)
+            chapter = found.pop(setting, None) or Recorded(setting)
             chapter.add(run)
             found[setting] = chapter
     return list(reversed(found.values()))
 
 
-def chapter_of(run: Mapping[str, Any]) -> Chapter:
+def chapter_of(run: Mapping[str, Any]) -> Recorded:
     """What one run asked for, from its manifest."""
-    chapter = Chapter(_setting(run["setting"]))
+    chapter = Recorded(_setting(run["setting"]))
     chapter.add(run)
     return chapter
 
 
-def chapter_results(store: Store, chapter: Chapter, failed: Sequence[str] = ()) -> tuple[Results, ...]:
+def chapter_results(store: Store, chapter: Recorded, failed: Sequence[str] = ()) -> tuple[Results, ...]:
     """What the store holds of a chapter: the models whose whole ε grid is there, then the others."""
     return collect(
         store,
@@ -91,7 +91,7 @@ def chapter_results(store: Store, chapter: Chapter, failed: Sequence[str] = ()) 
 
 
 def page_results(
-    store: Store, chapter: Chapter, failed: Sequence[str] = ()
+    store: Store, chapter: Recorded, failed: Sequence[str] = ()
 ) -> tuple[Results, tuple[Results, ...]]:
     """A chapter's results for a page: those over its common attacks, and the ones that stand apart.
 

@@ -25,7 +25,7 @@ from bench.studies.robustness.results import Results, Setting
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class RowGroup:
     """Reference rows that one evaluation measures again, with the attack each of them is of."""
 
     setting: Setting
@@ -134,7 +134,7 @@ def _measured(run: Mapping[str, Any]) -> tuple[str, list[str]]:
     return run["setting"]["data"], [each["weights"] for each in run["models"]]
 
 
-def grouped(rows: Sequence[Row], data: Images, device: str) -> tuple[Group, ...]:
+def grouped(rows: Sequence[Row], data: Images, device: str) -> tuple[RowGroup, ...]:
     """Reference rows in as few evaluations as measure them all with the same n, norm, grid, curve and seed.
 
     A cumulative row belongs to the longest grid of its attack that begins with its own, so that every curve
@@ -155,7 +155,7 @@ def grouped(rows: Sequence[Row], data: Images, device: str) -> tuple[Group, ...]
     for key, grid, row, request in placed:
         setting = _setting(key, _grid(row, grid, whole[key]), data, device)
         found.setdefault(setting, []).append((row, request))
-    return tuple(Group(setting, tuple(pairs)) for setting, pairs in found.items())
+    return tuple(RowGroup(setting, tuple(pairs)) for setting, pairs in found.items())
 
 
 def _grid(row: Row, grid: tuple[float, ...], known: set[tuple[float, ...]]) -> tuple[float, ...]:
@@ -184,7 +184,7 @@ def _setting(key: tuple[Any, ...], eps: tuple[float, ...], data: Images, device:
 
 
 def check(
-    measured: Sequence[tuple[Group, Sequence[Results]]], info: ModelInfo, store: Store, tolerance: float
+    measured: Sequence[tuple[RowGroup, Sequence[Results]]], info: ModelInfo, store: Store, tolerance: float
 ) -> list[Checked]:
     """Compares reference rows with what was measured for them.
 
@@ -221,7 +221,7 @@ def _count(outcomes: Bool[np.ndarray, " n"] | None) -> int | None:
     return None if outcomes is None else int(outcomes.sum())
 
 
-def _stored(group: Group, row: Row, store: Store) -> _Standing:
+def _stored(group: RowGroup, row: Row, store: Store) -> _Standing:
     """What the store holds of a row's own weights, as they were measured then."""
     setting = replace(group.setting, protocol=row["protocol"], backend=row["backend"])
     info = ModelInfo(name=row["model"], weights=row["weights"], trained_on="", parameters=0, origin="")

@@ -12,7 +12,7 @@ from jaxtyping import Bool
 from bench.engine.protocols import released_rules
 from bench.leaderboard.columns import SCHEMA, Row, _complete, _joined, identity, made_with, version
 from bench.numbers.stats import Share, wilson
-from bench.studies.robustness.balls import Part, parts
+from bench.studies.robustness.balls import BallPart, parts
 from bench.studies.robustness.results import Clean, Curve, ModelResult, Results
 from bench.studies.robustness.worst import worst_columns
 
@@ -78,7 +78,7 @@ def _row(results: Results, model: ModelResult, curve: Curve, i: int, verdict: st
 
 
 def _worst_row(
-    results: Results, model: ModelResult, i: int, joined: Sequence[Part], verdict: str
+    results: Results, model: ModelResult, i: int, joined: Sequence[BallPart], verdict: str
 ) -> tuple[Row, Bool[np.ndarray, " n"]]:
     columns, joined = worst_columns(results.setting, i, joined)
     standing = np.logical_and.reduce([part.standing for part in joined])

@@ -18,7 +18,7 @@ from bench.studies.shared.ask import Ask
 from bench.studies.shared.collect import digest, joined, whole
 from bench.studies.shared.evaluation import Apart, images_of, looking_seconds, opened
 from bench.studies.spatial.cells import NO_ANSWER, SHARD, looks, questions, spatial_cells
-from bench.studies.spatial.results import Outcome, SpatialResult, SpatialResults, Worst
+from bench.studies.spatial.results import SpatialOutcome, SpatialResult, SpatialResults, Worst
 from bench.studies.spatial.setting import Options, SpatialSetting
 
 DEFAULT_N = 1000
@@ -131,9 +131,9 @@ def _joined(
     )
 
 
-def _outcome(joined: _Joined, clean: Mapping[str, np.ndarray]) -> Outcome:
+def _outcome(joined: _Joined, clean: Mapping[str, np.ndarray]) -> SpatialOutcome:
     predicted = joined.arrays["predicted"]
-    return Outcome(
+    return SpatialOutcome(
         right=joined.arrays["right"],
         changed=(predicted != clean["predicted"]) | (predicted == NO_ANSWER),
         clean=clean["right"][:, 0],

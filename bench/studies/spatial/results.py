@@ -17,7 +17,7 @@ QUARTERS = (90.0, 180.0, 270.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Outcome:
+class SpatialOutcome:
     """A model's answers on transformed versions of the same n images.
 
     Attributes:
@@ -57,7 +57,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Turned:
-    """Answers on the images all turned by one angle; arrays are (n,) bool as in ``Outcome``."""
+    """Answers on the images all turned by one angle; arrays are (n,) bool as in ``SpatialOutcome``."""
 
     right: Bool[np.ndarray, " n"]
     changed: Bool[np.ndarray, " n"]
@@ -92,7 +92,7 @@ class Worst:
         right: (n,) bool, right when clean and at every point of the grid.
         clean: (n,) bool, right when clean.
         queries: (n,) looks taken until the image broke, or all.
-        seconds, digest: as in ``Outcome``.
+        seconds, digest: as in ``SpatialOutcome``.
     """
 
     right: Bool[np.ndarray, " n"]
@@ -127,12 +127,12 @@ class SpatialResult:
 
     info: ModelInfo
     clean: Bool[np.ndarray, " n"]
-    rotations: Mapping[float, Outcome]
-    translations: Mapping[float, Outcome]
-    turned: Outcome | None
+    rotations: Mapping[float, SpatialOutcome]
+    translations: Mapping[float, SpatialOutcome]
+    turned: SpatialOutcome | None
     grid: Worst | None
 
-    def random(self, what: str, level: float) -> Outcome:
+    def random(self, what: str, level: float) -> SpatialOutcome:
         """The outcome of random ``rotate`` or ``translate`` at a level; ``KeyError`` if it was not asked for."""
         return {"rotate": self.rotations, "translate": self.translations}[what][level]
 
@@ -142,7 +142,7 @@ class SpatialResult:
         return wilson(int(self.clean.sum()), len(self.clean))
 
     @property
-    def measured(self) -> tuple[Outcome | Worst, ...]:
+    def measured(self) -> tuple[SpatialOutcome | Worst, ...]:
         """Everything that was asked for but the clean images."""
         random = (*self.rotations.values(), *self.translations.values())
         return (*random, *(each for each in (self.turned, self.grid) if each is not None))

@@ -8,7 +8,7 @@ from bench.engine.cell import Cell
 from bench.leaderboard.columns import COLUMNS, SCHEMA, Row, made_with, version
 from bench.numbers.stats import Share
 from bench.studies.spatial.cells import LIBRARY, spatial_cells
-from bench.studies.spatial.results import Outcome, SpatialResult, SpatialResults, Worst
+from bench.studies.spatial.results import SpatialOutcome, SpatialResult, SpatialResults, Worst
 
 
 def spatial_rows(results: SpatialResults) -> list[Row]:
@@ -21,7 +21,7 @@ def spatial_rows(results: SpatialResults) -> list[Row]:
 
 
 def _rows(results: SpatialResults, model: SpatialResult) -> list[Row]:
-    outcomes: list[tuple[str, float | None, Outcome | Worst]] = [
+    outcomes: list[tuple[str, float | None, SpatialOutcome | Worst]] = [
         *(("rotate", level, outcome) for level, outcome in model.rotations.items()),
         *(("translate", level, outcome) for level, outcome in model.translations.items()),
     ]
@@ -34,7 +34,7 @@ def _rows(results: SpatialResults, model: SpatialResult) -> list[Row]:
     return found
 
 
-def _row(results: SpatialResults, model: SpatialResult, cell: Cell, outcome: Outcome | Worst) -> Row:
+def _row(results: SpatialResults, model: SpatialResult, cell: Cell, outcome: SpatialOutcome | Worst) -> Row:
     setting, info = results.setting, model.info
     values: Row = {
         "model": info.name,

@@ -10,25 +10,25 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bench.studies.theory.claims import VERDICTS, Claim, interval_text, number
+    from bench.studies.theory.claims import VERDICTS, TheoryClaim, interval_text, number
     from bench.studies.theory.intervals import Interval, median_difference, median_interval
     from bench.studies.theory.layers import LayerError, layer_errors
     from bench.studies.theory.measured import EXACT, ModelTheory, measure_model
     from bench.studies.theory.orbit import OrbitSpread, orbit_spread
-    from bench.studies.theory.order import Comparison, clever_order
+    from bench.studies.theory.order import CleverComparison, clever_order
     from bench.studies.theory.results import TheoryResults, assemble
     from bench.studies.theory.tangent import TangentRatio, rotate, tangent_ratio
 
 __all__ = [
     "EXACT",
     "VERDICTS",
-    "Claim",
-    "Comparison",
+    "CleverComparison",
     "Interval",
     "LayerError",
     "ModelTheory",
     "OrbitSpread",
     "TangentRatio",
+    "TheoryClaim",
     "TheoryResults",
     "assemble",
     "clever_order",
@@ -44,12 +44,12 @@ __all__ = [
 ]
 
 _HOMES = {
-    "claims": ("VERDICTS", "Claim", "interval_text", "number"),
+    "claims": ("VERDICTS", "TheoryClaim", "interval_text", "number"),
     "intervals": ("Interval", "median_difference", "median_interval"),
     "layers": ("LayerError", "layer_errors"),
     "measured": ("EXACT", "ModelTheory", "measure_model"),
     "orbit": ("OrbitSpread", "orbit_spread"),
-    "order": ("Comparison", "clever_order"),
+    "order": ("CleverComparison", "clever_order"),
     "results": ("TheoryResults", "assemble"),
     "tangent": ("TangentRatio", "rotate", "tangent_ratio"),
 }

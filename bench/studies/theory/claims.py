@@ -10,7 +10,7 @@ from jaxtyping import Float64
 
 from bench.studies.theory.intervals import Interval, median_interval
 from bench.studies.theory.measured import EXACT, ModelTheory
-from bench.studies.theory.order import FAILS, HOLDS, UNTOLD, Comparison, order_verdict
+from bench.studies.theory.order import FAILS, HOLDS, UNTOLD, CleverComparison, order_verdict
 
 VERDICTS = (HOLDS, FAILS, UNTOLD)
 MUCH = 10  # how many times larger "≫" is taken to mean
@@ -19,7 +19,7 @@ Models = Sequence[ModelTheory]
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class TheoryClaim:
     """A claim.
 
     Attributes:
@@ -39,7 +39,9 @@ class Claim:
     why: str
 
 
-def claims(models: Models, comparisons: tuple[Comparison, ...] = (), *, seed: int = 0) -> tuple[Claim, ...]:
+def claims(
+    models: Models, comparisons: tuple[CleverComparison, ...] = (), *, seed: int = 0
+) -> tuple[TheoryClaim, ...]:
     """All claims about these models; ``seed`` is that of the bootstrap."""
     return (
         _layers(models),
@@ -87,7 +89,7 @@ def _span(values: Sequence[float]) -> str:
     return number(lo) if lo == hi else f"{number(lo)} to {number(hi)}"
 
 
-def _layers(models: Models) -> Claim:
+def _layers(models: Models) -> TheoryClaim:
     layers = [each for model in models for each in model.layers if each.convolution]
     grouped = [each.alone for each in layers if each.grouped]
     plain = [each.alone for each in layers if not each.grouped]
@@ -95,7 +97,7 @@ def _layers(models: Models) -> Claim:
         f"Largest error of {len(grouped)} layers over the group: {number(max(grouped))}." if grouped else ""
     )
     text += f" Errors of {len(plain)} ordinary layers: {_span(plain)}." if plain else ""
-    return Claim(
+    return TheoryClaim(
         "layers",
         "Sec. 5 and App. C.1.1",
         "A rotation layer turns its output as its input is turned.",
@@ -105,7 +107,7 @@ def _layers(models: Models) -> Claim:
     )
 
 
-def _networks(models: Models) -> Claim:
+def _networks(models: Models) -> TheoryClaim:
     symmetric = [m for m in models if m.symmetric]
     exact = [m.info.name for m in symmetric if m.invariant]
     others = [m for m in symmetric if not m.invariant]
@@ -115,7 +117,7 @@ def _networks(models: Models) -> Claim:
         text += (
             f" Relative change of the logits of the others: {_span([m.layers[-1].error for m in others])}."
         )
-    return Claim(
+    return TheoryClaim(
         "networks",
         "Sec. 4 and 5",
         "The symmetric designs are equivariant networks, as the lemmas and theorems assume. Class logits have"
@@ -134,7 +136,7 @@ def _on_orbits(
     where: str,
     statement: str,
     spread: Callable[[ModelTheory], Float64[np.ndarray, " n"]],
-) -> Claim:
+) -> TheoryClaim:
     """Conclusions of the form "this is constant on an orbit", which presume invariant logits."""
     worst = [float(spread(m).max()) for m in models if m.invariant]
     medians = [float(np.median(spread(m))) for m in models if not m.invariant]
@@ -154,11 +156,11 @@ def _on_orbits(
             " undoes the ties. That the norm is the same on an orbit does not make it small."
         )
     verdict = UNTOLD if not worst else HOLDS if max(worst) <= EXACT else FAILS
-    return Claim(id, where, statement, text.strip() or "No models were measured.", verdict, why)
+    return TheoryClaim(id, where, statement, text.strip() or "No models were measured.", verdict, why)
 
 
-def _theorem_2(models: Models) -> Claim:
-    return Claim(
+def _theorem_2(models: Models) -> TheoryClaim:
+    return TheoryClaim(
         "theorem-2",
         "Sec. 4.4, Theorem 2",
         "An equivariant network's gradient changes far less along the tangent space of an orbit than across it.",
@@ -170,7 +172,7 @@ def _theorem_2(models: Models) -> Claim:
     )
 
 
-def _proxy(models: Models, seed: int) -> Claim:
+def _proxy(models: Models, seed: int) -> TheoryClaim:
     """Per model and angle: the interval of the median ratio."""
     chosen = [m for m in models if m.invariant]
     found = {m.info.name: [median_interval(row, seed=seed) for row in m.tangent.ratio] for m in models}
@@ -184,7 +186,7 @@ def _proxy(models: Models, seed: int) -> Claim:
     text += f". Networks without a rotation layer: {_span(plain)}." if plain else "."
     holds = all(each.hi <= 1 / MUCH for each in mine)
     fails = any(each.lo > 1 / MUCH for each in mine)
-    return Claim(
+    return TheoryClaim(
         "theorem-2-proxy",
         "Sec. 4.4, Theorem 2 (proxy, ours)",
         f"The gradient of an invariant network changes at least {MUCH} times less along a small rotation than"
@@ -197,7 +199,7 @@ def _proxy(models: Models, seed: int) -> Claim:
     )
 
 
-def _clever(comparisons: tuple[Comparison, ...]) -> Claim:
+def _clever(comparisons: tuple[CleverComparison, ...]) -> TheoryClaim:
     by = {v: [c.model for c in comparisons if c.verdict == v] for v in VERDICTS}
     text = "No CLEVER scores of a model and its baseline: `bench clever` makes them."
     if comparisons:
@@ -208,7 +210,7 @@ def _clever(comparisons: tuple[Comparison, ...]) -> Claim:
             + "; ".join(f"{c.model} {interval_text(c.difference)}" for c in comparisons)
             + "."
         )
-    return Claim(
+    return TheoryClaim(
         "clever",
         "Abstract, secs. 1 and 4.3",
         "Equivariant networks have “tighter” bounds under CLEVER, read here as larger scores than the baseline of"

@@ -18,7 +18,7 @@ UNTOLD = "cannot be told here"
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class CleverComparison:
     """A model's median score less that of the baseline of its depth, recipe and seed.
 
     Attributes:
@@ -34,7 +34,7 @@ class Comparison:
 
 def clever_order(
     scores: Mapping[str, Float[np.ndarray, " n"]], *, paired: bool = True, seed: int = 0
-) -> tuple[Comparison, ...]:
+) -> tuple[CleverComparison, ...]:
     """Every symmetric model of the zoo against its baseline; models without one are left out.
 
     Args:
@@ -46,12 +46,12 @@ def clever_order(
     pairs = [(name, base) for name, base in pairs if base in scores and base != name]
     level = 1 - 0.05 / max(1, len(pairs))  # Bonferroni: the claim is about all of them at once
     return tuple(
-        Comparison(name, base, gap := _gap(scores, name, base, paired, seed, level), _verdict(gap))
+        CleverComparison(name, base, gap := _gap(scores, name, base, paired, seed, level), _verdict(gap))
         for name, base in pairs
     )
 
 
-def order_verdict(comparisons: tuple[Comparison, ...]) -> str:
+def order_verdict(comparisons: tuple[CleverComparison, ...]) -> str:
     """The claim is about all symmetric models: it holds if all do, and fails with the first that does not."""
     verdicts = {comparison.verdict for comparison in comparisons}
     if FAILS in verdicts:

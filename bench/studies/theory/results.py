@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from bench.studies.theory.claims import Claim, claims
+from bench.studies.theory.claims import TheoryClaim, claims
 from bench.studies.theory.measured import ModelTheory
-from bench.studies.theory.order import Comparison, clever_order
+from bench.studies.theory.order import CleverComparison, clever_order
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class TheoryImages:
     """Images and seed of results."""
 
     dataset: str
@@ -47,17 +47,17 @@ class TheoryResults:
     seed: int
     about: str
     models: tuple[ModelTheory, ...]
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[CleverComparison, ...]
     scores: str
-    claims: tuple[Claim, ...]
+    claims: tuple[TheoryClaim, ...]
     versions: dict[str, str]
     command: str
     failed: tuple[str, ...] = ()
 
     @property
-    def setting(self) -> Measured:
+    def setting(self) -> TheoryImages:
         """What two results must share to be compared."""
-        return Measured(self.dataset, self.data, self.n, self.seed)
+        return TheoryImages(self.dataset, self.data, self.n, self.seed)
 
 
 def assemble(

@@ -14,7 +14,7 @@ ARCHITECTURES = ("baseline_cnn", "equivariant_gcnn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class TradeoffClaim:
     """A statement.
 
     Attributes:
@@ -44,7 +44,7 @@ _BESIDE = (
 )
 
 CLAIMS = (
-    Claim(
+    TradeoffClaim(
         id="rotations",
         title="Models trained for larger rotations are less adversarially robust",
         recipes=ROTATIONS,
@@ -55,7 +55,7 @@ CLAIMS = (
         holds=_STEPS_HOLD,
         fails=_STEPS_FAIL,
     ),
-    Claim(
+    TradeoffClaim(
         id="perturbations",
         title="Adversarially trained models are less spatially robust the larger the ε they were trained for",
         recipes=PERTURBATIONS,
@@ -64,7 +64,7 @@ CLAIMS = (
         holds=_STEPS_HOLD,
         fails=_STEPS_FAIL,
     ),
-    Claim(
+    TradeoffClaim(
         id="curriculum",
         title="A curriculum over both (CuSP) improves both at once over fixed corners",
         recipes=(*CORNERS, CURRICULUM),

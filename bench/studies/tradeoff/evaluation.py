@@ -36,7 +36,7 @@ FRONT_CLASSES = 4  # AutoAttack's targeted part takes as many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sizes:
+class TradeoffSizes:
     """How much is measured.
 
     Attributes:
@@ -125,7 +125,7 @@ class TradeoffPlan:
         }
 
 
-def plan_tradeoff(ask: Ask, sizes: Sizes, *, options: str) -> TradeoffPlan:
+def plan_tradeoff(ask: Ask, sizes: TradeoffSizes, *, options: str) -> TradeoffPlan:
     """Resolves what was asked and looks once at every model; a model of the zoo without weights is left out.
 
     Args:
@@ -167,7 +167,7 @@ def tradeoff_seconds(plan: TradeoffPlan, store: Store) -> float:
     return sum(seconds_left(each, store) for each in attacks) + most_seconds(plan.spatial, store)
 
 
-def _front_n(sizes: Sizes, data: Images, n: int) -> int:
+def _front_n(sizes: TradeoffSizes, data: Images, n: int) -> int:
     if sizes.attack not in FRONT_NAMES:
         raise UsageError(f"unknown --front {sizes.attack!r}; use {' or '.join(FRONT_NAMES)}")
     if sizes.attack == "pgd":
@@ -185,7 +185,7 @@ def _front_n(sizes: Sizes, data: Images, n: int) -> int:
     return sizes.front_n or min(n, FRONT_N)
 
 
-def _request(attack: str, sizes: Sizes) -> tuple[Request, ...]:
+def _request(attack: str, sizes: TradeoffSizes) -> tuple[Request, ...]:
     return parse_requests([attack], params={} if sizes.steps is None else {"steps": sizes.steps})
 
 

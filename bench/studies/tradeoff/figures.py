@@ -18,7 +18,16 @@ from bench.pages.format import figure_label
 from bench.pages.numbered import number_points
 from bench.pages.style import CARD, INK, MUTED, PALETTE
 from bench.studies.tradeoff.front import staircase
-from bench.studies.tradeoff.results import CLEAN, FRONT, FRONT_NAMES, NEARBY, SPATIAL, Axis, Group, Tradeoff
+from bench.studies.tradeoff.results import (
+    CLEAN,
+    FRONT,
+    FRONT_NAMES,
+    NEARBY,
+    SPATIAL,
+    Axis,
+    ModelGroup,
+    Tradeoff,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,7 +56,7 @@ _SQUARE = 3.9  # inches of one panel of the plane
 @look()
 def draw_curves(tradeoff: Tradeoff, stem: str) -> tuple[list[tuple[str, str]], dict[str, bytes]]:
     """Accuracy against the angle and ε: (architecture, SVG element) for the page, and files by name."""
-    by_family: dict[str, list[Group]] = {}
+    by_family: dict[str, list[ModelGroup]] = {}
     for group in tradeoff.groups:
         by_family.setdefault(group.architecture if group.zoo else "models of one's own", []).append(group)
     parts, files = [], {}
@@ -59,14 +68,14 @@ def draw_curves(tradeoff: Tradeoff, stem: str) -> tuple[list[tuple[str, str]], d
 
 
 @look()
-def draw_plane(tradeoff: Tradeoff, groups: Sequence[Group], stem: str) -> tuple[str, dict[str, bytes]]:
+def draw_plane(tradeoff: Tradeoff, groups: Sequence[ModelGroup], stem: str) -> tuple[str, dict[str, bytes]]:
     """Every group as a numbered point, two panels an attack: the SVG element for the page, and files by name."""
     name = f"{stem}-plane"
     page = inline(_planes(tradeoff, groups), f"{name}-page")
     return page, as_files(_planes(tradeoff, groups, with_key=True), name)
 
 
-def _styles(groups: Sequence[Group]) -> dict[str, tuple[str, tuple[float, ...], str]]:
+def _styles(groups: Sequence[ModelGroup]) -> dict[str, tuple[str, tuple[float, ...], str]]:
     others = [group.name for group in groups if group.recipe not in _KINDS]
     return {
         group.name: _KINDS[group.recipe]
@@ -76,7 +85,7 @@ def _styles(groups: Sequence[Group]) -> dict[str, tuple[str, tuple[float, ...], 
     }
 
 
-def _sheet(tradeoff: Tradeoff, groups: Sequence[Group], title: str = "") -> Figure:
+def _sheet(tradeoff: Tradeoff, groups: Sequence[ModelGroup], title: str = "") -> Figure:
     """Angle on the left, ε on the right, and the models below both."""
     legend = _LEGEND * -(-len(groups) // 3) + 0.1
     head = 0.3 if title else 0.0
@@ -112,7 +121,7 @@ def _sheet(tradeoff: Tradeoff, groups: Sequence[Group], title: str = "") -> Figu
 def _line(
     axes: Axes,
     tradeoff: Tradeoff,
-    group: Group,
+    group: ModelGroup,
     at: Sequence[Axis],
     style: tuple[str, tuple[float, ...], str],
 ) -> None:
@@ -131,7 +140,7 @@ def _line(
     )
 
 
-def _handle(group: Group, colour: str, dash: tuple[float, ...], marker: str) -> Line2D:
+def _handle(group: ModelGroup, colour: str, dash: tuple[float, ...], marker: str) -> Line2D:
     return Line2D(
         [], [], color=colour, linestyle=(0, dash), marker=marker, markersize=4.5, linewidth=1.2, mew=0,
         label=figure_label(group.recipe or group.name),
@@ -151,7 +160,7 @@ def _dress(axes: Axes, grid: Sequence[float], of: str) -> None:
     axes.tick_params(labelsize=7, pad=2)
 
 
-def _planes(tradeoff: Tradeoff, groups: Sequence[Group], *, with_key: bool = False) -> Figure:
+def _planes(tradeoff: Tradeoff, groups: Sequence[ModelGroup], *, with_key: bool = False) -> Figure:
     """PGD above where it is not the front's attack, the front below; ±180° on the left, ±30° on the right."""
     rows = (FRONT,) if tradeoff.attack == "pgd" else (tradeoff.largest, FRONT)
     key = 3.0 if with_key else 0.0
@@ -184,7 +193,7 @@ def _planes(tradeoff: Tradeoff, groups: Sequence[Group], *, with_key: bool = Fal
 def _draw_plane(
     axes: Axes,
     tradeoff: Tradeoff,
-    groups: Sequence[Group],
+    groups: Sequence[ModelGroup],
     x: Axis,
     y: Axis,
     norm: Normalize,
@@ -218,7 +227,7 @@ def _draw_plane(
     number_points(axes, points, [42.0] * len(points), [i + 1 for i, _ in shown])
 
 
-def _draw_front(axes: Axes, tradeoff: Tradeoff, groups: Sequence[Group], x: Axis) -> None:
+def _draw_front(axes: Axes, tradeoff: Tradeoff, groups: Sequence[ModelGroup], x: Axis) -> None:
     """The border of what the measured models dominate."""
     corners = 100 * staircase(tradeoff.plane(groups, x, FRONT))
     if len(corners):

@@ -12,7 +12,16 @@ from bench.numbers.stats import Share, Spread
 from bench.numbers.wording import FAILS, HOLDS, difference_text, p_text, points_text
 from bench.pages.format import slug
 from bench.pages.frame import environment, write
-from bench.studies.tradeoff.results import CLEAN, FRONT, FRONT_NAMES, NEARBY, SPATIAL, Axis, Group, Tradeoff
+from bench.studies.tradeoff.results import (
+    CLEAN,
+    FRONT,
+    FRONT_NAMES,
+    NEARBY,
+    SPATIAL,
+    Axis,
+    ModelGroup,
+    Tradeoff,
+)
 from bench.studies.tradeoff.tested import AGAINST, AS_CLAIMED
 from bench.studies.tradeoff.verdicts import informative, judge
 
@@ -28,7 +37,7 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TradeoffLine:
     """A model in a table.
 
     Attributes:
@@ -40,7 +49,7 @@ class Row:
     """
 
     number: int
-    group: Group
+    group: ModelGroup
     images: tuple[int, ...]
     epochs: tuple[int, ...]
     numbers: tuple[Number, ...]
@@ -49,7 +58,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class CornerPair:
     """The weights of the best epoch and of the last one: accuracies of both, in the table's order."""
 
     name: str
@@ -83,11 +92,11 @@ def _drawn(tradeoff: Tradeoff, stem: str) -> tuple[str, dict[str, bytes]]:
     return _render(tradeoff, curves=curves, plane=plane, linear=linear), files
 
 
-def rows(tradeoff: Tradeoff, axes: Sequence[tuple[Axis, bool]]) -> tuple[Row, ...]:
+def rows(tradeoff: Tradeoff, axes: Sequence[tuple[Axis, bool]]) -> tuple[TradeoffLine, ...]:
     """The models in order, with their accuracies on axes; a true flag asks for those of clean-right images."""
     wide, nearby = (tradeoff.front(axis) for axis in (SPATIAL, NEARBY))
     return tuple(
-        Row(
+        TradeoffLine(
             number=i + 1,
             group=group,
             images=tuple(sorted({each.images for each in group.replicas if each.images is not None})),
@@ -100,12 +109,12 @@ def rows(tradeoff: Tradeoff, axes: Sequence[tuple[Axis, bool]]) -> tuple[Row, ..
     )
 
 
-def pairs(tradeoff: Tradeoff, axes: Sequence[Axis]) -> tuple[Pair, ...]:
+def pairs(tradeoff: Tradeoff, axes: Sequence[Axis]) -> tuple[CornerPair, ...]:
     """Networks of the best epoch that have one of the last beside them."""
     last = {replica.info.name: replica for replica in tradeoff.replicas}
     names = {best.info.name: best.info.name.replace("-best", "") for best in tradeoff.best}
     return tuple(
-        Pair(
+        CornerPair(
             names[best.info.name],
             tuple(tradeoff.one(last[names[best.info.name]], axis) for axis in axes),
             tuple(tradeoff.one(best, axis) for axis in axes),
@@ -115,7 +124,7 @@ def pairs(tradeoff: Tradeoff, axes: Sequence[Axis]) -> tuple[Pair, ...]:
     )
 
 
-def _number(tradeoff: Tradeoff, group: Group, axis: Axis, given: bool) -> Number:
+def _number(tradeoff: Tradeoff, group: ModelGroup, axis: Axis, given: bool) -> Number:
     several = len(group.replicas) > 1 and not given
     return Number(
         tradeoff.share(group, axis, given_clean=given), tradeoff.spread(group, axis) if several else None

@@ -72,7 +72,7 @@ class Replica:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ModelGroup:
     """The replicas of one architecture and recipe, by seed; equal to another of the same networks."""
 
     name: str
@@ -140,7 +140,7 @@ class Tradeoff:
         return Axis("pgd", self.setting.eps[-1])
 
     @property
-    def groups(self) -> tuple[Group, ...]:
+    def groups(self) -> tuple[ModelGroup, ...]:
         """The replicas by design."""
         return _grouped(self.replicas)
 
@@ -150,14 +150,16 @@ class Tradeoff:
         names = [group.architecture for group in self.groups if group.zoo]
         return tuple(dict.fromkeys([*names, *(design_of(name).partition(".")[0] for name in self.missing)]))
 
-    def group(self, architecture: str, recipe: str, seeds: Collection[int] | None = None) -> Group | None:
+    def group(
+        self, architecture: str, recipe: str, seeds: Collection[int] | None = None
+    ) -> ModelGroup | None:
         """The replicas of a recipe, on request of these seeds alone; ``None`` where none was measured."""
         name = model_name(architecture, recipe)
         found = next((group for group in self.groups if group.zoo and group.name == name), None)
         if found is None or seeds is None:
             return found
         chosen = tuple(replica for replica in found.replicas if replica.seed in seeds)
-        return Group(name, chosen) if chosen else None
+        return ModelGroup(name, chosen) if chosen else None
 
     def outcomes(self, replica: Replica, axis: Axis) -> Bool[np.ndarray, "n d"] | None:
         """What is right of each image, by draw: one draw but for rotations; ``None`` where not measured."""
@@ -185,7 +187,7 @@ class Tradeoff:
         found = [row for row in rows if row is not None]
         return np.stack(found) if found and len(found) == len(rows) else None
 
-    def share(self, group: Group, axis: Axis, *, given_clean: bool = False) -> Share | None:
+    def share(self, group: ModelGroup, axis: Axis, *, given_clean: bool = False) -> Share | None:
         """Accuracy in the mean over seeds and draws, with its interval over images.
 
         Args:
@@ -204,7 +206,7 @@ class Tradeoff:
             by_image = by_image[np.all([replica.clean for replica in group.replicas], axis=0)]
         return mean_of_draws(by_image) if len(by_image) else None
 
-    def spread(self, group: Group, axis: Axis) -> Spread | None:
+    def spread(self, group: ModelGroup, axis: Axis) -> Spread | None:
         """The accuracies of the training runs: mean and sample standard deviation."""
         found = self.stacked(group.replicas, axis)
         return None if found is None else over_seeds(found.mean(axis=(1, 2)))
@@ -214,16 +216,16 @@ class Tradeoff:
         found = self.outcomes(replica, axis)
         return float("nan") if found is None else float(found.mean())
 
-    def value(self, group: Group, axis: Axis) -> float:
+    def value(self, group: ModelGroup, axis: Axis) -> float:
         """The accuracy alone; NaN where it was not measured."""
         share = self.share(group, axis)
         return float("nan") if share is None else share.value
 
-    def plane(self, groups: Sequence[Group], x: Axis, y: Axis) -> Float64[np.ndarray, "m 2"]:
+    def plane(self, groups: Sequence[ModelGroup], x: Axis, y: Axis) -> Float64[np.ndarray, "m 2"]:
         """The groups as points (x, y); NaN where one was not measured."""
         return np.array([[self.value(g, x), self.value(g, y)] for g in groups]).reshape(-1, 2)
 
-    def front(self, x: Axis = SPATIAL) -> tuple[Group, ...]:
+    def front(self, x: Axis = SPATIAL) -> tuple[ModelGroup, ...]:
         """The groups on the Pareto front of an axis and the front's attacks."""
         groups = [each for each in self.groups if self.share(each, x) and self.share(each, FRONT)]
         chosen = on_front(self.plane(groups, x, FRONT))
@@ -254,11 +256,11 @@ def _near(a: float, b: float) -> bool:
     return abs(a - b) < _NEAR
 
 
-def _grouped(replicas: Sequence[Replica]) -> tuple[Group, ...]:
+def _grouped(replicas: Sequence[Replica]) -> tuple[ModelGroup, ...]:
     found: dict[tuple[str, str], list[Replica]] = {}
     for replica in replicas:
         found.setdefault((replica.info.origin, replica.design), []).append(replica)
     return tuple(
-        Group(name, tuple(sorted(each, key=lambda replica: replica.seed)))
+        ModelGroup(name, tuple(sorted(each, key=lambda replica: replica.seed)))
         for (_, name), each in found.items()
     )

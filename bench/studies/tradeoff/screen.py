@@ -10,9 +10,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench.studies.shared.screen import percent
-from bench.studies.tradeoff.results import CLEAN, FRONT, FRONT_NAMES, NEARBY, SPATIAL, Axis, Group, Tradeoff
-from bench.studies.tradeoff.tested import Tested
-from bench.studies.tradeoff.verdicts import Judged, judge
+from bench.studies.tradeoff.results import (
+    CLEAN,
+    FRONT,
+    FRONT_NAMES,
+    NEARBY,
+    SPATIAL,
+    Axis,
+    ModelGroup,
+    Tradeoff,
+)
+from bench.studies.tradeoff.tested import TestedPair
+from bench.studies.tradeoff.verdicts import JudgedTradeoff, judge
 
 CAPTION = (
     "95 % intervals over images. Random rotations are no worst case, and attacks give upper bounds on robust accuracy. "
@@ -36,7 +45,7 @@ def _axes(found: Tradeoff) -> list[tuple[str, Axis]]:
     ]
 
 
-def _numbers(found: Tradeoff, group: Group) -> dict[str, Any]:
+def _numbers(found: Tradeoff, group: ModelGroup) -> dict[str, Any]:
     accuracies = {}
     for key, axis in _axes(found):
         share, spread = found.share(group, axis), found.spread(group, axis)
@@ -65,7 +74,7 @@ def _numbers(found: Tradeoff, group: Group) -> dict[str, Any]:
     }
 
 
-def _claim(judged: Judged) -> dict[str, Any]:
+def _claim(judged: JudgedTradeoff) -> dict[str, Any]:
     claim = judged.claim
     return {
         "kind": "claim",
@@ -85,7 +94,7 @@ def _claim(judged: Judged) -> dict[str, Any]:
     }
 
 
-def _test(test: Tested) -> dict[str, Any]:
+def _test(test: TestedPair) -> dict[str, Any]:
     part = test.part
     return {
         "a": test.a,
@@ -130,7 +139,7 @@ def print_numbers(found: Tradeoff) -> None:
     _print(table)
 
 
-def print_claims(judged: tuple[Judged, ...]) -> None:
+def print_claims(judged: tuple[JudgedTradeoff, ...]) -> None:
     """Prints every claim with its verdicts."""
     table = Table(title="Claims", caption="The page has the tests, and what each verdict takes.")
     architectures = [outcome.architecture for outcome in judged[0].outcomes]

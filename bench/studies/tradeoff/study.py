@@ -19,8 +19,8 @@ from bench.studies.tradeoff.arguments import add_options
 from bench.studies.tradeoff.collect import collect_tradeoff, tradeoffs
 from bench.studies.tradeoff.evaluation import (
     DEFAULT_MODELS,
-    Sizes,
     TradeoffPlan,
+    TradeoffSizes,
     plan_tradeoff,
     tradeoff_seconds,
 )
@@ -81,8 +81,8 @@ class TradeoffStudy(Study[TradeoffPlan, Tradeoff]):
         print_claims(judge(results))
 
 
-def _sizes(options: Namespace) -> Sizes:
-    return Sizes(
+def _sizes(options: Namespace) -> TradeoffSizes:
+    return TradeoffSizes(
         rotations=parse_levels(options.rotate, "--rotate"),
         draws=options.draws,
         interpolation=options.interpolation,

@@ -19,7 +19,7 @@ AS_CLAIMED, AGAINST, NEITHER = "as claimed", "against it", "cannot tell"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tested:
+class TestedPair:
     """The accuracy of one model less that of another on the same images.
 
     Attributes:
@@ -69,7 +69,7 @@ def compare(
     seeds: Collection[int],
     *,
     given_clean: bool = False,
-) -> Tested:
+) -> TestedPair:
     """Tests whether recipe ``a`` has a higher accuracy than ``b``, by the exact paired sign flip.
 
     An image's score is its sum over draws and training runs. So the test is over images, for these networks: how far
@@ -82,7 +82,7 @@ def compare(
     """
     groups = [tradeoff.group(architecture, recipe, seeds or None) for recipe in (a, b)]
     outcomes = [group and tradeoff.stacked(group.replicas, axis) for group in groups]
-    none = Tested(a=a, b=b, axis=axis, given_clean=given_clean, part=None)
+    none = TestedPair(a=a, b=b, axis=axis, given_clean=given_clean, part=None)
     first, second = outcomes
     if first is None or second is None:
         found = zip((a, b), outcomes, strict=True)
@@ -106,7 +106,7 @@ def compare(
     )
 
 
-def adjusted(tested: Iterable[Tested]) -> list[Tested]:
+def adjusted(tested: Iterable[TestedPair]) -> list[TestedPair]:
     """The tests with p adjusted by Holm over those that were carried out and count for the verdict."""
     tests = list(tested)
     counted = [test.part.p for test in tests if test.part is not None and not test.given_clean]

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.numbers.wording import FAILS, HOLDS, UNTOLD, difference_text, p_text
-from bench.studies.tradeoff.claim import CLAIMS, CORNERS, CURRICULUM, Claim
+from bench.studies.tradeoff.claim import CLAIMS, CORNERS, CURRICULUM, TradeoffClaim
 from bench.studies.tradeoff.front import on_front
-from bench.studies.tradeoff.results import CLEAN, FRONT, SPATIAL, Axis, Group, Replica, Tradeoff
+from bench.studies.tradeoff.results import CLEAN, FRONT, SPATIAL, Axis, ModelGroup, Replica, Tradeoff
 from bench.studies.tradeoff.tested import (
     AGAINST,
     AS_CLAIMED,
     NEITHER,
     NO_SEED,
-    Tested,
+    TestedPair,
     adjusted,
     compare,
     steps,
@@ -22,7 +22,7 @@ from bench.studies.tradeoff.tested import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class ArchitectureOutcome:
     """A claim for one architecture.
 
     Attributes:
@@ -36,14 +36,14 @@ class Outcome:
 
     architecture: str
     verdict: str
-    tested: tuple[Tested, ...]
+    tested: tuple[TestedPair, ...]
     sentence: str
     why: str
     commands: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class JudgedTradeoff:
     """A claim with its outcomes by architecture.
 
     Attributes:
@@ -52,17 +52,17 @@ class Judged:
         outcomes: an outcome an architecture.
     """
 
-    claim: Claim
+    claim: TradeoffClaim
     verdict: str
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[ArchitectureOutcome, ...]
 
 
-def judge(tradeoff: Tradeoff) -> tuple[Judged, ...]:
+def judge(tradeoff: Tradeoff) -> tuple[JudgedTradeoff, ...]:
     """All claims; p-values are adjusted by Holm over the tests of a claim, all architectures together."""
     return tuple(_judged(tradeoff, claim) for claim in CLAIMS)
 
 
-def informative(tradeoff: Tradeoff, standard: Group | None) -> Axis:
+def informative(tradeoff: Tradeoff, standard: ModelGroup | None) -> Axis:
     """PGD at the ε of the grid at which a model is nearest to half of its clean accuracy.
 
     Of two that are equally near the smaller; the largest ε where there is no such model.
@@ -79,7 +79,7 @@ class _Case:
     """A claim about one architecture, over the training seeds that all its measured recipes have."""
 
     tradeoff: Tradeoff
-    claim: Claim
+    claim: TradeoffClaim
     architecture: str
 
     @property
@@ -94,22 +94,24 @@ class _Case:
         return any(group.seeds != self.seeds for group in self._groups(None).values())
 
     @property
-    def groups(self) -> dict[str, Group]:
+    def groups(self) -> dict[str, ModelGroup]:
         """The measured recipes with these seeds alone, by name."""
         return self._groups(self.seeds)
 
-    def _groups(self, seeds: tuple[int, ...] | None) -> dict[str, Group]:
+    def _groups(self, seeds: tuple[int, ...] | None) -> dict[str, ModelGroup]:
         found = {name: self.tradeoff.group(self.architecture, name, seeds) for name in self.claim.recipes}
         return {name: group for name, group in found.items() if group is not None}
 
 
-def _judged(tradeoff: Tradeoff, claim: Claim) -> Judged:
+def _judged(tradeoff: Tradeoff, claim: TradeoffClaim) -> JudgedTradeoff:
     cases = [_Case(tradeoff, claim, name) for name in tradeoff.architectures]
     rows = [_tests(case) for case in cases]
     flat = iter(adjusted(test for row in rows for test in row))
     tested = [tuple(next(flat) for _ in row) for row in rows]
     outcomes = tuple(_outcome(case, row) for case, row in zip(cases, tested, strict=True))
-    return Judged(claim=claim, verdict=_joined([each.verdict for each in outcomes]), outcomes=outcomes)
+    return JudgedTradeoff(
+        claim=claim, verdict=_joined([each.verdict for each in outcomes]), outcomes=outcomes
+    )
 
 
 def _joined(verdicts: Sequence[str]) -> str:
@@ -118,8 +120,8 @@ def _joined(verdicts: Sequence[str]) -> str:
     return HOLDS if set(verdicts) == {HOLDS} else UNTOLD
 
 
-def _tests(case: _Case) -> list[Tested]:
-    def test(a: str, b: str, axis: Axis, *, given_clean: bool = False) -> Tested:
+def _tests(case: _Case) -> list[TestedPair]:
+    def test(a: str, b: str, axis: Axis, *, given_clean: bool = False) -> TestedPair:
         return compare(case.tradeoff, case.architecture, a, b, axis, case.seeds, given_clean=given_clean)
 
     if case.claim.id == "curriculum":
@@ -132,13 +134,13 @@ def _tests(case: _Case) -> list[Tested]:
     ]
 
 
-def _outcome(case: _Case, tested: tuple[Tested, ...]) -> Outcome:
+def _outcome(case: _Case, tested: tuple[TestedPair, ...]) -> ArchitectureOutcome:
     counted = [test for test in tested if not test.given_clean]
     verdict, reasons = _dominance(case, counted) if case.claim.id == "curriculum" else _fall(counted)
     missing = tuple(dict.fromkeys(name for test in counted for name in test.missing))
     if missing and verdict != FAILS:
         reasons.append(f"Not measured: {', '.join(missing)}.")
-    return Outcome(
+    return ArchitectureOutcome(
         architecture=case.architecture,
         verdict=verdict,
         tested=tested,
@@ -164,7 +166,7 @@ def _caveats(case: _Case) -> list[str]:
 
 
 def _unlike(
-    groups: Mapping[str, Group], of: Callable[[Replica], int | None], word: str, unit: str
+    groups: Mapping[str, ModelGroup], of: Callable[[Replica], int | None], word: str, unit: str
 ) -> list[str]:
     """As in ``pgd_at learned from 1,437 images, cusp from 1,293.``; empty where no two known values differ."""
     by_values: dict[tuple[int, ...], list[str]] = {}
@@ -180,7 +182,7 @@ def _unlike(
     return [", ".join(said) + "."]
 
 
-def _fall(tested: Sequence[Tested]) -> tuple[str, list[str]]:
+def _fall(tested: Sequence[TestedPair]) -> tuple[str, list[str]]:
     """Verdict and reasons for a chain of models, whose first test is of its ends."""
     rises = [_label(test) for test in tested if test.verdict == AGAINST]
     if rises:
@@ -200,7 +202,7 @@ def _fall(tested: Sequence[Tested]) -> tuple[str, list[str]]:
     return UNTOLD, reasons
 
 
-def _dominance(case: _Case, tested: Sequence[Tested]) -> tuple[str, list[str]]:
+def _dominance(case: _Case, tested: Sequence[TestedPair]) -> tuple[str, list[str]]:
     """Verdict and reasons for the curriculum; each corner's tests stand side by side, one an axis."""
     pairs = {first.b: (first, second) for first, second in zip(tested[::2], tested[1::2], strict=True)}
     pairs = {corner: pair for corner, pair in pairs.items() if _measured(pair)}
@@ -245,15 +247,15 @@ def _under(case: _Case, axis: Axis) -> str:
     return case.tradeoff.words(axis).removeprefix("accuracy ")
 
 
-def _measured(tests: Sequence[Tested]) -> bool:
+def _measured(tests: Sequence[TestedPair]) -> bool:
     return all(test.part is not None for test in tests)
 
 
-def _label(test: Tested) -> str:
+def _label(test: TestedPair) -> str:
     return f"{test.a} to {test.b}"
 
 
-def _sentence(case: _Case, tested: Sequence[Tested]) -> str:
+def _sentence(case: _Case, tested: Sequence[TestedPair]) -> str:
     """The accuracies compared, and for a chain of models the difference of its ends."""
     axes = dict.fromkeys(test.axis for test in tested)
     listed = [f"{_capital(case.tradeoff.words(axis))}: {_values(case, axis)}." for axis in axes]
