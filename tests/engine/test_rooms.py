@@ -1,0 +1,171 @@
+"""Processes of models that are not of the zoo: how many there are, where they write, and what signals do to them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from multiprocessing import active_children
+from pathlib import Path
+
+import pytest
+
+from bench.engine import rooms
+from bench.errors import CellError
+from tests.engine.test_isolation import NET, RUN
+from tests.own import call
+from tests.processes import children, gone, until
+
+pytestmark = pytest.mark.rooms
+
+BUILT = f"""{NET}
+import tempfile
+def net_built():
+    tempfile.mkstemp(prefix=f"{{os.getpid()}}-", dir="built")
+    return Net()
+"""
+
+LOUD = f"""{NET}
+os.write(1, b"loud at import\\n")
+class Loud(Net):
+    def forward(self, x):
+        os.write(1, b"loud in forward\\n")
+        return super().forward(x)
+def loud():
+    os.write(1, b"loud in the factory\\n")
+    return Loud()
+"""
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_room_starts_a_process_only_when_none_is_free(tmp_path: Path) -> None:
+    room, found, before = rooms.Room(2), set(), set(active_children())
+    for _ in range(5):
+        asked = room.submit(os.getpid)
+        asked.add_done_callback(
+            lambda _: time.sleep(0.2)
+        )  # the pool is slow to learn that its process is free
+        found.add(asked.result())
+    (first,) = found
+    assert {each.pid for each in set(active_children()) - before} == found
+    busy = room.submit(until, (tmp_path / "first").exists)
+    (second,) = {room.submit(os.getpid).result() for _ in range(10)}
+    assert second != first
+    busier = room.submit(until, (tmp_path / "second").exists)
+    third = room.submit(os.getpid)
+    assert not any(each.done() for each in (busy, busier, third))
+    for name in ("first", "second"):
+        (tmp_path / name).touch()
+    assert third.result() in (first, second)
+    room.close()
+    assert gone([first, second])
+
+
+def test_a_room_grows_with_the_workers_that_are_asked_for() -> None:
+    found = rooms.Rooms()
+    assert found.of("model").size == 1
+    assert found.of("model", 3).size == 3
+    assert found.of("model").size == 3
+    assert found.of("other").size == 1
+
+
+@pytest.mark.parametrize(("workers", "processes"), [(1, 1), pytest.param(2, 2, marks=pytest.mark.slow)])
+def test_a_model_is_built_twice_in_its_process(
+    workers: int, processes: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once to name its weights and once to see that the factory gives them again; then for each further process."""
+    Path("own.py").write_text(BUILT)
+    Path("built").mkdir()
+    words = ("--attacks", "fgsm,pgd", "--steps", 3, "--eps", "0.05,0.1", "--n", 300, "--workers", workers)
+    assert call(capsys, "run", "--model", "own.py:net_built", *words).code == 0
+    built = [each.name.partition("-")[0] for each in Path("built").iterdir()]
+    assert len(set(built)) <= processes
+    assert len(built) == 2 + len(set(built)) - 1
+
+
+def test_what_compiled_code_prints_is_no_part_of_json(capfd: pytest.CaptureFixture[str]) -> None:
+    Path("own.py").write_text(LOUD)
+    answer = call(capfd, "run", "--model", "own.py:loud", *RUN, "--json")
+    assert answer.code == 0
+    assert {row["model"] for row in json.loads(answer.out)} == {"own:loud"}
+    for where in ("at import", "in the factory", "in forward"):
+        assert f"loud {where}" in answer.err
+
+
+def test_the_main_process_is_given_no_object_of_a_model() -> None:
+    """It could load none of their classes."""
+    room = rooms.Room(1)
+    odd = "class Odd(BaseException): __str__ = lambda self: 'odd'\nOdd.__module__ = 'own'\n"
+    stop = room.submit(exec, f"{odd}raise SystemExit(Odd())").exception()
+    assert isinstance(stop, SystemExit)
+    assert stop.code == "odd"
+    fault = room.submit(exec, f"{odd}raise Odd").exception()
+    assert isinstance(fault, CellError)
+    assert str(fault) == "odd"
+    room.close()
+
+
+@pytest.mark.slow
+def test_more_models_than_rooms_that_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    names = [f"net_{i}" for i in range(rooms.KEPT + 2)]
+    nets = (f"def {name}():\n    net = Net()\n    net.layer.bias.data[0] = {i}\n    return net\n"
+            for i, name in enumerate(names))  # fmt: skip
+    Path("own.py").write_text(NET + "".join(nets))
+    models = ",".join(f"own.py:{name}" for name in names)
+    assert call(capsys, "run", "--model", models, *RUN).code == 0
+
+
+def started() -> subprocess.Popen[bytes]:
+    """The command in a process group of its own, whose workers have just been started."""
+    Path("own.py").write_text(NET)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.commands.cli", "run", "--model", "own.py:net", *map(str, RUN)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        start_new_session=True,
+    )
+    until(lambda: len(children(process.pid)) > 1, process)  # one of them counts semaphores
+    return process
+
+
+slow = pytest.mark.slow
+in_proc = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at processes in /proc")
+
+
+@in_proc
+@pytest.mark.parametrize("delay", [0, pytest.param(0.3, marks=slow), pytest.param(1, marks=slow)])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=slow)])
+def test_workers_take_no_signal_from_their_start_on(number: int, delay: float) -> None:
+    with started() as process:
+        time.sleep(delay)
+        for child in children(process.pid):
+            os.kill(child, number)
+        said = process.stderr.read().decode() if process.stderr else ""
+    assert process.returncode == 0, said
+
+
+@in_proc
+@slow
+@pytest.mark.parametrize("delay", [0, 1])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_command_that_is_stopped_while_its_workers_start_leaves_none(
+    number: int, code: int, delay: float
+) -> None:
+    with started() as process:
+        time.sleep(delay)
+        left = children(process.pid)
+        os.killpg(process.pid, number)
+        asked = time.monotonic()
+        assert process.wait(timeout=20) == code
+        assert until(lambda: gone(left), seconds=5 - (time.monotonic() - asked))
+        said = process.stderr.read().decode() if process.stderr else ""
+    assert "Traceback" not in said
+    assert "what was measured is kept" in said
