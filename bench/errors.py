@@ -11,7 +11,7 @@ MOST_NAMES = 50  # in one message
 
 
 class UsageError(UserError):
-    """What was asked for cannot be done as it was asked; the message says the value and the remedy (exit 2)."""
+    """What was requested cannot be done as it was asked; the message says the value and the remedy (exit 2)."""
 
 
 class CellError(Exception):

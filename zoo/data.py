@@ -50,7 +50,7 @@ class Dataset:
 
     `pixels` is uint8 (n, c, h, w) and `labels` int64 (n,), both read-only; an image is `pixels / levels`, in
     [0, 1]. `sha256` is the digest of shape, levels, pixels and labels. Of corrupted images `groups` says which
-    is which; their pixels are made or read when they are asked for, and their digest is that of the files, or
+    is which; their pixels are made or read when they are requested, and their digest is that of the files, or
     of what determines the images.
     """
 
@@ -92,7 +92,7 @@ class Dataset:
         stop = len(self) if count is None else first + count
         if not 0 <= first <= stop <= len(self):
             raise DataError(
-                f"images {first} to {stop} were asked for, but the {self.split} split of {self.name} "
+                f"images {first} to {stop} were requested, but the {self.split} split of {self.name} "
                 f"has {len(self)}: use --n {len(self)} or less"
             )
         return slice(first, stop)

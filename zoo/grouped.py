@@ -13,7 +13,7 @@ SEVERITIES = 5
 
 @runtime_checkable
 class LazyPixels(Protocol):
-    """Pixels that are read or made when they are asked for; answers like a uint8 array (n, c, h, w)."""
+    """Pixels that are read or made when they are requested; answers like a uint8 array (n, c, h, w)."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...

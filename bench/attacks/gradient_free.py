@@ -21,7 +21,7 @@ def check_gradients(
         name: for the message.
         model: deployed model on the device of ``x``.
         x: images (n, c, h, w) in [0, 1].
-        requests: the attacks asked for.
+        requests: the requested attacks.
 
     Raises:
         UsageError: one of them needs gradients, and the model gives none.

@@ -17,10 +17,10 @@ from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor, nn
 
 from bench.attacks import ATTACKS, AttackSpec, adapter
-from bench.attacks.board import KEPT_IMAGES, NOT_ATTACKED, Board
 from bench.attacks.iterates import Watch
+from bench.attacks.outcomes import KEPT_IMAGES, NOT_ATTACKED, AttackOutcomes
 from bench.engine.cell import Cell
-from bench.engine.judge import look, verify
+from bench.engine.judge import ask_again, verify
 from bench.engine.kind import Kind, Subject
 from bench.engine.protocols import JUDGED
 from bench.engine.result import CellResult
@@ -67,7 +67,7 @@ def measure(
 def _clean(
     model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"]
 ) -> tuple[dict[str, np.ndarray], int]:
-    verdict = look(model, x, y)
+    verdict = ask_again(model, x, y)
     norms = _gradient_norm(model, x, y)
     arrays = {
         "label": y.cpu().numpy(),
@@ -105,16 +105,16 @@ def _attacked(
     y: Int64[Tensor, " n"],
     standing: Bool[Tensor, " n"],
 ) -> tuple[dict[str, np.ndarray], int]:
-    board = Board(x, y, standing.to(x.device))
+    outcomes = AttackOutcomes(x, y, standing.to(x.device))
     spec = spec_of(cell)
     gradients = 0
     for number, goal in enumerate(_rounds(cell, spec, model, x, y)):
-        left = board.left()
+        left = outcomes.left()
         if len(left) == 0:
             break
         target = None if goal is None else goal[left]
-        gradients += _round(cell, model, x, y, board, left, number, target)
-    return board.arrays(), gradients
+        gradients += _round(cell, model, x, y, outcomes, left, number, target)
+    return outcomes.arrays(), gradients
 
 
 def spec_of(cell: Cell) -> AttackSpec:
@@ -141,7 +141,7 @@ def _round(
     model: nn.Module,
     x: Tensor,
     y: Tensor,
-    board: Board,
+    outcomes: AttackOutcomes,
     left: Tensor,
     number: int,
     target: Tensor | None,
@@ -172,7 +172,7 @@ def _round(
         silent = chosen & ~second.right
         if cell.param("best_iterate"):
             images, verdict = seen, second
-    board.record(left, images, verdict, silent)
+    outcomes.record(left, images, verdict, silent)
     return watch.gradients
 
 

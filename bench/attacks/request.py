@@ -88,7 +88,7 @@ def parse_requests(
         for attack, own in PRESETS.get(name, ((name, {}),)):
             requests[_request(attack, library, norm, {**own, **params})] = None
     if not requests:
-        raise UsageError("no attack was asked for; name at least one, e.g. --attacks fgsm,pgd")
+        raise UsageError("no attack was requested; name at least one, e.g. --attacks fgsm,pgd")
     _check_taken(params, tuple(requests))
     return tuple(requests)
 
@@ -99,7 +99,7 @@ def _check_taken(params: Mapping[str, Scalar], requests: Sequence[Request]) -> N
         if not any(name in request.spec.params for request in requests):
             option = {"random_start": "--no-random-start"}.get(name, f"--{name.replace('_', '-')}")
             labels = ", ".join(request.label for request in requests)
-            raise UsageError(f"{option} was given, which no attack asked for takes ({labels}); leave it out")
+            raise UsageError(f"{option} was given, which no requested attack takes ({labels}); leave it out")
 
 
 def _request(name: str, library: str | None, norm: str, params: Mapping[str, Scalar]) -> Request:

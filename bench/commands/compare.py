@@ -103,7 +103,7 @@ def _missing(options: Namespace) -> UsageError:
     if options.store != ".symbench":
         command += ["--store", options.store]
     return UsageError(
-        f"the store {options.store} has no run that holds all of {', '.join(options.models)} as asked for; "
+        f"the store {options.store} has no run that holds all of {', '.join(options.models)} as requested; "
         f"this puts it there: {shlex.join(command)}"
     )
 

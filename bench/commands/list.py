@@ -29,7 +29,7 @@ DATASETS = (
 
 
 def execute(options: Namespace) -> int:
-    """Prints the tables asked for, or all."""
+    """Prints the requested tables, or all."""
     parts: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "models": _models,
         "attacks": _attacks,

@@ -15,7 +15,7 @@ from bench.commands.training_lines import Lines
 from bench.commands.trainings import Training, at_least_one
 from bench.errors import UsageError, in_words
 from bench.studies.shared.models import check_device
-from bench.studies.shared.options import data_source, told_data
+from bench.studies.shared.options import data_for_terminal, data_source
 from bench.studies.shared.screen import say
 from zoo import train
 from zoo.data import Dataset
@@ -48,7 +48,9 @@ def execute(options: Namespace) -> int:
             say(f"{place}{name} failed: {in_words(fault)}")
     if done:
         which, out = "it" if len(done) == 1 else "them", shlex.quote(options.out)
-        say(f"measure {which}: bench run --model {','.join(done)} {told_data(options)} --weights-from {out}")
+        say(
+            f"measure {which}: bench run --model {','.join(done)} {data_for_terminal(options)} --weights-from {out}"
+        )
     return 0 if len(done) == len(wanted) else 1
 
 

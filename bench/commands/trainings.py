@@ -1,4 +1,4 @@
-"""Which trainings ``bench train`` was asked for, and which of them are done."""
+"""Which trainings ``bench train`` was requested, and which of them are done."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Training:
 
 
 def replicas(options: Namespace) -> list[tuple[entries.Entry, int]]:
-    """Every model asked for with every seed, in the order given.
+    """Every requested model with every seed, in the order given.
 
     Raises UsageError for options that contradict each other or a name, UnknownModel.
     """

@@ -1,4 +1,4 @@
-"""The driver: plan minus store → executor → store. It alone writes to the store."""
+"""Runs every planned cell that the store lacks and saves its result."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ class Driver:
                     self._put(position.cell, future.result())
 
     def _has_room(self, running: Mapping[Future[CellResult], _Position]) -> bool:
-        """Whether the next position may start; one that is tried again shares the executor with no other."""
+        """Whether the next position may start. A cell retried after a worker crash runs alone."""
         alone = any(each.cell.key in self._retried for each in (self._queue[0], *running.values()))
         return not running if alone else len(running) < self._executor.slots
 

@@ -49,7 +49,7 @@ class GradientCache(nn.Module):
     def gradient(self, asked: Tensor) -> Tensor:
         """Gradient by the images of ⟨logits, asked⟩, computed unless it is that of the last time."""
         if self._logits is None or self._leaf is None:
-            raise RuntimeError("a gradient was asked for before any logits")
+            raise RuntimeError("a gradient was requested before any logits")
         if self._asked is None or self._gradient is None or not torch.equal(asked, self._asked):
             (self._gradient,) = torch.autograd.grad(self._logits, self._leaf, asked, retain_graph=True)
             self._asked = asked.clone()

@@ -38,7 +38,7 @@ class Verdict:
 
 
 @torch.no_grad()
-def look(model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"]) -> Verdict:
+def ask_again(model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"]) -> Verdict:
     """Asks the model once more, without gradients.
 
     Args:
@@ -107,13 +107,13 @@ def verify(
     if bool(drifted.any()):
         images = torch.where(drifted[:, None, None, None], project(x, images, norm, eps), images)
         found = distance(x, images, norm)
-    return images, replace(look(model, images, y), distance=found, projected=drifted)
+    return images, replace(ask_again(model, images, y), distance=found, projected=drifted)
 
 
 def _unbounded(
     cell: Cell, model: nn.Module, x: Tensor, y: Tensor, images: Tensor, drifted: Tensor
 ) -> Verdict:
-    verdict = look(model, images, y)
+    verdict = ask_again(model, images, y)
     found = torch.full((len(x),), torch.nan, dtype=torch.float64, device=x.device)
     if cell.norm is not None:
         found = torch.where(verdict.right, found, distance(x, images, cell.norm))

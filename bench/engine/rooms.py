@@ -94,7 +94,7 @@ class Rooms:
         self._rooms: OrderedDict[Hashable, Room] = OrderedDict()
 
     def of(self, model: Hashable, size: int = 1) -> Room:
-        """The room of a model, which may have at least so many processes; made when it is first asked for."""
+        """The room of a model, which may have at least so many processes; made when it is first requested."""
         if model not in self._rooms:
             self._close_idle()
             self._rooms[model] = Room(size)

@@ -45,7 +45,7 @@ class Store(Protocol):
         ...
 
     def put_run(self, run: dict[str, Any]) -> None:
-        """Keeps what a run was asked for."""
+        """Keeps what a run was requested."""
         ...
 
     def runs(self) -> Iterator[dict[str, Any]]:

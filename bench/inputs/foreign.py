@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 HALF = (torch.float16, torch.bfloat16)
-LOOKED_AT = 8  # images whose gradient is asked for before anything runs
+LOOKED_AT = 8  # images whose gradient is requested before anything runs
 NEAR = 8 / 255  # how far from them the other points are at most
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.numbers.contrast import Part
 
-HOLDS, FAILS, UNTOLD = "holds", "does not hold", "cannot be told here"
+HOLDS, FAILS, UNTOLD = "holds", "does not hold", "undecided here"
 VERDICTS = (HOLDS, FAILS, UNTOLD)
 
 

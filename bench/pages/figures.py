@@ -32,7 +32,7 @@ _PAGE_COLOURS = {
 
 
 @contextmanager
-def look() -> Iterator[None]:
+def figure_style() -> Iterator[None]:
     """The style of every figure, for as long as they are drawn: no state of matplotlib's is left changed."""
     rc: Any = {**sns.axes_style("ticks"), **sns.plotting_context("paper", font_scale=0.95)}
     rc |= {

@@ -58,12 +58,12 @@ def test_verdicts_are_holms_over_all_pairs_and_eps() -> None:
     found = pairs(measured(a=a, b=b))
     assert [each.p for each in found] == [1.0, 2.0**-5, 1.0]
     assert [each.p_holm for each in found] == holm([1.0, 2.0**-5, 1.0]).tolist()
-    assert {each.verdict for each in found} == {"cannot be told"}
+    assert {each.verdict for each in found} == {"undecided"}
     strong = pairs(measured(a=first(50, 10), b=first(60, 40), c=first(60, 40)))
     assert [each.verdict for each in strong] == [
-        *("cannot be told", "b more robust", "b more robust"),
-        *("cannot be told", "c more robust", "c more robust"),
-        *("cannot be told", "cannot be told", "cannot be told"),
+        *("undecided", "b more robust", "b more robust"),
+        *("undecided", "c more robust", "c more robust"),
+        *("undecided", "undecided", "undecided"),
     ]
 
 
@@ -95,7 +95,7 @@ BOTH = ",".join(PAIR)
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A directory with a store that was asked for three settings; pages are not drawn."""
+    """A directory with a store that was requested three settings; pages are not drawn."""
     folder = tmp_path_factory.mktemp("compared")
     write_models(folder)
     with pytest.MonkeyPatch.context() as patch:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from bench.engine.judge import distance, look, project, verify
+from bench.engine.judge import ask_again, distance, project, verify
 from bench.errors import CellError
 from tests.toys import attack_cell, linear_problem
 
@@ -29,7 +29,7 @@ Y = torch.zeros(3, dtype=torch.int64)
 
 
 def test_look_reports_margin_and_loss_of_known_logits() -> None:
-    verdict = look(Constant([2.0, 0.5, -1.0]), X, Y)
+    verdict = ask_again(Constant([2.0, 0.5, -1.0]), X, Y)
     assert verdict.right.all()
     assert torch.allclose(verdict.margin, torch.full((3,), 1.5))
     expected = torch.log(1 + torch.exp(torch.tensor(-1.5)) + torch.exp(torch.tensor(-3.0)))
@@ -38,14 +38,14 @@ def test_look_reports_margin_and_loss_of_known_logits() -> None:
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_an_image_with_nonfinite_logits_is_broken_even_if_its_class_leads(bad: float) -> None:
-    verdict = look(Constant([5.0, bad if bad != bad else -1.0, -bad]), X, Y)
+    verdict = ask_again(Constant([5.0, bad if bad != bad else -1.0, -bad]), X, Y)
     assert verdict.nonfinite.all()
     assert not verdict.right.any()
     assert (verdict.loss == torch.inf).all()
 
 
 def test_nan_is_never_the_predicted_class() -> None:
-    assert (look(Constant([float("nan"), 1.0, 0.0]), X, Y).predicted == 1).all()
+    assert (ask_again(Constant([float("nan"), 1.0, 0.0]), X, Y).predicted == 1).all()
 
 
 @pytest.mark.parametrize(("excess", "projected"), [(0.0, False), (9e-7, False), (2e-6, True), (9e-5, True)])

@@ -18,7 +18,7 @@ from bench.engine.cell import Cell
 from bench.engine.driver import backend
 from bench.engine.kind import Kind
 from bench.engine.result import CellResult
-from bench.studies.shared.apart import ApartStudy
+from bench.studies.shared.cell_study import CellStudy
 from bench.studies.shared.arguments import data_options, measuring_options, model_options, place_options
 from bench.studies.shared.collect import joined, whole
 from bench.studies.shared.evaluation import images_of, opened
@@ -46,7 +46,7 @@ def measure(cell, subject):
     print("measuring", cell.model)
     return CellResult(arrays={"largest": subject.model(subject.x).max(dim=1).values.numpy()}, seconds=0.0, gradients=0)
 
-class Toy(ApartStudy):
+class Toy(CellStudy):
     name = "toy"
     kinds = {"toy": Kind(measure=measure)}
     def options(self, parser):

@@ -15,7 +15,7 @@ from torch import Tensor
 import bench
 import zoo
 from bench.attacks.measure import measure
-from bench.engine.judge import distance, look
+from bench.engine.judge import ask_again, distance
 from bench.numbers.stats import holm
 from bench.studies.robustness.results import Sample
 from tests.toys import clean_cell, linear_problem
@@ -47,9 +47,9 @@ def sample(clean: np.ndarray) -> Sample:
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda: look(MODEL, X[0], Y),
-        lambda: look(MODEL, X, Y[:-1]),
-        lambda: look(MODEL, X, Y.float()),
+        lambda: ask_again(MODEL, X[0], Y),
+        lambda: ask_again(MODEL, X, Y[:-1]),
+        lambda: ask_again(MODEL, X, Y.float()),
         lambda: distance(X, X[:-1], "linf"),
         lambda: measure(clean_cell(count=4), MODEL, X, Y[:, None], None),
         lambda: GroupConv(2, 2, 3, P4)(X[0]),
@@ -65,7 +65,7 @@ def test_a_wrong_shape_or_type_is_caught(wrong: Callable[[], object]) -> None:
 
 
 def test_right_shapes_pass() -> None:
-    verdict = look(MODEL, X, Y)
+    verdict = ask_again(MODEL, X, Y)
     assert isinstance(verdict.right, Tensor)
     assert sample(np.zeros((1, 8, 8), np.float32)).clean.shape == (1, 8, 8)
 

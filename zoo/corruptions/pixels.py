@@ -1,4 +1,4 @@
-"""The corrupted images of a base set, made when they are asked for."""
+"""The corrupted images of a base set, made when they are requested."""
 
 from __future__ import annotations
 

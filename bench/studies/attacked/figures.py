@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from bench.pages.figures import as_files, inline, look
+from bench.pages.figures import as_files, figure_style, inline
 from bench.pages.format import figure_label, norm_text, slug
 from bench.pages.style import CARD, Style, styles
 from bench.studies.attacked.curves import CurvePanel, draw_panel, panels
@@ -59,7 +59,7 @@ def draw(results: Results, lines: Sequence[Standing], stem: str) -> Figures:
     chosen = styles([line.name for line in lines])
     files: dict[str, bytes] = {}
     curves = []
-    with look():
+    with figure_style():
         for request, attack in _attacks(results):
             grid = panels(results, lines, request, attack)
             name = f"{stem}-curves-{slug(attack) if request else 'worst-case'}"

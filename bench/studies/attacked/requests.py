@@ -43,7 +43,7 @@ def asked(options: Namespace) -> Ask:
 
 
 def _requests(options: Namespace, params: dict[str, Scalar]) -> tuple[Request, ...]:
-    """The attacks asked for; none where a protocol brings its own and nothing but the defaults was given."""
+    """The requested attacks; none where a protocol brings its own and nothing but the defaults was given."""
     default = (options.attacks, options.library) == ("fgsm,pgd", None) and not params
     if default and options.protocol.partition(":")[0] == OWN_SCRIPT:
         return ()

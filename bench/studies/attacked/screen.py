@@ -90,7 +90,7 @@ def _about_numbers(setting: Setting) -> str:
 def _about_marks(
     lines: Sequence[Standing], setting: Setting, verdicts: Mapping[tuple[str, str], str] | None
 ) -> str:
-    """What the marks in the table mean; nothing where no verdicts are asked for."""
+    """What the marks in the table mean; nothing where no verdicts are requested."""
     if verdicts is None:
         return ""
     found = {_mark(line, setting, verdicts) for line in lines}

@@ -46,7 +46,7 @@ class AttackRun:
     Attributes:
         evaluations: one, or one for each released protocol.
         by_seed: the evaluations once for every seed, their own first.
-        audit: of the first evaluation, where one is asked for.
+        audit: of the first evaluation, where one is requested.
         worst_of: as in ``bench.studies.attacked.marking.write_rows``.
     """
 
@@ -77,7 +77,7 @@ class Attacked:
         outcomes: of the evaluations with their own seed, then with those that follow.
         own: how many of them have the evaluations' own seed.
         failed: names of failed cells, with the reason.
-        audits: of the models, where they were asked for.
+        audits: of the models, where they were requested.
         shown: results with the curves of other runs; empty before ``publish``.
         rows: as they stand in the leaderboard.
         marks: verdicts of the audits by (weights, data).

@@ -14,7 +14,7 @@ from bench.inputs.sources import as_made
 from bench.studies.audit.checks import FULL
 
 
-def probe_cell(
+def measure_probe(
     cell: Cell, model: nn.Module, raw: nn.Module, x: Float32[Tensor, "n c h w"], y: Int64[Tensor, " n"]
 ) -> CellResult:
     """Runs the probe in the cell's mode; see ``bench.studies.audit.probe.probe``."""
@@ -26,7 +26,7 @@ def probe_cell(
 
 
 def _measure(cell: Cell, subject: Subject) -> CellResult:
-    return probe_cell(cell, *as_made(subject.model, subject.raw()), subject.x, subject.y)
+    return measure_probe(cell, *as_made(subject.model, subject.raw()), subject.x, subject.y)
 
 
 def _gradients(cell: Cell) -> float:

@@ -21,7 +21,7 @@ from bench.studies.audit.plan import (
     Run,
     chosen_eps,
     first_runs,
-    probe_cell,
+    make_probe_cell,
     strength_runs,
     surrogate_of,
 )
@@ -91,7 +91,7 @@ def _eps_by(setting: AuditSetting, pgd: Measured | None) -> float | None:
 
 
 def audit_history(store: Store, dataset: str | None = None) -> list[AuditResults]:
-    """Every model's newest audit on each data set, grouped by setting, the one asked for last first."""
+    """Every model's newest audit on each data set, grouped by setting, the newest first."""
     found: list[AuditResults] = []
     seen: set[tuple[str, str]] = set()
 
@@ -129,7 +129,7 @@ def _setting(fields: Mapping[str, Any]) -> AuditSetting:
 
 
 def _audit(store: Store, setting: AuditSetting, model: ModelInfo) -> Audit | None:
-    probe = store.get(probe_cell(setting, model).key)
+    probe = store.get(make_probe_cell(setting, model).key)
     if probe is None:
         return None
     first = {run.name: _measured(store, run, model) for run in first_runs(setting)}

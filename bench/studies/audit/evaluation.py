@@ -43,7 +43,7 @@ class AuditEvaluation:
 
 
 def prepare_audit(ask: Ask, mode: str) -> AuditEvaluation:
-    """Resolves what was asked and looks once at every model; errors as ``bench.studies.robustness.evaluation.prepare``.
+    """Resolves the request and looks once at every model; errors as ``bench.studies.robustness.evaluation.prepare``.
 
     Args:
         ask: models, data, ε, norm, n (200 by default) and seed; its attacks are not looked at.

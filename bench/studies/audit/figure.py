@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from matplotlib.path import Path
 
-from bench.pages.figures import as_files, inline, look
+from bench.pages.figures import as_files, figure_style, inline
 from bench.pages.format import VERDICTS, figure_label
 from bench.pages.style import CARD, LINE, MUTED, RIGHT, WARN, WRONG
 from bench.studies.audit.section import KINDS, AuditBlock
@@ -65,7 +65,7 @@ def draw_audit(block: AuditBlock, name: str) -> tuple[str, dict[str, bytes]]:
     """
     setting = block.setting
     title = f"{setting.base.dataset}: {setting.mode} audit, first {setting.base.n:,} images"
-    with look():
+    with figure_style():
         return inline(_grid(block), name), as_files(_grid(block, " ".join(title.split())), name)
 
 

@@ -113,7 +113,7 @@ def chosen_eps(
     return float(eps[len(eps) - 1 - int(np.argmin(away[::-1]))])
 
 
-def probe_cell(audit: AuditSetting, model: ModelInfo) -> Cell:
+def make_probe_cell(audit: AuditSetting, model: ModelInfo) -> Cell:
     """The cell of the probe, on the first images."""
     base = audit.base
     return Cell(
@@ -138,7 +138,7 @@ def probe_cell(audit: AuditSetting, model: ModelInfo) -> Cell:
 
 def first_lanes(audit: AuditSetting, models: Sequence[ModelInfo]) -> tuple[Lane, ...]:
     """The probes, and the lanes of ``first_runs``."""
-    probes = tuple(Lane(first=probe_cell(audit, model)) for model in models)
+    probes = tuple(Lane(first=make_probe_cell(audit, model)) for model in models)
     return probes + tuple(
         lane for model in models for run in first_runs(audit) for lane in run_lanes(run, model)
     )

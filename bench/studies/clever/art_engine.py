@@ -134,7 +134,7 @@ def _estimator(model: nn.Module, image: Float[Tensor, "c h w"], metrics: ModuleT
         """Answers ``class_gradient`` for a slice of a pool from one computation of the whole pool.
 
         ART asks for ten images at a time. Its slices are numpy views, whose base is the pool; gradients of
-        both classes of a margin are computed for all of it when its first slice is asked for.
+        both classes of a margin are computed for all of it when its first slice is requested.
         """
 
         margin: tuple[int, int] = (0, 1)

@@ -40,7 +40,7 @@ def collect_clever(
 
 
 def clever_history(store: Store, dataset: str | None = None) -> list[CleverResults]:
-    """All CLEVER settings a store has runs of, the one asked for last first."""
+    """All CLEVER settings a store has runs of, the newest first."""
     return history(store, "clever", dataset, read_setting, collect_clever)
 
 

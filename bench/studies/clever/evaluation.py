@@ -24,15 +24,15 @@ from bench.studies.clever.cells import SHARD, bound_cells, score_cells
 from bench.studies.clever.results import CleverSetting
 from bench.studies.clever.scores import check_model
 from bench.studies.shared.ask import Ask
-from bench.studies.shared.evaluation import Apart, images_of, opened
+from bench.studies.shared.evaluation import PreparedCells, images_of, opened
 
 DEFAULT_N = 20
 
-CleverEvaluation = Apart[CleverSetting]
+CleverEvaluation = PreparedCells[CleverSetting]
 
 
 def prepare_clever(ask: Ask, options: Mapping[str, Any]) -> CleverEvaluation:
-    """Resolves what was asked and looks once at every model.
+    """Resolves the request and looks once at every model.
 
     Args:
         ask: models, data and n; its attacks and ε are not looked at.

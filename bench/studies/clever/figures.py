@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from bench.pages.figures import as_files, inline, look
+from bench.pages.figures import as_files, figure_style, inline
 from bench.pages.format import figure_label, norm_text
 from bench.pages.style import CARD, INK, LINE, MUTED, PALETTE, family
 
@@ -99,7 +99,7 @@ def draw(models: Sequence[CleverResult], setting: CleverSetting, stem: str) -> C
     """All figures of one setting; file names begin with ``stem``."""
     found = [(model.info.name, of) for model in models if (of := points(model)) is not None]
     files: dict[str, bytes] = {}
-    with look():
+    with figure_style():
         limits = _limits([of for _, of in found], setting.options.radius)
         if found:
             title = f"{setting.dataset}: CLEVER estimate against attack, {norm_text(setting.options.norm)}"

@@ -101,7 +101,7 @@ def parse_options(
 
 
 def counterparts(options: CleverOptions, engine: str) -> tuple[CleverOptions, ...]:
-    """What another engine was asked for to be compared with these scores: its own quick budget, or the same one."""
+    """What another engine was requested to be compared with these scores: its own quick budget, or the same one."""
     same = replace(options, engine=engine)
     if (options.batches, options.samples) != _budget(options.engine, "quick"):
         return (same,)

@@ -91,7 +91,7 @@ class CleverResults:
 
     Attributes:
         setting: what they share.
-        models: in the order asked for.
+        models: in the order of the request.
         compared: where another engine's scores of the same setting are at hand: engine → model → median of
             (that engine's score / this one's) over images scored above 0 by both.
         versions: package name → version.

@@ -1,4 +1,4 @@
-"""Upper bounds on the smallest perturbation: the other slice of bread."""
+"""Upper bounds from a minimum-norm attack, to compare with CLEVER."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
 from bench.attacks.measure import NOT_ATTACKED
-from bench.engine.judge import look
+from bench.engine.judge import ask_again
 from bench.engine.seeding import seeded
 from bench.errors import CellError, UsageError
 
@@ -49,14 +49,14 @@ def upper_bounds(
     """
     if norm not in ORDERS:
         raise UsageError(f"no minimum-norm attack for norm {norm!r}; known: {', '.join(ORDERS)}")
-    clean = look(model, x, y)
+    clean = ask_again(model, x, y)
     distance = torch.where(clean.right, torch.nan, 0.0).double()
     predicted = torch.where(clean.right, NOT_ATTACKED, clean.predicted)
     at = clean.right.nonzero().squeeze(1)
     if len(at):
         with seeded(x.device, seed, first, "upper_bounds", norm):
             images = _attacked(norm, model, x[at], y[at])
-        verdict = look(model, images, y[at])
+        verdict = ask_again(model, images, y[at])
         found = ~verdict.right & ~verdict.nonfinite
         distance[at[found]] = _distance(x[at], images, norm)[found]
         predicted[at[found]] = verdict.predicted[found]

@@ -14,13 +14,13 @@ from bench.studies.clever.collect import collect_clever, read_setting
 from bench.studies.clever.evaluation import CleverEvaluation, expected_seconds, prepare_clever
 from bench.studies.clever.results import CleverResults, CleverSetting
 from bench.studies.clever.rows import clever_rows, image_rows
-from bench.studies.shared.apart import ApartStudy
+from bench.studies.shared.cell_study import CellStudy
 from bench.studies.shared.options import model_ask
 
 OPTIONS = ("engine", "norm", "radius", "preset", "batches", "samples", "pool_factor", "targets")
 
 
-class CleverStudy(ApartStudy[CleverSetting, CleverResults]):
+class CleverStudy(CellStudy[CleverSetting, CleverResults]):
     """CLEVER scores."""
 
     name = "clever"

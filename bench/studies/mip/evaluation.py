@@ -12,19 +12,19 @@ from bench.studies.mip.cells import SHARD, MipSetting, check_options, mip_cells
 from bench.studies.mip.results import MipResult, MipResults
 from bench.studies.shared.ask import Ask
 from bench.studies.shared.collect import digest, joined, whole
-from bench.studies.shared.evaluation import Apart, images_of, looking_seconds, opened
+from bench.studies.shared.evaluation import PreparedCells, images_of, looking_seconds, opened
 
 DEFAULT_N = 200
 DEFAULT_DRAWS = 10
 DEFAULT_GRID = 100
 
-MipEvaluation = Apart[MipSetting]
+MipEvaluation = PreparedCells[MipSetting]
 
 
 def prepare_mip(
     ask: Ask, *, draws: int = DEFAULT_DRAWS, grid: int = DEFAULT_GRID, fill: str = "black"
 ) -> MipEvaluation:
-    """Resolves what was asked and looks once at every model.
+    """Resolves the request and looks once at every model.
 
     Args:
         ask: models, data, n and seed; its attacks and ε are not looked at.

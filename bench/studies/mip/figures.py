@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from bench.pages.figures import as_files, inline, look
+from bench.pages.figures import as_files, figure_style, inline
 from bench.pages.format import figure_label
 from bench.pages.style import CARD, INK, LINE, styles
 from bench.studies.mip.results import MipResult
@@ -17,7 +17,7 @@ _HALF = 0.42  # of a row that the widest place of a violin takes
 _BINS = 50
 
 
-@look()
+@figure_style()
 def draw_mip(models: Sequence[MipResult], title: str, stem: str) -> tuple[str, dict[str, bytes]]:
     """The distributions over images and draws: the SVG for the page, and the files beside it by name."""
     shown = [model for model in models if model.rates.size]

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from bench.engine.judge import look
+from bench.engine.judge import ask_again
 from bench.engine.seeding import seed_of
 
 FILLS = {"black": 0.0, "grey": 0.5}
@@ -61,9 +61,9 @@ def steps_withstood(
 
     Returns:
         (n, draws) int64, rate · grid: 0 where the first step was already wrong, ``grid`` where all was
-        withstood, ``WRONG`` for images that are wrong to begin with; and (n,) bool, right when whole.
+        withstood, ``WRONG`` for images that are wrong to begin with; and (n,) bool, right before removal.
     """
-    right = look(model, x, y).right
+    right = ask_again(model, x, y).right
     steps = np.full((len(x), draws), WRONG)
     steps[right.cpu().numpy()] = grid
     values = x[0].numel()
@@ -92,5 +92,5 @@ def _right(
     parts = []
     for some, lost in zip(image.split(BATCH), gone.split(BATCH), strict=True):
         left = x[some].masked_fill(lost.view(-1, *x.shape[1:]), fill)
-        parts.append(look(model, left, y[some]).right)
+        parts.append(ask_again(model, left, y[some]).right)
     return torch.cat(parts)

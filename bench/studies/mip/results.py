@@ -31,7 +31,7 @@ class MipResult:
     Attributes:
         info: the model.
         steps: (n, draws) rate · grid, see ``bench.studies.mip.removal.steps_withstood``.
-        right: (n,) bool, classified rightly when whole; the others are left out of every number.
+        right: (n,) bool, classified correctly before removal; the others are left out of every number.
         grid: of the rates.
         seconds: time the cells took.
         digest: sha256 over the cells' results.
@@ -46,12 +46,12 @@ class MipResult:
 
     @property
     def rates(self) -> Float64[np.ndarray, "m draws"]:
-        """Of the m images that are right when whole, in [0, 1]."""
+        """Of the m images that are classified correctly before removal, in [0, 1]."""
         return self.steps[self.right] / self.grid
 
     @property
     def wrong(self) -> int:
-        """Images classified wrongly when whole, which are left out."""
+        """Images misclassified before removal, which are left out."""
         return int((~self.right).sum())
 
     def quantiles(self, at: tuple[float, ...] = (0.25, 0.5, 0.75)) -> tuple[float, ...]:
@@ -91,7 +91,7 @@ class MipComparison:
 
     Attributes:
         model, reference: names.
-        images: right under both when whole.
+        images: classified correctly by both before removal.
         difference: mean rate of ``model`` minus that of ``reference``; the intervals of all comparisons on
             a page together keep 95 % (Bonferroni).
         ahead: share of images and draws in which ``model`` withstands more; ``behind``: less.
@@ -111,7 +111,7 @@ class MipComparison:
             return "withstands more"
         if self.difference.hi < 0:
             return "withstands less"
-        return "cannot be told here"
+        return "undecided here"
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -120,7 +120,7 @@ class MipResults:
 
     Attributes:
         setting: what they share.
-        models: in the order asked for; the first is the reference of the comparisons.
+        models: in the order of the request; the first is the reference of the comparisons.
         versions: package name → version.
         command: the command that made them, with paths as ``$DATA``.
         failed: cells that failed, with the reason.

@@ -12,11 +12,11 @@ from bench.studies.mip.arguments import add_options
 from bench.studies.mip.cells import MipSetting
 from bench.studies.mip.evaluation import MipEvaluation, collect_mip, most_seconds, prepare_mip
 from bench.studies.mip.results import MipResults
-from bench.studies.shared.apart import ApartStudy
+from bench.studies.shared.cell_study import CellStudy
 from bench.studies.shared.options import model_ask
 
 
-class MipStudy(ApartStudy[MipSetting, MipResults]):
+class MipStudy(CellStudy[MipSetting, MipResults]):
     """Maximum invariant perturbations."""
 
     name = "mip"

@@ -17,7 +17,7 @@ from bench.studies.robustness.results import Results
 
 
 def collect_reproduction(store: Store, run: Mapping[str, Any], failed: Sequence[str] = ()) -> Reproduction:
-    """What the store holds of a run, which may be less than was asked for.
+    """What the store holds of a run, which may be less than was requested.
 
     The numbers beside the paper's are of one training run each; where there are replicas, they are kept apart.
 

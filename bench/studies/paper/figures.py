@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.pages.figures import as_files, inline, look, themed
+from bench.pages.figures import as_files, figure_style, inline, themed
 from bench.pages.format import figure_label
 from bench.pages.style import CARD, INK, LINE, PALETTE
 from bench.studies.paper.across import Across
@@ -43,7 +43,7 @@ class PaperCurves:
     attacks: int
 
 
-@look()
+@figure_style()
 def curve_figures(rows: Sequence[PaperRow], stem: str) -> list[PaperCurves]:
     """A figure for each model with a number of ours.
 
@@ -113,7 +113,7 @@ def _dress(axes: Axes, title: str, eps: Sequence[float]) -> None:
     axes.tick_params(labelsize=7, pad=2)
 
 
-@look()
+@figure_style()
 def across_figure(across: Across, stem: str) -> tuple[str, dict[str, bytes]]:
     """One row a model, one marker a protocol, one axes an attack: as an SVG element, and as files."""
     name = f"{stem}-across"

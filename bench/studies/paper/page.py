@@ -87,7 +87,7 @@ class PageChapter:
         sources: how its numbers were read.
         tables: printed accuracies by data set.
         statements: other printed values, each with the id of the claim that tests it; empty where none does.
-        asked: whether it was asked for.
+        asked: whether it was requested.
     """
 
     section: Section

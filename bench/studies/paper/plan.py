@@ -199,7 +199,7 @@ def relation_to(spec: str, name: str, sections: Sequence[str] = ()) -> tuple[str
     Args:
         spec: as ``zoo.data.load`` takes it.
         name: what rows call the images; one that begins with ``cifar10-`` is a copy of CIFAR-10.
-        sections: what was asked for: images the paper does not use stand beside those it is about.
+        sections: what was requested: images the paper does not use stand beside those it is about.
     """
     kind = spec.partition(":")[0]
     if kind in ("corrupted", "cifar10c"):
@@ -271,7 +271,7 @@ def _across(
 
 
 def _own_eps(name: str, *, few: bool) -> tuple[float, ...]:
-    """The same whatever sections are asked for: under a script all ε of a model are one cell."""
+    """The same whatever sections are requested: under a script all ε of a model are one cell."""
     if not few:
         return needed("figure2").eps
     in_tables = name.partition("@")[0] in _models(["table2", "table4"])

@@ -63,7 +63,7 @@ class MeasuredModel:
     command: str
 
     def curve(self, attack: str) -> Curve | None:
-        """The curve of an attack by its name, whatever library ran it: the first in the order asked for."""
+        """The curve of an attack by its name, whatever library ran it: the first in the order of the request."""
         return next((c for c in self.result.curves if c.request.attack == attack), None)
 
     def at(self, attack: str, eps: float) -> Bool[np.ndarray, " n"] | None:
@@ -89,8 +89,8 @@ class Reproduction:
             cannot be told.
         data_note: a sentence about the data set; may be empty.
         options: what names the data on the command line; by default ``--dataset`` and its name.
-        budget: ``small`` or ``full``, as asked for.
-        sections: sections that were asked for; see ``bench.studies.paper.SECTIONS``.
+        budget: ``small`` or ``full``, as requested.
+        sections: sections that were requested; see ``bench.studies.paper.SECTIONS``.
         results: the models under each protocol, unattacked images and FGSM and PGD over an ε grid. One
             ``Results`` a protocol; sound ones and released ones. Curves should be independent.
         corrupted: for Table 1, one a protocol.

@@ -240,7 +240,7 @@ def _rest(reproduction: Reproduction) -> tuple[Point, ...]:
         of = reproduction.mip.setting
         mip = (
             f"{of.n} images, {of.draws} draws each, in steps of 1/{of.grid}; removed values become {of.fill} in pixels;"
-            " images that are wrong when whole are left out"
+            " images that are misclassified before removal are left out"
         )
     whole = bool(reproduction.corrupted) and all(each.whole for each in reproduction.corrupted)
     return (

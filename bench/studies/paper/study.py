@@ -24,7 +24,7 @@ from bench.studies.robustness.estimate import seconds_left
 from bench.studies.robustness.evaluation import outcome_of
 from bench.studies.robustness.results import Results
 from bench.studies.robustness.rows import outcomes, rows
-from bench.studies.shared.options import data_ask, shown_data, told
+from bench.studies.shared.options import command_for_terminal, data_ask, shown_data
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,10 +59,10 @@ class PaperStudy(Study[Plan, Found]):
             dataset = needed(section).datasets[0]
             yield (
                 f"{SECTIONS[section].title} is about {DATASETS[dataset]}: not measured here; "
-                f"{told(remedy([section], dataset), options)}"
+                f"{command_for_terminal(remedy([section], dataset), options)}"
             )
         for name, command in ready.page["missing"].items():
-            yield f"{name} has no weights for these images and is left out; {told(command, options)}"
+            yield f"{name} has no weights for these images and is left out; {command_for_terminal(command, options)}"
 
     def lanes(self, ready: Plan) -> Sequence[Lane]:
         return ready.lanes

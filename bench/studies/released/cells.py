@@ -12,10 +12,10 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from bench.attacks import RELEASED_REQUESTS
-from bench.attacks.board import KEPT_IMAGES
 from bench.attacks.cost import passes
+from bench.attacks.outcomes import KEPT_IMAGES
 from bench.engine.cell import Cell
-from bench.engine.judge import Verdict, distance, look
+from bench.engine.judge import Verdict, ask_again, distance
 from bench.engine.kind import Kind, Subject
 from bench.engine.protocols import Released, released_rules
 from bench.engine.result import CellResult
@@ -77,7 +77,7 @@ def _clean(network: Network, rules: Released, cell: Cell, x: Tensor, y: Tensor) 
     """The unattacked images in the mode of prediction, and the gradients that the attack sees there."""
     z = network.inputs(x)
     network.train(rules.predict_training)
-    verdicts = [look(network, z[at], y[at]) for at in _batches(cell)]
+    verdicts = [ask_again(network, z[at], y[at]) for at in _batches(cell)]
     network.train(rules.attack_training)
     norms = torch.cat([_gradient_norm(network, x[at], y[at]) for at in _batches(cell)])
     columns = {name: np.concatenate([_array(v, name) for v in verdicts]) for name in _COLUMNS}
@@ -125,7 +125,7 @@ def _attacked(
                     network.train(rules.attack_training)
                     images = attack(network, z[at], y[at], eps=eps, low=rules.low, high=rules.high)
                 network.train(rules.predict_training)
-                record.add(a, e, at, network.pixels(images), look(network, images, y[at]))
+                record.add(a, e, at, network.pixels(images), ask_again(network, images, y[at]))
     return record.arrays()
 
 

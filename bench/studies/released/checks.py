@@ -14,7 +14,7 @@ NORMALISATION = "normalize"  # the attribute that holds a model's normalisation 
 
 
 def check_asked(rules: Released, *, norm: str, requests: Sequence[Request]) -> None:
-    """Raises ``UsageError`` where a norm or attacks were asked for that the protocol fixes."""
+    """Raises ``UsageError`` where a norm or attacks were requested that the protocol fixes."""
     if norm != "linf":
         raise UsageError(f"--norm is {norm}, but protocol {rules.name} has linf only; leave --norm out")
     if tuple(requests) not in ((), RELEASED_REQUESTS):

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from bench.attacks import Request
-from bench.attacks.board import NOT_ATTACKED
+from bench.attacks.outcomes import NOT_ATTACKED
 from bench.engine.driver import lane_results
 from bench.engine.protocols import released_rules
 from bench.engine.store import Store, Stored

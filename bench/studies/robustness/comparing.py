@@ -30,7 +30,7 @@ class ComparedResults:
 
     Attributes:
         setting: what they share.
-        names: as tables call them, in the order asked for.
+        names: as tables call them, in the order of the request.
         attacks: the attack compared under, or those whose worst case it is, as tables call them.
         eps: the ε compared at; ``None`` for an attack that has no ball.
         clean: (n,) bool each, right without attack.
@@ -73,7 +73,7 @@ class ComparedPair:
     def verdict(self) -> str:
         """Which of the two is better at the 5 % level of all tests together, in words."""
         if self.p_holm >= LEVEL:
-            return "cannot be told"
+            return "undecided"
         winner = self.a if self.difference.value > 0 else self.b
         return f"{winner} more {'robust' if self.attacks else 'accurate'}"
 

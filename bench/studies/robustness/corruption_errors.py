@@ -142,7 +142,7 @@ def find_baseline(names: Sequence[str], wanted: str = "") -> str | None:
 
 
 def check_baseline(wanted: str, names: Sequence[str], data: Images, setting: Setting) -> None:
-    """Raises ``UsageError`` where a baseline was asked for and there is no mCE, or it is not among the models."""
+    """Raises ``UsageError`` where a baseline was requested and there is no mCE, or it is not among the models."""
     groups = groups_of(data)
     if not wanted:
         return
@@ -199,7 +199,7 @@ def key_of(info: ModelInfo, setting: Setting) -> Key:
 def errors_of(store: Store, dataset: str) -> dict[Key, Row]:
     """The columns of all corruption errors that a store knows of a data set."""
     found: dict[Key, CorruptionErrors] = {}
-    for chapter in reversed(chapters(store, dataset)):  # what was asked for last decides
+    for chapter in reversed(chapters(store, dataset)):  # what was requested last decides
         found |= chapter_errors(store, chapter)
     return {key: _columns(errors) for key, errors in found.items()}
 

@@ -1,4 +1,4 @@
-"""An evaluation from end to end: what was asked, what it resolves to, and what came out."""
+"""Requests for attacks over a grid of ε: prepared, run and collected."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Finished:
 
 
 def prepare(ask: Ask) -> Evaluation:
-    """Resolves what was asked and looks once at every model.
+    """Resolves the request and looks once at every model.
 
     Raises:
         UsageError: anything about it cannot be done; nothing has been measured yet.

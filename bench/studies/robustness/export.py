@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bench.attacks import Request
-from bench.attacks.board import NOT_ATTACKED
+from bench.attacks.outcomes import NOT_ATTACKED
 from bench.engine.driver import lane_results
 from bench.engine.files import write_atomically
 from bench.engine.protocols import released_rules

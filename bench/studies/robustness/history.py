@@ -1,4 +1,4 @@
-"""What a store was asked for over time, as results that pages are drawn from."""
+"""What a store was requested over time, as results that pages are drawn from."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Recorded:
 
     Attributes:
         setting: what its results share.
-        asked: the attacks asked for, by model.
+        asked: the requested attacks, by model.
         classes, versions, command: of the newest run.
         groups: which corruption each image is; ``None`` for images that are not corrupted.
         mce_baseline: model that corruption errors are divided by, of the newest run that named one.
@@ -38,7 +38,7 @@ class Recorded:
 
     @property
     def released(self) -> bool:
-        """Whether a released protocol was asked for: then these are no robust accuracies."""
+        """Whether a released protocol was requested: then these are no robust accuracies."""
         return released_rules(self.setting.protocol) is not None
 
     def add(self, run: Mapping[str, Any]) -> None:
@@ -55,7 +55,7 @@ class Recorded:
 
 
 def chapters(store: Store, dataset: str | None = None) -> list[Recorded]:
-    """The settings a store has runs of, the one asked for last first.
+    """The settings a store has runs of, the newest first.
 
     Args:
         store: where the runs are.

@@ -157,7 +157,7 @@ class Results:
     Attributes:
         setting: what they share.
         classes: names of the classes.
-        models: results in the order they were asked for.
+        models: results in the order they were requested.
         versions: package name → version of what computed them.
         command: the command that made them, with paths as ``$DATA``.
         failed: names of cells that failed, with the reason.

@@ -1,4 +1,4 @@
-"""What a user asked for, before anything is loaded."""
+"""A user's request, before anything is loaded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.inputs.sources import DataSource
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """What a user asked for.
+    """A user's request.
 
     Attributes:
         models: names of the zoo, ``file.py:factory`` or entry points.

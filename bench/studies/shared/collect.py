@@ -44,7 +44,7 @@ def history(
     setting_of: Callable[[Mapping[str, Any]], SettingT],
     collect: Collect[SettingT, ResultsT],
 ) -> list[ResultsT]:
-    """All settings a store has runs of, the one asked for last first, each with all its models.
+    """All settings a store has runs of, the newest first, each with all its models.
 
     The models of the newest run come first, in its order. Of weights that share a name the newest are taken.
 

@@ -13,7 +13,7 @@ from jaxtyping import Float32
 from torch import nn
 
 from bench.engine.cell import Cell
-from bench.engine.judge import look
+from bench.engine.judge import ask_again
 from bench.engine.lane import Lane
 from bench.engine.loaded import Loaded
 from bench.engine.store import Store
@@ -25,7 +25,7 @@ from bench.studies.shared.models import check_device, open_models
 
 
 @runtime_checkable
-class ApartSetting(Protocol):
+class CellSetting(Protocol):
     """What every setting has: it is a dataclass, and the first n images are looked at."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
@@ -34,12 +34,12 @@ class ApartSetting(Protocol):
     def n(self) -> int: ...
 
 
-SettingT = TypeVar("SettingT", bound=ApartSetting)
+SettingT = TypeVar("SettingT", bound=CellSetting)
 ResultsT = TypeVar("ResultsT")
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Apart(Generic[SettingT]):
+class PreparedCells(Generic[SettingT]):
     """An evaluation that can be run: everything that can be refused has been.
 
     Attributes:
@@ -74,7 +74,7 @@ class Apart(Generic[SettingT]):
 
 
 def images_of(ask: Ask, default: int) -> tuple[Images, int]:
-    """The data set asked for, and how many of its images: where none was given at most ``default``.
+    """The requested data set, and how many of its images: where none was given at most ``default``.
 
     Raises:
         UsageError: the device is not there, or there are not so many images.
@@ -90,10 +90,10 @@ def opened(
     data: Images,
     setting: SettingT,
     cells: Callable[[SettingT, ModelInfo], Iterable[Cell]],
-) -> Apart[SettingT]:
-    """The evaluation of the models asked for, each looked at once; errors as ``open_models``."""
+) -> PreparedCells[SettingT]:
+    """The evaluation of the requested models, each looked at once; errors as ``open_models``."""
     models, loaded = open_models(ask, data, setting.n)
-    return Apart(
+    return PreparedCells(
         setting=setting,
         cells=cells,
         models=models,
@@ -106,7 +106,7 @@ def opened(
 
 
 def looking_seconds(
-    evaluation: Apart[Any], store: Store, looks: Callable[[Cell], int], *, together: int
+    evaluation: PreparedCells[Any], store: Store, looks: Callable[[Cell], int], *, together: int
 ) -> float:
     """Seconds of one worker that the missing cells take at most, from one look of each model now.
 
@@ -131,5 +131,5 @@ def _look_seconds(model: nn.Module, images: Float32[np.ndarray, "n c h w"], devi
     x = torch.from_numpy(images).to(device)
     y = model(x).argmax(dim=1)
     start = time.perf_counter()
-    look(model, x, y)
+    ask_again(model, x, y)
     return (time.perf_counter() - start) / len(x)

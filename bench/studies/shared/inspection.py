@@ -37,7 +37,7 @@ class Look:
         classes: number of classes in the data.
         data: digest of the images measured on, if they are at hand.
         device: where the model will lie.
-        requests: the attacks asked for.
+        requests: the requested attacks.
         suspect: whether logits may be NaN and gradients may be missing, as in an audit.
     """
 

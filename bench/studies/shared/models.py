@@ -21,7 +21,7 @@ LOOKED_AT = 100  # images a model is looked at with before anything is measured
 
 
 def open_models(ask: Ask, data: Images, n: int) -> tuple[tuple[tuple[ModelSource, ModelInfo], ...], Loaded]:
-    """The models asked for, each loaded and looked at once on the first of n images; errors as ``prepare``."""
+    """The requested models, each loaded and looked at once on the first of n images; errors as ``prepare``."""
     base, digest = base_of(data)
     asked = (
         find_source(name, dataset=base, weights=ask.weights, weights_from=ask.weights_from)
@@ -63,7 +63,7 @@ def _check_weights(weights: str | None, sources: Sequence[ModelSource]) -> None:
     if weights is not None and len(own) != 1:
         what = f"{len(own)} of one's own models ({', '.join(own)})" if own else "models of the zoo only"
         raise UsageError(
-            f"--weights is a file for one's own model, but {what} were asked for; measure one own model at a "
+            f"--weights is a file for one's own model, but {what} were requested; measure one own model at a "
             "time, and give the zoo other weights with --weights-from"
         )
 

@@ -97,14 +97,14 @@ def _outputs(text: str | None) -> tuple[str, ...]:
 
 
 def model_names(options: Namespace) -> tuple[str, ...]:
-    """The models asked for by ``--zoo`` and ``--model``, each once."""
+    """The requested models by ``--zoo`` and ``--model``, each once."""
     found: list[str] = []
     if options.zoo is not None:
         found += entries.ENTRIES if options.zoo == "all" else names(options.zoo)
     for value in options.model or ():
         found += names(value)
     if not found:
-        raise UsageError("no model was asked for; give --zoo all, --zoo NAMES or --model NAMES")
+        raise UsageError("no model was requested; give --zoo all, --zoo NAMES or --model NAMES")
     return tuple(dict.fromkeys(found))
 
 
@@ -143,14 +143,14 @@ def shown_data(options: Namespace) -> str:
     return shown_command(_data_words(options)).removeprefix("bench ")
 
 
-def told_data(options: Namespace) -> str:
+def data_for_terminal(options: Namespace) -> str:
     """As ``shown_data``, with paths as they are: for the terminal of whoever gave them."""
     return shlex.join(_data_words(options))
 
 
-def told(command: str, options: Namespace) -> str:
+def command_for_terminal(command: str, options: Namespace) -> str:
     """A command as pages show it, for the terminal of whoever gave these options: with the paths as they are."""
-    words = command.replace(shown_data(options), told_data(options))
+    words = command.replace(shown_data(options), data_for_terminal(options))
     if options.weights_from is not None:
         out = Path(options.weights_from).name
         words = words.replace(f"--out {out}", f"--out {shlex.quote(options.weights_from)}")

@@ -14,7 +14,7 @@ from jaxtyping import Float32, Float64, Int64
 from torch import Tensor, nn
 
 from bench.engine.cell import Cell, Scalar, sorted_params
-from bench.engine.judge import look
+from bench.engine.judge import ask_again
 from bench.engine.kind import Kind
 from bench.engine.result import CellResult
 from bench.engine.seeding import seed_of, seeded
@@ -144,7 +144,7 @@ def measure_spatial(
 
 
 def _looked_at(cell: Cell, model: nn.Module, x: Tensor, y: Tensor) -> dict[str, np.ndarray]:
-    verdicts = [look(model, images, y) for images in _versions(cell, x)]
+    verdicts = [ask_again(model, images, y) for images in _versions(cell, x)]
     right = torch.stack([each.right for each in verdicts], dim=1)
     predicted = torch.stack(
         [each.predicted.masked_fill(each.nonfinite, NO_ANSWER) for each in verdicts], dim=1
@@ -176,7 +176,7 @@ def _versions(cell: Cell, x: Tensor) -> Iterator[Tensor]:
 
 def _grid(cell: Cell, model: nn.Module, x: Tensor, y: Tensor) -> dict[str, np.ndarray]:
     """Goes through the grid with the images not yet broken; the image itself comes first."""
-    right = look(model, x, y).right
+    right = ask_again(model, x, y).right
     queries = torch.ones(len(x), dtype=torch.int64)
     for angle, *shift in _points(cell):
         left = right.nonzero().squeeze(1)
@@ -184,7 +184,7 @@ def _grid(cell: Cell, model: nn.Module, x: Tensor, y: Tensor) -> dict[str, np.nd
             break
         shifts = torch.tensor(shift, dtype=torch.float64).expand(len(left), 2)
         images = _moved(cell, x[left], _same(angle, x[left]), shifts)
-        right[left] = look(model, images, y[left]).right
+        right[left] = ask_again(model, images, y[left]).right
         queries[left.cpu()] += 1
     return {"right": right.cpu().numpy(), "queries": queries.numpy()}
 

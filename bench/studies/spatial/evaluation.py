@@ -16,18 +16,18 @@ from bench.inputs.model_info import ModelInfo
 from bench.inputs.sources import Images
 from bench.studies.shared.ask import Ask
 from bench.studies.shared.collect import digest, joined, whole
-from bench.studies.shared.evaluation import Apart, images_of, looking_seconds, opened
+from bench.studies.shared.evaluation import PreparedCells, images_of, looking_seconds, opened
 from bench.studies.spatial.cells import NO_ANSWER, SHARD, looks, questions, spatial_cells
 from bench.studies.spatial.results import SpatialOutcome, SpatialResult, SpatialResults, Worst
 from bench.studies.spatial.setting import Options, SpatialSetting
 
 DEFAULT_N = 1000
 
-SpatialEvaluation = Apart[SpatialSetting]
+SpatialEvaluation = PreparedCells[SpatialSetting]
 
 
 def prepare_spatial(ask: Ask, options: Options | None = None) -> SpatialEvaluation:
-    """Resolves what was asked and looks once at every model.
+    """Resolves the request and looks once at every model.
 
     Args:
         ask: models, data, n and seed; its attacks and ε are not looked at.

@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from bench.numbers.stats import Share
-from bench.pages.figures import as_files, inline, look, name_lines
+from bench.pages.figures import as_files, figure_style, inline, name_lines
 from bench.pages.format import figure_label
 from bench.pages.style import CARD, FEW, MUTED, Style, family, styles
 from bench.studies.spatial.results import SpatialResult, SpatialResults
@@ -35,14 +35,14 @@ class Drawing:
     files: dict[str, bytes]
 
 
-@look()
+@figure_style()
 def draw_random(results: SpatialResults, stem: str) -> Drawing:
     """Accuracy under random rotations against the largest angle; 0° is the clean accuracy."""
     title = f"{results.setting.dataset}: accuracy under random rotations"
     return _drawing(results.models, _random, "random angles up to ±θ, degrees", title, f"{stem}-rotations")
 
 
-@look()
+@figure_style()
 def draw_turned(results: SpatialResults, stem: str) -> Drawing:
     """Accuracy with all images turned by the same angle, all the way round."""
     title = f"{results.setting.dataset}: all images turned by one angle"

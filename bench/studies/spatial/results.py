@@ -121,8 +121,8 @@ class SpatialResult:
         info: the model.
         clean: (n,) bool, right when clean.
         rotations, translations: by largest angle or shift.
-        turned: all images turned by the same angles, one a column; ``None`` if not asked for.
-        grid: worst of the grid; ``None`` if not asked for.
+        turned: all images turned by the same angles, one a column; ``None`` if not requested.
+        grid: worst of the grid; ``None`` if not requested.
     """
 
     info: ModelInfo
@@ -133,7 +133,7 @@ class SpatialResult:
     grid: Worst | None
 
     def random(self, what: str, level: float) -> SpatialOutcome:
-        """The outcome of random ``rotate`` or ``translate`` at a level; ``KeyError`` if it was not asked for."""
+        """The outcome of random ``rotate`` or ``translate`` at a level; ``KeyError`` if it was not requested."""
         return {"rotate": self.rotations, "translate": self.translations}[what][level]
 
     @property
@@ -143,7 +143,7 @@ class SpatialResult:
 
     @property
     def measured(self) -> tuple[SpatialOutcome | Worst, ...]:
-        """Everything that was asked for but the clean images."""
+        """Everything that was requested but the clean images."""
         random = (*self.rotations.values(), *self.translations.values())
         return (*random, *(each for each in (self.turned, self.grid) if each is not None))
 
@@ -184,7 +184,7 @@ class SpatialResults:
 
     Attributes:
         setting: what they share.
-        models: in the order asked for.
+        models: in the order of the request.
         versions: package name → version.
         command: the command that made them, with paths as ``$DATA``.
         failed: cells that failed, with the reason.

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.engine.store import Store
 from bench.leaderboard import file as leaderboard
-from bench.studies.shared.apart import ApartStudy
+from bench.studies.shared.cell_study import CellStudy
 from bench.studies.shared.options import model_ask
 from bench.studies.spatial.arguments import add_options
 from bench.studies.spatial.evaluation import (
@@ -24,7 +24,7 @@ from bench.studies.spatial.rows import json_rows, spatial_rows
 from bench.studies.spatial.setting import Options, SpatialSetting, parse_grid, parse_levels
 
 
-class SpatialStudy(ApartStudy[SpatialSetting, SpatialResults]):
+class SpatialStudy(CellStudy[SpatialSetting, SpatialResults]):
     """Accuracy under rotations and translations."""
 
     name = "spatial"

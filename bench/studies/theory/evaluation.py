@@ -21,14 +21,14 @@ from bench.studies.clever.collect import clever_history
 from bench.studies.clever.results import CleverResults
 from bench.studies.shared.ask import Ask
 from bench.studies.shared.collect import whole
-from bench.studies.shared.evaluation import Apart, images_of, opened
+from bench.studies.shared.evaluation import PreparedCells, images_of, opened
 from bench.studies.theory.cells import TheorySetting, theory_cell, theory_of
 from bench.studies.theory.measured import measure_model
 from bench.studies.theory.results import TheoryResults, assemble
 
 DEFAULT_N = 50
 
-TheoryEvaluation = Apart[TheorySetting]
+TheoryEvaluation = PreparedCells[TheorySetting]
 
 
 def prepare_theory(ask: Ask) -> TheoryEvaluation:

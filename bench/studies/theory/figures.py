@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.pages.figures import inline, look
+from bench.pages.figures import figure_style, inline
 from bench.pages.format import figure_label
 from bench.pages.style import CARD, LINE, MUTED, Style, styles
 from bench.studies.theory import ModelTheory, median_interval
@@ -21,7 +21,7 @@ _MOST_POINTS = 200
 _MARKERS = ("o", "s", "D", "^")
 
 
-@look()
+@figure_style()
 def spread_figure(models: Sequence[ModelTheory], stem: str) -> str:
     """The relative spread of the margin gradient's L2 norm over the orbit.
 
@@ -41,7 +41,7 @@ def spread_figure(models: Sequence[ModelTheory], stem: str) -> str:
     return inline(figure, f"{stem}-spread")
 
 
-@look()
+@figure_style()
 def ratio_figure(models: Sequence[ModelTheory], stem: str, seed: int) -> str:
     """The proxy's median ratio with its interval, a marker an angle."""
 

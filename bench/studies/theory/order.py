@@ -14,7 +14,7 @@ from zoo.entries import UnknownModel, made, parsed
 BASELINE = "baseline_cnn"
 HOLDS = "holds"
 FAILS = "does not hold"
-UNTOLD = "cannot be told here"
+UNTOLD = "undecided here"
 
 
 @dataclass(frozen=True, slots=True)

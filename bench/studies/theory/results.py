@@ -32,7 +32,7 @@ class TheoryResults:
         n: the first n images of its fixed order were measured.
         seed: of dither, random directions and bootstrap.
         about: a sentence more about how it was measured, may be empty.
-        models: in the order they were asked for.
+        models: in the order they were requested.
         comparisons: CLEVER medians against baselines; empty without CLEVER scores.
         scores: what the scores are, such as their norm and engine; empty without.
         claims: what the paper claims and what became of it.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.engine.store import Store
-from bench.studies.shared.apart import ApartStudy
+from bench.studies.shared.cell_study import CellStudy
 from bench.studies.shared.options import model_ask
 from bench.studies.theory.arguments import add_options
 from bench.studies.theory.cells import TheorySetting
@@ -16,7 +16,7 @@ from bench.studies.theory.evaluation import TheoryEvaluation, collect_theory, ex
 from bench.studies.theory.results import TheoryResults
 
 
-class TheoryStudy(ApartStudy[TheorySetting, TheoryResults]):
+class TheoryStudy(CellStudy[TheorySetting, TheoryResults]):
     """The paper's lemmas and theorems on trained weights."""
 
     name = "theory"

@@ -1,4 +1,4 @@
-"""Spatial against adversarial robustness from end to end: what was asked, what runs, and what came out."""
+"""Requests for the trade-off of spatial and adversarial robustness."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class TradeoffPlan:
 
 
 def plan_tradeoff(ask: Ask, sizes: TradeoffSizes, *, options: str) -> TradeoffPlan:
-    """Resolves what was asked and looks once at every model; a model of the zoo without weights is left out.
+    """Resolves the request and looks once at every model; a model of the zoo without weights is left out.
 
     Args:
         ask: models, data, n, ε grid, seed and device; attacks are not looked at.

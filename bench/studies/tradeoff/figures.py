@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.numbers.eps import eps_text
-from bench.pages.figures import as_files, inline, look
+from bench.pages.figures import as_files, figure_style, inline
 from bench.pages.format import figure_label
 from bench.pages.numbered import number_points
 from bench.pages.style import CARD, INK, MUTED, PALETTE
@@ -53,7 +53,7 @@ _LEGEND = 0.155
 _SQUARE = 3.9  # inches of one panel of the plane
 
 
-@look()
+@figure_style()
 def draw_curves(tradeoff: Tradeoff, stem: str) -> tuple[list[tuple[str, str]], dict[str, bytes]]:
     """Accuracy against the angle and ε: (architecture, SVG element) for the page, and files by name."""
     by_family: dict[str, list[ModelGroup]] = {}
@@ -67,7 +67,7 @@ def draw_curves(tradeoff: Tradeoff, stem: str) -> tuple[list[tuple[str, str]], d
     return parts, files
 
 
-@look()
+@figure_style()
 def draw_plane(tradeoff: Tradeoff, groups: Sequence[ModelGroup], stem: str) -> tuple[str, dict[str, bytes]]:
     """Every group as a numbered point, two panels an attack: the SVG element for the page, and files by name."""
     name = f"{stem}-plane"

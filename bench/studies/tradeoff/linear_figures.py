@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.pages.figures import as_files, inline, look
+from bench.pages.figures import as_files, figure_style, inline
 from bench.pages.style import CARD, INK, PALETTE, Style
 from bench.studies.tradeoff.linear import Accuracies, best_clean_weight, exact, simulate, strengths
 
@@ -78,7 +78,7 @@ class ClosedForm:
     files: dict[str, bytes]
 
 
-@look()
+@figure_style()
 def closed_form(stem: str) -> ClosedForm:
     """Everything of the section, the same each time; a second or two.
 

@@ -110,7 +110,7 @@ class Tradeoff:
         interpolation, fill: of the rotation, see ``zoo.spatial``.
         attack: of the front, at the largest ε: ``autoattack``, which counts together with PGD, or ``pgd`` alone.
         front_n: images of that attack, the first ones.
-        replicas: the trained networks, in the order asked for.
+        replicas: the trained networks, in the order of the request.
         best: networks of the epoch that was best on held-out images, which stand beside those of the last.
         missing: models without weights, each with the command that trains it.
         attacks: what was run, in words, by name.

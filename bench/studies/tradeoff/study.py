@@ -13,7 +13,7 @@ from bench.engine.lane import Lane
 from bench.engine.store import Store
 from bench.engine.study import Batch, Study
 from bench.studies.shared.ask import Ask
-from bench.studies.shared.options import data_ask, names, shown_data, told
+from bench.studies.shared.options import command_for_terminal, data_ask, names, shown_data
 from bench.studies.spatial.setting import parse_levels
 from bench.studies.tradeoff.arguments import add_options
 from bench.studies.tradeoff.collect import collect_tradeoff, tradeoffs
@@ -40,7 +40,7 @@ class TradeoffStudy(Study[TradeoffPlan, Tradeoff]):
 
     def notes(self, ready: TradeoffPlan, options: Namespace) -> Iterable[str]:
         for name, command in ready.page["missing"].items():
-            yield f"{name} has no weights for these images and is left out; {told(command, options)}"
+            yield f"{name} has no weights for these images and is left out; {command_for_terminal(command, options)}"
 
     def lanes(self, ready: TradeoffPlan) -> Sequence[Lane]:
         return ready.lanes

@@ -27,7 +27,7 @@ class ArchitectureOutcome:
 
     Attributes:
         architecture: which.
-        verdict: *holds*, *does not hold* or *cannot be told here*.
+        verdict: *holds*, *does not hold* or *undecided here*.
         tested: all tests, those that are no part of the verdict last.
         sentence: what was measured, with numbers.
         why: what the verdict rests on, or what is missing.

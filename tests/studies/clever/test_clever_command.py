@@ -152,6 +152,6 @@ def test_theory_prints_claims_and_uses_the_stores_scores(capsys: Capture) -> Non
     claims = json.loads(answer.out)
     verdicts = {claim["where"]: claim["verdict"] for claim in claims}
     assert verdicts["Sec. 4.3, Theorem 1"] == "holds"
-    assert {claim["verdict"] for claim in claims} <= {"holds", "does not hold", "cannot be told here"}
+    assert {claim["verdict"] for claim in claims} <= {"holds", "does not hold", "undecided here"}
     assert not any("No CLEVER scores" in claim["measured"] for claim in claims)
     assert Path("reports/theory-digits.html").is_file()

@@ -187,7 +187,7 @@ def test_comparisons_are_paired_on_images_both_have_right() -> None:
     assert compared.difference.value == pytest.approx(0.2)
     assert compared.difference.lo == pytest.approx(0.2)
     assert (compared.ahead, compared.behind, compared.verdict) == (1.0, 0.0, "withstands more")
-    assert results(low, low).comparisons()[0].verdict == "cannot be told here"
+    assert results(low, low).comparisons()[0].verdict == "undecided here"
     assert results(high, low).comparisons()[0].verdict == "withstands less"
     assert results(low).comparisons() == ()
 

@@ -53,7 +53,7 @@ def test_a_claim_that_is_told_needs_nothing_more() -> None:
 def test_a_close_claim_says_how_many_images_would_tell() -> None:
     near = outcome_of(both(four_layers(BEST, BEST - 6)), "rs-best-4").outcomes["sound"].alone
     assert near is not None
-    assert near.verdict == "cannot be told here"
+    assert near.verdict == "undecided here"
     assert near.why.startswith("About ")
     assert "images would tell it (200 were measured)" in near.why
     same = outcome_of(both(four_layers(BEST, BEST)), "rs-best-4").outcomes["sound"].alone
@@ -67,7 +67,7 @@ def test_what_is_missing_is_said_of_the_whole_claim_only() -> None:
         {"parallel_gcnn": stands(BEST), "parallel_gcnn_rs": stands(BEST), "baseline_cnn": stands(WORST)}
     )
     outcome = outcome_of(run, "beat-baseline").outcomes["sound"]
-    assert outcome.verdict == "cannot be told here"
+    assert outcome.verdict == "undecided here"
     assert outcome.alone is not None
     assert (outcome.alone.verdict, outcome.alone.missing) == ("holds", "CIFAR-100")
     assert outcome.alone.dataset == "CIFAR-10"

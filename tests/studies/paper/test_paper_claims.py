@@ -92,8 +92,8 @@ def test_a_claim_holds_fails_or_cannot_be_told():
     holds, fails, close = (both(four_layers(*counts)) for counts in ((160, 60), (60, 160), (160, 159)))
     assert verdict(holds, "rs-best-4") == "holds"
     assert verdict(fails, "rs-best-4") == "does not hold"
-    assert verdict(close, "rs-best-4") == "cannot be told here"
-    assert verdict(holds, "rs-best-4", "released") == "cannot be told here"
+    assert verdict(close, "rs-best-4") == "undecided here"
+    assert verdict(holds, "rs-best-4", "released") == "undecided here"
     outcome = outcome_of(close, "rs-best-4").outcomes["sound"]
     assert "parallel_gcnn_rs_4 − baseline_cnn_4, FGSM" in outcome.why
     assert outcome.sentence.startswith("Of 8 tests 0 come out as claimed, 0 contradict it and 8 cannot tell")
@@ -105,17 +105,15 @@ def test_one_reversal_contradicts_a_claim_about_every_eps():
     assert verdict(both(names), "concatenation") == "does not hold"
     # a claim about the mean alone is left open by it
     names = {"parallel_gcnn": better, "parallel_gcnn_rs": better, "baseline_cnn": stands(MIDDLE)}
-    assert verdict(both(names), "beat-baseline") == "cannot be told here"
+    assert verdict(both(names), "beat-baseline") == "undecided here"
 
 
 def test_all_tests_must_hold_and_one_may_fail():
-    assert (
-        verdict(both(four_layers(BEST, MIDDLE, MIDDLE, MIDDLE, BEST)), "rs-best-4") == "cannot be told here"
-    )
+    assert verdict(both(four_layers(BEST, MIDDLE, MIDDLE, MIDDLE, BEST)), "rs-best-4") == "undecided here"
     assert verdict(both(four_layers(MIDDLE, WORST, WORST, WORST, BEST)), "rs-best-4") == "does not hold"
     names = four_layers(BEST, WORST)
     missing = outcome_of(both({k: v for k, v in names.items() if k != "cascaded_gcnn_4"}), "rs-best-4")
-    assert missing.outcomes["sound"].verdict == "cannot be told here"
+    assert missing.outcomes["sound"].verdict == "undecided here"
     assert "Not measured: cascaded_gcnn_4 (FGSM)" in missing.outcomes["sound"].why
     assert (
         missing.outcomes["sound"].command == "bench reproduce --figure 1 --dataset cifar10-jpeg --budget full"
@@ -140,7 +138,7 @@ def test_claims_about_other_images_cannot_be_told():
     digits = dataclasses.replace(here, dataset="digits", relation="other")
     outcome = outcome_of(digits, "at-fgsm").outcomes["sound"]
     assert verdict(here, "at-fgsm") == "holds"
-    assert outcome.verdict == "cannot be told here"
+    assert outcome.verdict == "undecided here"
     assert "about CIFAR-10; on digits its tests alone would say: holds" in outcome.why
     shipped = "--dataset cifar10 --download --weights-from cifar10-jpeg"
     assert outcome.command == f"bench reproduce --table 4 {shipped} --budget full"
@@ -163,11 +161,11 @@ def test_a_claim_about_two_data_sets_is_not_confirmed_by_one(id: str):
     run = sound(dataclasses.replace(results[0], models=models))
     outcome = outcome_of(run, id).outcomes["sound"]
     assert {each.verdict for each in outcome.tested} == {"holds"} or id == "deeper-by"
-    assert outcome.verdict == "cannot be told here"
+    assert outcome.verdict == "undecided here"
     assert "It is about CIFAR-10 and CIFAR-100 together." in outcome.why
     assert outcome.alone is not None
     assert (outcome.alone.dataset, outcome.alone.missing) == ("CIFAR-10", "CIFAR-100")
-    assert outcome.alone.verdict == ("holds" if id != "deeper-by" else "cannot be told here")
+    assert outcome.alone.verdict == ("holds" if id != "deeper-by" else "undecided here")
     assert "--dataset cifar100" in outcome.command
     assert ("--dataset cifar10-jpeg" in outcome.command) == (id == "deeper-by")
 
@@ -175,7 +173,7 @@ def test_a_claim_about_two_data_sets_is_not_confirmed_by_one(id: str):
 def test_a_claim_about_all_data_sets_is_not_confirmed_by_one():
     names = dict.fromkeys(("parallel_gcnn", "parallel_gcnn_rs", "cascaded_gcnn"), stands(BEST))
     good = both({**names, "baseline_cnn": stands(WORST)})
-    assert verdict(good, "improve") == "cannot be told here"
+    assert verdict(good, "improve") == "undecided here"
     assert outcome_of(good, "improve").outcomes["sound"].command == (
         f"{remedy(['figure2'], 'cifar100')}; {remedy(['table1'], 'cifar10c')}"
     )
@@ -192,7 +190,7 @@ def test_released_takes_each_model_under_its_own_script():
             results.append(under(both({name: stands(counts)}).results[0], label))
     run = dataclasses.replace(both({"baseline_cnn": stands(1)}), results=tuple(results))
     assert alone(run, "concatenation", "released") == "holds"
-    assert alone(run, "concatenation", "sound") == "cannot be told here"
+    assert alone(run, "concatenation", "sound") == "undecided here"
     assert "not all models here are under one script" in (
         outcome_of(run, "concatenation").outcomes["released"].why.lower()
     )
@@ -232,7 +230,7 @@ def test_two_of_three_data_sets_do_not_confirm_a_claim_about_all():
     images = corrupted_of(counts, official=True, of=groups(NAMES, 24))
     outcome = outcome_of(dataclasses.replace(run, corrupted=(images,)), "improve").outcomes["sound"]
     assert {each.verdict for each in outcome.tested} == {"holds"}
-    assert outcome.verdict == "cannot be told here"
+    assert outcome.verdict == "undecided here"
     assert "It is about CIFAR-10, CIFAR-100 and CIFAR-10-C together." in outcome.why
     assert outcome.alone is not None
     assert (outcome.alone.verdict, outcome.alone.missing) == ("holds", "CIFAR-100")
@@ -266,7 +264,7 @@ def test_corruptions_made_here_are_not_cifar10c():
         corrupted=(corrupted_of({"baseline_cnn": 24, "parallel_gcnn_rs": 1}, official=False, images=24),),
     )
     found = outcome_of(run, "corrupted-rs")
-    assert found.outcomes["sound"].verdict == "cannot be told here"
+    assert found.outcomes["sound"].verdict == "undecided here"
     assert (
         "on 3 of 19 corruptions made here of cifar10-jpeg its tests alone would say: holds"
         in found.outcomes["sound"].why
@@ -293,7 +291,7 @@ def test_nothing_measured_is_told_of_every_claim():
     run = Reproduction(dataset="digits", beside="cifar10", relation="other", command="c")
     for each in judge(run):
         for outcome in each.outcomes.values():
-            assert outcome.verdict == "cannot be told here"
+            assert outcome.verdict == "undecided here"
             assert outcome.sentence == "Nothing was measured."
             assert "Not measured: " in outcome.why
         assert "bench reproduce " in each.outcomes["sound"].command

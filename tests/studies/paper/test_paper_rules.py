@@ -59,11 +59,11 @@ def test_a_model_without_a_script_tells_no_claim_under_released() -> None:
     found = outcome(run, "at-fgsm", "released")
     assert found.tested[0].part is not None
     assert found.tested[0].p < 0.001
-    assert (found.verdict, found.command) == ("cannot be told here", "")
+    assert (found.verdict, found.command) == ("undecided here", "")
     assert "No script was published for baseline_cnn.pgd_at, measured under that of baseline_cnn" in found.why
     assert "+70.0 points" in found.sentence
     worse = released({"equivariant_gcnn": 20, "baseline_cnn.pgd_at": 160}, (0.01, 0.02, 0.03, 0.04, 0.05))
-    assert outcome(worse, "at-fgsm", "released").verdict == "cannot be told here"
+    assert outcome(worse, "at-fgsm", "released").verdict == "undecided here"
     sides = {row.name: row.sides[0] for row in rows(run, "table4")}
     assert {name: side.borrowed for name, side in sides.items() if side} == {
         "baseline_cnn.pgd_at": "baseline_cnn",
@@ -83,7 +83,7 @@ def test_on_cifar100_the_equivariant_network_is_under_its_script_of_cifar10() ->
 def test_some_eps_cannot_confirm_what_is_said_of_each_but_contradict_it() -> None:
     counts = {"parallel_gcnn_rs": 160, "weighted_gcnn_rs": 60}
     found = outcome(released(counts), "concatenation", "released")
-    assert {each.verdict for each in found.tested} == {"cannot be told here"}
+    assert {each.verdict for each in found.tested} == {"undecided here"}
     assert (
         "At ε 0.01, 0.05, 0.1, 0.15 of 0.01 … 0.15, where 2 of 2 tests come out as claimed; some ε cannot"
         in found.why
@@ -91,7 +91,7 @@ def test_some_eps_cannot_confirm_what_is_said_of_each_but_contradict_it() -> Non
     worse = {"parallel_gcnn_rs": 60, "weighted_gcnn_rs": 160}
     assert outcome(released(worse), "concatenation", "released").verdict == "does not hold"
     low = both({"cascaded_gcnn": stands(2, 2, 2, 2), "weighted_gcnn_rs": stands(2, 2, 2, 2)}, FOUR)
-    assert {each.verdict for each in outcome(low, "below-15").tested} == {"cannot be told here"}
+    assert {each.verdict for each in outcome(low, "below-15").tested} == {"undecided here"}
     assert "At ε 0.15 of 0.12 … 0.15, where 2 of 2 tests" in outcome(low, "below-15").why
 
 
@@ -195,8 +195,8 @@ def test_one_contrary_test_does_not_refute_what_is_often_so() -> None:
     run = both({"baseline_cnn": stands(1)})
     run = dataclasses.replace(run, results=(dataclasses.replace(results[0], models=models),))
     found = outcome(run, "depth-hurts")
-    assert [each.verdict for each in found.tested] == ["does not hold", "cannot be told here"]
-    assert found.verdict == "cannot be told here"
+    assert [each.verdict for each in found.tested] == ["does not hold", "undecided here"]
+    assert found.verdict == "undecided here"
     assert "Against it: baseline_cnn_4 − baseline_cnn, FGSM." in found.why
     assert "1 of 2 tests alone do not refute it" in found.why
     assert (
@@ -268,7 +268,7 @@ def test_a_claim_about_cifar10c_takes_all_its_corruptions(
     images = corrupted_of(counts, official=official, of=groups(names, 24))
     run = Reproduction(dataset="d", beside="cifar10c", relation="same", command="c", corrupted=(images,))
     found = outcome(run, "corrupted-rs")
-    assert found.verdict == ("cannot be told here" if called else "holds")
+    assert found.verdict == ("undecided here" if called else "holds")
     assert f"on {called} its tests alone would say: holds" in found.why or not called
     assert images.called == (called or "CIFAR-10-C")
 
@@ -301,4 +301,4 @@ def test_mip_compares_the_images_both_have_right() -> None:
     assert part.p == pytest.approx(2 * 0.5**18)
     assert found.verdict == "holds"
     released = outcome(run, "mip", "released")
-    assert (released.verdict, released.command, found.command) == ("cannot be told here", "", "")
+    assert (released.verdict, released.command, found.command) == ("undecided here", "", "")

@@ -297,8 +297,8 @@ def test_partial_runs_draw_partial_pages(run: Reproduction, tmp_path: Path):
     few = dataclasses.replace(run.results[0], models=run.results[0].models[:1])
     only = dataclasses.replace(run, results=(few,), corrupted=(), mip=None, sections=("figure2",))
     html = write_reproduction(only, tmp_path).read_text("utf-8")
-    assert "This run was not asked for Table 2" in html
-    assert "This run was not asked for Figure 2" not in html
+    assert "This run was not requested Table 2" in html
+    assert "This run was not requested Figure 2" not in html
     assert [each.section.id for each in chapters(only) if each.asked] == ["figure2"]
     failed = dataclasses.replace(EMPTY, failed=("parallel_gcnn pgd: no memory",))
     assert "1 cell failed" in write_reproduction(failed, tmp_path).read_text("utf-8")

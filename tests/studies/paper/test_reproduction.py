@@ -94,7 +94,7 @@ def test_a_section_prints_its_numbers_side_by_side(table2: Ran, monkeypatch: pyt
         assert [shown.split(" ")[0] for shown in line[4:7]] == [f"{100 * value:.1f}" for value in values]
     assert "deeper-by" in out
     assert "rs-best" not in out
-    assert "This run was not asked for Figure 2" in table2.home.page()
+    assert "This run was not requested Figure 2" in table2.home.page()
 
 
 def test_what_has_no_weights_is_named_with_the_command(table2: Ran) -> None:
@@ -119,7 +119,7 @@ def test_the_whole_paper_has_a_place_for_every_number(whole: Ran) -> None:
     assert [claim["id"] for claim in whole.claims] == [claim.id for claim in CLAIMS]
     for claim in whole.claims:
         for column in COLUMNS:
-            assert claim[column]["verdict"] == "cannot be told here"  # one model of each pair is missing
+            assert claim[column]["verdict"] == "undecided here"  # one model of each pair is missing
     assert (
         "Table 3 is about CIFAR-100: not measured here; for m in equivariant_gcnn_4 equivariant_gcnn;"
         in whole.err

@@ -16,7 +16,7 @@ from bench.inputs.sources import DataSource
 from bench.studies.paper import Reproduction, judge, rows
 from bench.studies.paper.plan import SIZES, plan
 from bench.studies.paper.sections import DATASETS, SECTIONS, needed, remedy
-from bench.studies.shared.options import data_ask, shown_data, told
+from bench.studies.shared.options import command_for_terminal, data_ask, shown_data
 from bench.studies.shared.weights import weights_of
 from tests.paper_factory import full
 from zoo import data as zoo_data
@@ -111,10 +111,10 @@ def test_the_terminal_has_the_paths_that_pages_hide() -> None:
     assert carried_out(page)[0][2:] == [
         "--dataset", "folder:photos", "--name", "birds", "--data-root", "photos", "--out", "few",
     ]  # fmt: skip
-    assert carried_out(told(page, options))[0][2:] == [*words, "--out", "/home/me/few"]
-    (table1,) = carried_out(told(remedy(["table1"], "cifar10c"), options))
+    assert carried_out(command_for_terminal(page, options))[0][2:] == [*words, "--out", "/home/me/few"]
+    (table1,) = carried_out(command_for_terminal(remedy(["table1"], "cifar10c"), options))
     assert table1[3:7] == ["--dataset", "cifar10c", "--data-root", "/home/me"]
-    other = told("bench train baseline_cnn --dataset folder:$DATA --name other", options)
+    other = command_for_terminal("bench train baseline_cnn --dataset folder:$DATA --name other", options)
     assert other == "bench train baseline_cnn --dataset folder:PATH --name other"
 
 

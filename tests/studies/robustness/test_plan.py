@@ -91,7 +91,7 @@ def test_bad_eps(bad: str) -> None:
         (["pdg"], {}, "unknown attack 'pdg'; nearest: pgd"),
         (["cleverhans:pgd"], {}, "unknown attack library 'cleverhans'"),
         (["fgsm"], {"norm": "l2"}, "use foolbox:fgsm"),
-        ([], {}, "no attack was asked for"),
+        ([], {}, "no attack was requested"),
         (["pgd"], {"params": {"steps": 0}}, "--steps is 0"),
         (["pgd"], {"params": {"restarts": 0}}, "--restarts is 0"),
         (["fgsm", "square"], {"params": {"steps": 3}}, r"--steps .* \(fgsm, square\); leave it out"),

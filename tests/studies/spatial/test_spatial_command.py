@@ -77,7 +77,7 @@ def test_rows_page_and_leaderboard_agree_and_it_resumes(capsys: Capture, ran: li
     assert call(capsys, *BOTH, "--json").out == answer.out
     assert len(ran) == 2 * 10
     assert call(capsys, *BOTH, "--rotate", "45,90", "--translate", "0.1,0.2").code == 0
-    assert ran[20:] == ["rotate", "translate"] * 2  # what was measured is found, whatever else is asked for
+    assert ran[20:] == ["rotate", "translate"] * 2  # what was measured is found, whatever else is requested
 
 
 @pytest.mark.usefixtures("_elsewhere")

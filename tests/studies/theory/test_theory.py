@@ -277,14 +277,14 @@ def test_clever_medians_are_compared_with_the_baseline_of_the_same_training():
     assert {name: each.verdict for name, each in found.items()} == {
         "parallel_gcnn": "holds",
         "cascaded_gcnn": "does not hold",
-        "equivariant_gcnn": "cannot be told here",
+        "equivariant_gcnn": "undecided here",
     }
     assert {each.baseline for each in found.values()} == {"baseline_cnn"}
     assert found["parallel_gcnn"].difference.value == pytest.approx(1)
     every = tuple(found.values())
     assert order_verdict(every) == "does not hold"
     assert order_verdict(every[:1]) == "holds"
-    assert order_verdict((every[0], every[2])) == order_verdict(()) == "cannot be told here"
+    assert order_verdict((every[0], every[2])) == order_verdict(()) == "undecided here"
 
 
 def test_claims_follow_from_the_arrays(models: list[theory.ModelTheory]):
@@ -295,9 +295,9 @@ def test_claims_follow_from_the_arrays(models: list[theory.ModelTheory]):
         "lemma-1": "holds",
         "lemma-2": "holds",
         "theorem-1": "holds",
-        "theorem-2": "cannot be told here",
+        "theorem-2": "undecided here",
         "theorem-2-proxy": "does not hold",
-        "clever": "cannot be told here",
+        "clever": "undecided here",
     }
     assert "1 of 4 networks" in found["networks"].measured
     worst = max(models[1].orbit.spread(norm).max() for norm in ("l2", "l1", "linf"))
@@ -306,8 +306,8 @@ def test_claims_follow_from_the_arrays(models: list[theory.ModelTheory]):
 
 
 def test_claims_about_what_is_not_there_cannot_be_told(models: list[theory.ModelTheory]):
-    assert {c.verdict for c in claims(models[:1])} == {"cannot be told here"}
-    assert {c.verdict for c in claims([])} == {"cannot be told here"}
+    assert {c.verdict for c in claims(models[:1])} == {"undecided here"}
+    assert {c.verdict for c in claims([])} == {"undecided here"}
 
 
 def test_a_spread_in_an_invariant_network_refutes_theorem_1(models: list[theory.ModelTheory]):

@@ -228,7 +228,7 @@ def test_the_front_is_told(ran: Ran) -> None:
 
 def test_claims_that_need_more_models_cannot_be_told(ran: Ran) -> None:
     assert [each["id"] for each in ran.claims] == ["rotations", "perturbations", "curriculum"]
-    assert {each["verdict"] for each in ran.claims} == {"cannot be told here"}
+    assert {each["verdict"] for each in ran.claims} == {"undecided here"}
     ends = ran.claims[1]["architectures"]["baseline_cnn"]["tests"][0]
     assert (ends["a"], ends["b"], ends["n"], ends["seeds"]) == ("standard", "pgd_at", 20, [0])
     assert ran.claims[1]["architectures"]["equivariant_gcnn"]["tests"][0]["difference"] is None

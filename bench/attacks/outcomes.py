@@ -13,7 +13,7 @@ KEPT_IMAGES = 16
 NOT_ATTACKED = -1
 
 
-class Board:
+class AttackOutcomes:
     """Keeps, for every image of a shard, the attacked version that counts."""
 
     def __init__(

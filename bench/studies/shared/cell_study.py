@@ -13,14 +13,14 @@ from bench.engine.store import Store
 from bench.engine.study import Batch, Study
 from bench.inputs.model_info import ModelInfo
 from bench.studies.shared.collect import history
-from bench.studies.shared.evaluation import Apart, ApartSetting
+from bench.studies.shared.evaluation import CellSetting, PreparedCells
 from bench.studies.shared.pages import Shown, draw_newest
 
-SettingT = TypeVar("SettingT", bound=ApartSetting)
+SettingT = TypeVar("SettingT", bound=CellSetting)
 ResultsT = TypeVar("ResultsT", bound=Shown)
 
 
-class ApartStudy(Study[Apart[SettingT], ResultsT]):
+class CellStudy(Study[PreparedCells[SettingT], ResultsT]):
     """A study whose cells wait for no other; its runs are stored under its name."""
 
     @staticmethod
@@ -46,13 +46,13 @@ class ApartStudy(Study[Apart[SettingT], ResultsT]):
         raise NotImplementedError
 
     def history(self, store: Store, dataset: str | None = None) -> list[ResultsT]:
-        """All settings a store has runs of, the one asked for last first."""
+        """All settings a store has runs of, the newest first."""
         return history(store, self.name, dataset, self.read_setting, self.collected)
 
-    def lanes(self, ready: Apart[SettingT]) -> Sequence[Lane]:
+    def lanes(self, ready: PreparedCells[SettingT]) -> Sequence[Lane]:
         return ready.lanes
 
-    def records(self, ready: Apart[SettingT]) -> Sequence[dict[str, Any]]:
+    def records(self, ready: PreparedCells[SettingT]) -> Sequence[dict[str, Any]]:
         run = {
             "schema": 1,
             "kind": self.name,
@@ -63,10 +63,10 @@ class ApartStudy(Study[Apart[SettingT], ResultsT]):
         }
         return [run]
 
-    def batches(self, ready: Apart[SettingT], store: Store) -> Iterator[Batch]:
+    def batches(self, ready: PreparedCells[SettingT], store: Store) -> Iterator[Batch]:
         yield Batch(planned=(ready,), lanes=ready.lanes)
 
-    def collect(self, ready: Apart[SettingT], store: Store, failures: Sequence[Failure]) -> ResultsT:
+    def collect(self, ready: PreparedCells[SettingT], store: Store, failures: Sequence[Failure]) -> ResultsT:
         return self.collected(
             store,
             ready.setting,

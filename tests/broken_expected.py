@@ -1,4 +1,4 @@
-"""The models of ``tests/bed``, and which checks must catch which: ``EXPECTED`` in both modes, ``FULL_ONLY`` in full."""
+"""Broken models, and which checks must catch which: ``EXPECTED`` in both modes, ``FULL_ONLY`` in full."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 # what the command line takes for each model, by its name
 BED = {
     node.name: f"{file}:{node.name}"
-    for file in sorted((Path(__file__).parent / "bed").glob("*.py"))
+    for file in sorted((Path(__file__).parent / "broken_models").glob("*.py"))
     for node in ast.parse(file.read_text("utf-8")).body
     if isinstance(node, ast.FunctionDef)
 }

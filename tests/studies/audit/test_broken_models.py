@@ -12,7 +12,7 @@ import zoo
 from bench.inputs.own_models import from_file
 from bench.studies.audit import CHECKS, Audit, probe_findings
 from bench.studies.audit.probe import probe
-from tests.bed_expected import BED, EXPECTED, FULL_ONLY, HONEST, HONEST_ZOO
+from tests.broken_expected import BED, EXPECTED, FULL_ONLY, HONEST, HONEST_ZOO
 from zoo.deployment import deploy
 
 # A few classes in the default suite, every model with the slow tests.

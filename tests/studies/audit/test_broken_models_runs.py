@@ -12,7 +12,7 @@ from bench.studies.attacked.audits.study import STUDY, AuditRun
 from bench.studies.audit import CHECKS, Audit
 from bench.studies.audit.evaluation import prepare_audit
 from bench.studies.shared.ask import Ask
-from tests.bed_expected import BED, EXPECTED, FULL_ONLY, HONEST, HONEST_ZOO
+from tests.broken_expected import BED, EXPECTED, FULL_ONLY, HONEST, HONEST_ZOO
 from tests.measured import measured
 
 IMAGES = 40
