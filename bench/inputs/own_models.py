@@ -1,4 +1,4 @@
-"""A user's own models: found as ``file.py:factory`` or as an installed entry point, made, and given their weights."""
+"""A user's own models: found as ``file.py:factory`` or as an installed entry point, and made."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from torch.nn.parameter import is_lazy
 
 from bench.errors import UsageError, nearest
 from bench.inputs.script_digest import script_digest
-from bench.inputs.weights_file import check_declared, check_dtypes
 
 ENTRY_POINTS = "symbench.models"
 _opened: set[Path] = set()  # directories of model files, put on the path
@@ -186,29 +185,3 @@ def check_module(value: object, what: str = "model is") -> None:
         kind = type(value).__name__
         remedy = "; put it into the forward of one that holds its weights" if callable(value) else ""
         raise UsageError(f"{what} a {kind}, not a torch.nn.Module{remedy}")
-
-
-def load_weights(model: nn.Module, path: Path, name: str) -> None:
-    """Fills a model from ``.safetensors`` or a ``.pt`` of plain tensors; raises ``UsageError`` if they do not fit."""
-    if not path.is_file():
-        raise UsageError(f"no weights file {str(path)!r}")
-    check_declared(path, model, name)
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            state = state.get("state_dict", state)
-    except Exception as fault:
-        raise UsageError(
-            f"{str(path)!r} is no weights file that can be read safely ({type(fault).__name__}); "
-            "give a .safetensors file or a .pt file of plain tensors"
-        ) from fault
-    check_dtypes(path, model, state)
-    try:
-        model.load_state_dict(state, strict=True)
-    except (RuntimeError, AttributeError, TypeError) as fault:
-        reason = " ".join(str(fault).split())[:300]
-        raise UsageError(f"{str(path)!r} does not fit model {name!r}: {reason}") from fault

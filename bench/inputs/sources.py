@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from bench.errors import UsageError, nearest
 from bench.inputs import own_models
+from bench.inputs.checkpoint import load_weights
 from bench.inputs.foreign import Foreign, half_of, precision_of, reason_of
 from bench.inputs.model_info import ModelInfo
 from bench.inputs.own_code import code_digest
@@ -82,7 +83,7 @@ class ModelSource:
         with self._apart():
             model = own_models.made(self._factory(), self.name)
         if self.weights is not None:
-            own_models.load_weights(model, Path(self.weights), self.name)
+            load_weights(model, Path(self.weights), self.name)
         return Prepared(model, self.preparation) if self.preparation else model
 
     def record(self) -> registry.WeightsRecord:
