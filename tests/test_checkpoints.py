@@ -58,7 +58,10 @@ DIALECTS: dict[str, tuple[dict[str, Any], str]] = {
     "average nested once": ({"ema": {"state_dict": STATE, "updates": 5}}, "'ema.state_dict' taken, 'updates' ignored"),
     "of DataParallel": (under("module."), "'module.' stripped"),
     "compiled": (under("_orig_mod."), "'_orig_mod.' stripped"),
-    "of Lightning": ({"state_dict": under("model."), "epoch": 3}, "'state_dict' taken, 'epoch' ignored, 'model.' stripped"),
+    "of Lightning": (
+        {"state_dict": under("model."), "epoch": 3},
+        "'state_dict' taken, 'epoch' ignored, 'model.' stripped",
+    ),
     "two prefixes": (under("module._orig_mod."), "'module._orig_mod.' stripped"),
     "all beside": ({"net": STATE, **BESIDE}, f"'net' taken, {ALL}"),
     "all beside and prefix": ({"net": under("module."), **BESIDE}, f"'net' taken, {ALL}, 'module.' stripped"),
@@ -101,13 +104,17 @@ def renamed() -> dict[str, Any]:
 UNFIT = {
     "another model": (
         {"other": torch.zeros(2)},
-        "it lacks 9 of the model's 9 tensors and holds 1 others; missing: 'trunk.0.weight', 'trunk.0.bias', "
-        "'trunk.1.weight'",
+        (
+            "it lacks 9 of the model's 9 tensors and holds 1 others; missing: 'trunk.0.weight', 'trunk.0.bias', "
+            "'trunk.1.weight'"
+        ),
     ),
     "nearly": (
         renamed(),
-        "it lacks 2 of the model's 9 tensors and holds 2 others; missing: 'head.weight' (it has 'heads.weight'), "
-        "'head.bias' (it has 'heads.bias')",
+        (
+            "it lacks 2 of the model's 9 tensors and holds 2 others; missing: 'head.weight' (it has 'heads.weight'), "
+            "'head.bias' (it has 'heads.bias')"
+        ),
     ),
     "one more, and a prefix": (
         one_layer_more(),

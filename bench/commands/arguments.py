@@ -51,6 +51,9 @@ def model_options(sub: argparse.ArgumentParser) -> None:
         "one's own models", "done to images in [0, 1] before the model, in this order"
     )
     own.add_argument(
+        "--input-size", type=positive, metavar="N", help="resized to N×N, if they are not that already"
+    )
+    own.add_argument(
         "--scale", type=float, default=1.0, metavar="S", help="times S: 255 for models of 8-bit values"
     )
     own.add_argument("--bgr", action="store_true", help="channels reversed")
@@ -62,6 +65,10 @@ def model_options(sub: argparse.ArgumentParser) -> None:
         "--classes", metavar="LIST|FILE",
         help="number of the model's output for each class of the data (default: 0, 1, …), or names of all its outputs; "
         "with commas or one a line",
+    )  # fmt: skip
+    own.add_argument(
+        "--output", metavar="KEY",
+        help="name or place of the logits in a dictionary, tuple or object that the model gives (default: found)",
     )  # fmt: skip
 
 

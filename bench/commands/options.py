@@ -67,6 +67,8 @@ def preparation(options: Namespace) -> Preparation:
         bgr=options.bgr,
         mean=_numbers("mean", options.mean),
         std=_numbers("std", options.std),
+        size=options.input_size,
+        output=options.output or "",
     )
 
 

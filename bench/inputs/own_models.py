@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import importlib.util
+import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -158,6 +159,7 @@ def _module_name(target: str) -> str:
 
 def made(factory: Any, name: str) -> nn.Module:
     """What a factory gives, the same in every process; raises ``UsageError`` if that cannot be measured."""
+    _check_arguments(factory, name)
     # A factory that initialises at random must give the same model in every worker.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -177,6 +179,23 @@ def made(factory: Any, name: str) -> nn.Module:
     return model
 
 
+def _within(value: tuple | list | dict) -> Iterable[object]:
+    return value.values() if isinstance(value, dict) else value
+
+
+def _check_arguments(factory: Any, name: str) -> None:
+    try:
+        signature = inspect.signature(factory)
+    except ValueError:  # of a builtin
+        return
+    try:
+        signature.bind()
+    except TypeError as fault:
+        raise UsageError(
+            f"the factory of {name!r} takes arguments ({fault}); name a function that calls it and takes none"
+        ) from fault
+
+
 def check_module(value: object, what: str = "model is") -> None:
     """Raises ``UsageError`` unless a value is a model; ``what`` begins the message."""
     if isinstance(value, type) and issubclass(value, nn.Module):
@@ -184,4 +203,8 @@ def check_module(value: object, what: str = "model is") -> None:
     if not isinstance(value, nn.Module):
         kind = type(value).__name__
         remedy = "; put it into the forward of one that holds its weights" if callable(value) else ""
+        if isinstance(value, tuple | list | dict) and any(
+            isinstance(part, nn.Module) for part in _within(value)
+        ):
+            remedy = "; return the one in it that is to be measured"
         raise UsageError(f"{what} a {kind}, not a torch.nn.Module{remedy}")

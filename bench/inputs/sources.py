@@ -18,6 +18,7 @@ from bench.inputs import own_models
 from bench.inputs.checkpoint import load_weights
 from bench.inputs.foreign import Foreign, half_of, precision_of, reason_of
 from bench.inputs.model_info import ModelInfo
+from bench.inputs.outputs import giving_logits, logits_of
 from bench.inputs.own_code import code_digest
 from bench.inputs.preparation import AS_IT_IS, Preparation, Prepared
 from bench.inputs.switches import put_back
@@ -84,7 +85,10 @@ class ModelSource:
             model = own_models.made(self._factory(), self.name)
         if self.weights is not None:
             load_weights(model, Path(self.weights), self.name)
-        return Prepared(model, self.preparation) if self.preparation else model
+        # A TorchScript module takes no hooks.
+        if self.preparation or isinstance(model, torch.jit.ScriptModule):
+            return Prepared(model, self.preparation)
+        return giving_logits(model)
 
     def record(self) -> registry.WeightsRecord:
         """The entry of a zoo model's ``weights.json``."""
@@ -266,7 +270,9 @@ def probe(
     """
     try:
         with torch.no_grad():
-            logits = model(x)
+            logits = logits_of(model(x), len(x))
+    except UsageError as fault:
+        raise UsageError(f"model {name!r} {fault}") from fault
     except (Exception, SystemExit) as fault:
         kind, _, reason = reason_of(fault).partition(": ")
         half = half_of(model)
@@ -279,8 +285,6 @@ def probe(
         raise UsageError(
             f"model {name!r} raised {kind} on its first batch of shape {tuple(x.shape)}: {reason}{remedy}"
         ) from fault
-    if not isinstance(logits, Tensor):
-        raise UsageError(f"model {name!r} gives a {type(logits).__name__}; it must give a tensor of logits")
     least = max(2, classes)
     wide = logits.shape[1] if logits.ndim == 2 else 0
     if len(logits) != len(x) or wide < least or (wide > least and not more):

@@ -51,8 +51,8 @@ def _prepared(sources: list[ModelSource], preparation: Preparation, data: Images
         return sources
     if not any(source.foreign for source in sources):
         raise UsageError(
-            "--mean, --std, --scale, --bgr and --classes are for one's own models; the zoo's take images in [0, 1] as "
-            "they are"
+            "--mean, --std, --scale, --bgr, --input-size, --output and --classes are for one's own models; the zoo's "
+            "take images in [0, 1] as they are"
         )
     check_preparation(preparation, data.images(0, 1).shape[1])
     return [replace(source, preparation=preparation) if source.foreign else source for source in sources]
