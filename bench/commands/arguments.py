@@ -24,7 +24,9 @@ def data_options(sub: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="where cifar10.npz, torchvision's CIFAR files and CIFAR-10-C lie (default: data/)",
     )
-    group.add_argument("--download", action="store_true", help="fetch a missing data set")
+    group.add_argument(
+        "--download", action="store_true", help="fetch a missing data set or a library's weights"
+    )
     group.add_argument("--resize", type=int, metavar="N", help="resize a folder's images to N×N")
     group.add_argument(
         "--corruption-seed", type=int, default=0, metavar="S", help="random numbers of corrupted: (default 0)"
@@ -36,8 +38,9 @@ def model_options(sub: argparse.ArgumentParser) -> None:
     group = sub.add_argument_group("models")
     group.add_argument("--zoo", metavar="all|NAMES", help="models of the zoo, with commas between")
     group.add_argument(
-        "--model", action="append", metavar="NAMES|FILE.py:FACTORY",
-        help="models of the zoo or installed ones, with commas between, or one's own; may be repeated",
+        "--model", action="append", metavar="NAMES|FILE.py:FACTORY|LIBRARY:NAME",
+        help="models of the zoo or installed ones, with commas between, one's own, or torchvision:, timm:, hf: and "
+        "robustbench: models; may be repeated",
     )  # fmt: skip
     group.add_argument(
         "--as", dest="names", action="append", metavar="NAME",

@@ -15,6 +15,7 @@ import torch
 
 from bench.commands.screen import say
 from bench.errors import UsageError
+from bench.inputs.libraries import LIBRARIES
 from bench.inputs.preparation import Preparation
 from bench.inputs.sources import DataSource
 from bench.leaderboard import file as leaderboard
@@ -139,7 +140,12 @@ def _shown_value(flag: str, value: str) -> str:
         name = value.rpartition(":")[2]
         return f"{where[0]}{DATA}" + (f":{name}" if where[1] and name in cifar10c.NAMES else "")
     paths = ("--weights", "--weights-from", "--model", "--models", "--store", "--leaderboard", "--reports")
-    return ",".join(part.rpartition("/")[2] for part in value.split(",")) if flag in paths else value
+    return ",".join(map(_shown_part, value.split(","))) if flag in paths else value
+
+
+def _shown_part(part: str) -> str:
+    """The last part of a path; all of a name in a library."""
+    return part if part.partition(":")[0] in LIBRARIES else part.rpartition("/")[2]
 
 
 def shown_data(options: Namespace) -> str:

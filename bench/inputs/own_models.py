@@ -165,6 +165,8 @@ def made(factory: Any, name: str) -> nn.Module:
         torch.manual_seed(0)
         try:
             model = factory()
+        except UsageError:  # of a library's model, which says it all
+            raise
         except SystemExit as stop:
             raise UsageError(
                 f"the factory of {name!r} called sys.exit({stop.code!r}); it must give a torch.nn.Module"

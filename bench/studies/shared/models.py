@@ -30,7 +30,7 @@ def open_models(ask: Ask, data: Images, n: int) -> tuple[tuple[tuple[ModelSource
     sources = named(list(dict.fromkeys(asked)), ask.names)  # baseline_cnn@0 is baseline_cnn
     _check_weights(ask.weights, sources)
     preparation = replace(ask.preparation, classes=output_numbers(ask.outputs, data.classes))
-    sources = _prepared(sources, preparation, data)
+    sources = _prepared([_asked_of_library(source, ask, data) for source in sources], preparation, data)
     loaded = Loaded()
     loaded.keep_data(ask.data, data)
     look = Look(
@@ -44,6 +44,13 @@ def open_models(ask: Ask, data: Images, n: int) -> tuple[tuple[tuple[ModelSource
     )
     infos = inspect_all(sources, look, loaded)
     return tuple(zip(sources, infos, strict=True)), loaded
+
+
+def _asked_of_library(source: ModelSource, ask: Ask, data: Images) -> ModelSource:
+    """The source; a library's model has an output a class, or the library's own where ``--classes`` chooses."""
+    if not source.of_library:
+        return source
+    return replace(source, classes=0 if ask.outputs else len(data.classes), download=ask.download)
 
 
 def _prepared(sources: list[ModelSource], preparation: Preparation, data: Images) -> list[ModelSource]:
