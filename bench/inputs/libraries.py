@@ -82,7 +82,7 @@ class Adapted(nn.Module):
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Any:
         """What the network gives."""
-        coloured = x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x
+        coloured = x.repeat(1, 3, 1, 1) if x.shape[1] == 1 else x
         return self.model(Preparation(size=self.size, mean=self.mean, std=self.std).apply(coloured))
 
 

@@ -39,7 +39,7 @@ class Preparation:
     def __bool__(self) -> bool:
         return self != AS_IT_IS
 
-    def apply(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    def apply(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c height width"]:
         """The images as the model takes them."""
         if self.size and x.shape[-2:] != (self.size, self.size):
             x = F.interpolate(x, (self.size, self.size), mode="bilinear", antialias=True)
