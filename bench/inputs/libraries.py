@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +90,9 @@ class Adapted(nn.Module):
 def made_by_library(wanted: Wanted) -> Adapted:
     """The model, in the library's own training mode; raises ``UsageError`` with a remedy."""
     try:
-        return _BUILDERS[wanted.library](wanted)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they speak to whoever calls the library
+            return _BUILDERS[wanted.library](wanted)
     except UsageError:
         raise
     except Exception as fault:
