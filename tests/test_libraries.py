@@ -127,8 +127,14 @@ REFUSED = {
 }
 
 
+REFUSED |= {
+    "timm:resnet18@a1": "'timm:resnet18' has no weights 'a1'; give @none or nothing after its name",
+    "robustbench:Standard@none": "'robustbench:Standard' has no weights 'none'; give nothing after its name",
+}
+
+
 @pytest.mark.parametrize("target", REFUSED)
-def test_what_torchvision_cannot_give_is_refused(target: str, home: Path) -> None:
+def test_what_a_library_cannot_give_is_refused(target: str, home: Path) -> None:
     with pytest.raises(UsageError) as caught:
         source(target).build()
     assert str(caught.value).startswith(REFUSED[target].format(home=home))

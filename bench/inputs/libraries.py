@@ -89,6 +89,7 @@ class Adapted(nn.Module):
 
 def made_by_library(wanted: Wanted) -> Adapted:
     """The model, in the library's own training mode; raises ``UsageError`` with a remedy."""
+    _check_weights(wanted)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they speak to whoever calls the library
@@ -97,6 +98,14 @@ def made_by_library(wanted: Wanted) -> Adapted:
         raise
     except Exception as fault:
         raise UsageError(f"{wanted.shown!r} cannot be built: {in_words(fault)[:300]}") from fault
+
+
+def _check_weights(wanted: Wanted) -> None:
+    """Only torchvision has several weights of a model by name; RobustBench has no network without weights."""
+    choice = {"torchvision": wanted.weights, "robustbench": ""}.get(wanted.library, RANDOM)
+    if wanted.weights not in ("", choice):
+        known = f"@{choice} or nothing" if choice else "nothing"
+        raise UsageError(f"{wanted.shown!r} has no weights {wanted.weights!r}; give {known} after its name")
 
 
 def library_names(library: str) -> dict[str, str]:
@@ -210,10 +219,6 @@ def _robustbench(wanted: Wanted) -> Adapted:
     utils = _package("robustbench", "robustbench.utils")
     threat, _, name = wanted.name.rpartition("/")
     folder = Path(torch.hub.get_dir()) / "robustbench"
-    if wanted.weights:
-        raise UsageError(
-            f"{wanted.shown!r} has no weights {wanted.weights!r}, but its own only; leave them out"
-        )
     if not (wanted.download or list((folder / wanted.dataset).glob(f"*/{name}.pt*"))):
         raise wanted.absent(folder / wanted.dataset)
     options = {"dataset": wanted.dataset, "threat_model": threat or "Linf", "model_dir": str(folder)}
