@@ -91,6 +91,11 @@ def two_classes(): return Net(classes=2)
 def many_classes(): return Net(classes=11)
 def lazy(): return nn.Sequential(nn.Flatten(), nn.LazyLinear(10))
 def a_tuple(): return type("Pair", (Net,), {"forward": lambda self, x: (x, x)})()
+def two_tensors():
+    def forward(self, x): return Net.forward(self, x), x.flatten(1)
+    return type("Two", (Net,), {"forward": forward})()
+def a_class(): return Net
+def with_optimiser(): return Net(), torch.optim.SGD(Net().parameters())
 def no_module(): return "a model"
 def failing(): raise ValueError("cannot be built")
 def needs_an_argument(size): return Net()

@@ -165,6 +165,7 @@ def _train_options(sub: argparse.ArgumentParser) -> None:
 
 def _list_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("what", nargs="?", choices=("models", "attacks", "datasets"), help="only these")
+    sub.add_argument("pattern", nargs="?", metavar="PATTERN", help="only names like 'torchvision:res*'")
     sub.add_argument("--json", action="store_true", help="as JSON on stdout")
 
 

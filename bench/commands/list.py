@@ -6,6 +6,8 @@ import importlib.util
 import json
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatch
+from functools import partial
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +15,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench.attacks import ATTACKS, PRESETS
+from bench.errors import UsageError
+from bench.inputs.libraries import LIBRARIES, library_names
 from bench.inputs.own_models import entry_points
 from zoo import entries, registry
 
@@ -35,13 +39,32 @@ def execute(options: Namespace) -> int:
         "attacks": _attacks,
         "datasets": _datasets,
     }
+    library = (options.pattern or "").partition(":")[0]
+    if options.what == "models" and library in LIBRARIES:
+        parts["models"] = partial(_of_library, library)
     found = {name: rows() for name, rows in parts.items() if options.what in (None, name)}
+    if options.pattern:
+        found = {name: _like(options.pattern, name, rows) for name, rows in found.items()}
     if options.json:
         print(json.dumps(found))
         return 0
     for name, table in found.items():
         _print(name, table)
     return 0
+
+
+def _like(pattern: str, what: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows whose name, in the first column, is like a pattern; ``UsageError`` for none."""
+    if found := [row for row in rows if fnmatch(next(iter(row.values())), pattern)]:
+        return found
+    raise UsageError(f"no {what} are named like {pattern!r}; leave it out to see them all")
+
+
+def _of_library(library: str) -> list[dict[str, Any]]:
+    return [
+        {"model": f"{library}:{name}", "weights": weights or "random only: @none"}
+        for name, weights in library_names(library).items()
+    ]
 
 
 def _models() -> list[dict[str, Any]]:

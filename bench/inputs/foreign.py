@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from bench.inputs.outputs import logits_of
 
 HALF = (torch.float16, torch.bfloat16)
 LOOKED_AT = 8  # images whose gradient is requested before anything runs
@@ -31,11 +32,10 @@ class Foreign(nn.Module):
         self.symmetry = declared if isinstance(declared := getattr(model, "symmetry", None), str) else None
         self.training = model.training
 
-    def forward(self, x: Float[Tensor, "n c h w"]) -> Any:
-        """Logits (n, classes) of the images; what is no tensor comes back as it is."""
-        logits = self.model(x.clone() if x.dtype == self.precision else x.to(self.precision))
-        if not isinstance(logits, Tensor):
-            return logits
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Tensor:
+        """Logits (n, classes) of the images, or another tensor that the model gives; ``UsageError`` for none."""
+        answer = self.model(x.clone() if x.dtype == self.precision else x.to(self.precision))
+        logits = logits_of(answer, len(x))
         return (logits.clone() if logits.is_inference() else logits).float()
 
     @property
@@ -78,14 +78,21 @@ def gradient_fault(model: nn.Module, x: Float[Tensor, "n c h w"]) -> str | None:
             warnings.simplefilter("ignore")  # quantised layers warn that they have no backward pass
             logits = model(points)
             if not logits.requires_grad:
-                return "the logits are cut off from the image"
+                return _cut(model)
             weights = torch.rand(logits.shape, generator=draw).to(logits)
             (gradient,) = torch.autograd.grad((weights * logits).sum(), points, allow_unused=True)
     except Exception as fault:  # whatever the model's own code raises
         return reason_of(fault)
     if gradient is None:
-        return "the logits are cut off from the image"
+        return _cut(model)
     return None if bool((gradient != 0).any()) else "they are exactly 0"
+
+
+def _cut(model: nn.Module) -> str:
+    """Why the logits of a model are cut off from the image."""
+    if any(type(part).__module__.startswith("torch.ao.nn.quantized") for part in model.modules()):
+        return "its layers are quantised to int8, through which torch passes none"
+    return "the logits are cut off from the image"
 
 
 def reason_of(fault: BaseException) -> str:

@@ -14,7 +14,7 @@ class ModelInfo:
         weights: sha256 of its weights.
         trained_on: data set it was trained on, ``unknown`` for a foreign model.
         parameters: number of trainable values.
-        origin: ``zoo``, ``file``, ``entry point`` or ``python``.
+        origin: ``zoo``, ``file``, ``entry point``, ``python``, or a library's name.
         precision: what it is given its images in, ``float32`` or ``float64``.
         suspect: kinds of what ``bench.inputs.first_look`` found, with ``;`` between; empty for none.
     """

@@ -67,17 +67,27 @@ def _imported(module: ModuleType, file: Path) -> Iterator[ModuleType | None]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) or _for_types_only(node):
             continue
         pending += ast.iter_child_nodes(node)
-        for name in _names(node, module.__package__ or None):
+        for name in _names(node, _package_of(module)):
             parts = name.split(".")
             yield from (sys.modules.get(".".join(parts[:end])) for end in range(1, len(parts) + 1))
 
 
-def _names(node: ast.AST, package: str | None) -> list[str]:
+def _package_of(module: ModuleType) -> str:
+    """What a module's relative imports start from, also where nothing told it; empty for a module in no package."""
+    spec = module.__spec__
+    told = module.__package__ or (spec.parent if spec else None)
+    return told or (module.__name__ if hasattr(module, "__path__") else module.__name__.rpartition(".")[0])
+
+
+def _names(node: ast.AST, package: str) -> list[str]:
     """What an import statement names; ``from a import b`` may mean the module a.b."""
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom):
-        base = resolve_name("." * node.level + (node.module or ""), package)
+        try:
+            base = resolve_name("." * node.level + (node.module or ""), package)
+        except ImportError:  # relative to no package, or above the outermost: it cannot have been imported
+            return []
         return [f"{base}.{alias.name}" for alias in node.names]
     return []
 

@@ -1,12 +1,13 @@
-"""A user's own models: found as ``file.py:factory`` or as an installed entry point, made, and given their weights."""
+"""A user's own models: found as ``file.py:factory`` or as an installed entry point, and made."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.metadata
 import importlib.util
+import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,7 +19,6 @@ from torch.nn.parameter import is_lazy
 
 from bench.errors import UsageError, nearest
 from bench.inputs.script_digest import script_digest
-from bench.inputs.weights_file import check_declared, check_dtypes
 
 ENTRY_POINTS = "symbench.models"
 _opened: set[Path] = set()  # directories of model files, put on the path
@@ -159,11 +159,14 @@ def _module_name(target: str) -> str:
 
 def made(factory: Any, name: str) -> nn.Module:
     """What a factory gives, the same in every process; raises ``UsageError`` if that cannot be measured."""
+    _check_arguments(factory, name)
     # A factory that initialises at random must give the same model in every worker.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         try:
             model = factory()
+        except UsageError:  # of a library's model, which says it all
+            raise
         except SystemExit as stop:
             raise UsageError(
                 f"the factory of {name!r} called sys.exit({stop.code!r}); it must give a torch.nn.Module"
@@ -178,6 +181,23 @@ def made(factory: Any, name: str) -> nn.Module:
     return model
 
 
+def _within(value: tuple | list | dict) -> Iterable[object]:
+    return value.values() if isinstance(value, dict) else value
+
+
+def _check_arguments(factory: Any, name: str) -> None:
+    try:
+        signature = inspect.signature(factory)
+    except ValueError:  # of a builtin
+        return
+    try:
+        signature.bind()
+    except TypeError as fault:
+        raise UsageError(
+            f"the factory of {name!r} takes arguments ({fault}); name a function that calls it and takes none"
+        ) from fault
+
+
 def check_module(value: object, what: str = "model is") -> None:
     """Raises ``UsageError`` unless a value is a model; ``what`` begins the message."""
     if isinstance(value, type) and issubclass(value, nn.Module):
@@ -185,30 +205,8 @@ def check_module(value: object, what: str = "model is") -> None:
     if not isinstance(value, nn.Module):
         kind = type(value).__name__
         remedy = "; put it into the forward of one that holds its weights" if callable(value) else ""
+        if isinstance(value, tuple | list | dict) and any(
+            isinstance(part, nn.Module) for part in _within(value)
+        ):
+            remedy = "; return the one in it that is to be measured"
         raise UsageError(f"{what} a {kind}, not a torch.nn.Module{remedy}")
-
-
-def load_weights(model: nn.Module, path: Path, name: str) -> None:
-    """Fills a model from ``.safetensors`` or a ``.pt`` of plain tensors; raises ``UsageError`` if they do not fit."""
-    if not path.is_file():
-        raise UsageError(f"no weights file {str(path)!r}")
-    check_declared(path, model, name)
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            state = state.get("state_dict", state)
-    except Exception as fault:
-        raise UsageError(
-            f"{str(path)!r} is no weights file that can be read safely ({type(fault).__name__}); "
-            "give a .safetensors file or a .pt file of plain tensors"
-        ) from fault
-    check_dtypes(path, model, state)
-    try:
-        model.load_state_dict(state, strict=True)
-    except (RuntimeError, AttributeError, TypeError) as fault:
-        reason = " ".join(str(fault).split())[:300]
-        raise UsageError(f"{str(path)!r} does not fit model {name!r}: {reason}") from fault

@@ -8,33 +8,41 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from bench.errors import UsageError, nearest
+from bench.inputs.outputs import logits_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparation:
-    """Steps in this order: times ``scale``, channels reversed if ``bgr``, minus ``mean``, over ``std``.
+    """Steps in this order: to ``size``, times ``scale``, channels reversed if ``bgr``, minus ``mean``, over ``std``.
 
     Attributes:
+        size: side that images of another are resized to, bilinearly.
         scale: factor of the pixels, which are in [0, 1]; 255 for models of 8-bit values.
         bgr: whether the model takes blue first.
         mean, std: a value for each channel, in the units after ``scale``; empty for none.
         classes: for each class of the data set, the output of the model that stands for it; empty where they are
             the same.
+        output: name or place of the logits in what the model gives; empty to find them.
     """
 
+    size: int | None = None
     scale: float = 1.0
     bgr: bool = False
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     classes: tuple[int, ...] = ()
+    output: str = ""
 
     def __bool__(self) -> bool:
         return self != AS_IT_IS
 
-    def apply(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    def apply(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c height width"]:
         """The images as the model takes them."""
+        if self.size and x.shape[-2:] != (self.size, self.size):
+            x = F.interpolate(x, (self.size, self.size), mode="bilinear", antialias=True)
         if self.scale != 1:
             x = x * self.scale
         if self.bgr:
@@ -66,7 +74,8 @@ class Prepared(nn.Module):
         self.outputs = list(preparation.classes)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
-        logits = self.model(self.preparation.apply(x))
+        answer = self.model(self.preparation.apply(x))
+        logits = logits_of(answer, len(x), self.preparation.output)
         return logits[:, self.outputs] if self.outputs else logits
 
 

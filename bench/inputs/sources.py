@@ -5,24 +5,30 @@ from __future__ import annotations
 import hashlib
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 
 from bench.errors import UsageError, nearest
 from bench.inputs import own_models
-from bench.inputs.foreign import Foreign, half_of, precision_of, reason_of
+from bench.inputs.checkpoint import load_weights
+from bench.inputs.foreign import Foreign, precision_of
+from bench.inputs.libraries import LIBRARIES, RANDOM, Adapted, Wanted, made_by_library
 from bench.inputs.model_info import ModelInfo
+from bench.inputs.outputs import giving_logits
 from bench.inputs.own_code import code_digest
 from bench.inputs.preparation import AS_IT_IS, Preparation, Prepared
 from bench.inputs.switches import put_back
 from zoo import data as zoo_data
 from zoo import entries, registry
 from zoo.deployment import Deployed, deploy
+
+ROADS = f"FILE.py:FACTORY, {':NAME, '.join(LIBRARIES)}:NAME or an installed entry point"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +61,13 @@ class ModelSource:
     """How to load a model.
 
     Attributes:
-        kind: ``zoo``, ``file`` or ``entry point``.
+        kind: ``zoo``, ``file``, ``entry point`` or a library of ``bench.inputs.libraries``.
         name: name in rows; a path never appears in it.
-        target: zoo name, ``/path/to/file.py:factory``, or name of an entry point.
+        target: zoo name, ``/path/to/file.py:factory``, name of an entry point, or ``NAME[@WEIGHTS]`` in a library.
         dataset: data set measured on, which decides the zoo's default weights.
         weights: for the zoo, a data set's name or a directory; otherwise a weights file with its whole path.
+        classes: outputs of a library's model with random weights; 0 for the library's own number.
+        download: whether a library may fetch missing weights.
         preparation: what is done to images before the model and to its logits after it; none for the zoo.
     """
 
@@ -68,12 +76,19 @@ class ModelSource:
     target: str
     dataset: str
     weights: str | None = None
+    classes: int = 0
+    download: bool = False
     preparation: Preparation = AS_IT_IS
 
     @property
     def foreign(self) -> bool:
         """Whether other people's code makes it, which may do anything to the process that runs it."""
-        return self.kind in ("file", "entry point")
+        return self.kind in ("file", "entry point") or self.of_library
+
+    @property
+    def of_library(self) -> bool:
+        """Whether an installed library builds it by name."""
+        return self.kind in LIBRARIES
 
     def build(self) -> nn.Module:
         """The model with its weights, as its author made it; not yet frozen or deployed."""
@@ -82,8 +97,11 @@ class ModelSource:
         with self._apart():
             model = own_models.made(self._factory(), self.name)
         if self.weights is not None:
-            own_models.load_weights(model, Path(self.weights), self.name)
-        return Prepared(model, self.preparation) if self.preparation else model
+            load_weights(model.model if isinstance(model, Adapted) else model, Path(self.weights), self.name)
+        # A TorchScript module takes no hooks.
+        if self.preparation or isinstance(model, torch.jit.ScriptModule):
+            return Prepared(model, self.preparation)
+        return giving_logits(model)
 
     def record(self) -> registry.WeightsRecord:
         """The entry of a zoo model's ``weights.json``."""
@@ -93,10 +111,22 @@ class ModelSource:
         return put_back(f"the factory of {self.name!r}")
 
     def _factory(self) -> Any:
-        return (
-            own_models.entry_point(self.target)
-            if self.kind == "entry point"
-            else own_models.from_file(self.target)
+        if self.of_library:
+            return partial(made_by_library, self._wanted())
+        load = own_models.entry_point if self.kind == "entry point" else own_models.from_file
+        return load(self.target)
+
+    def _wanted(self) -> Wanted:
+        """What a library is asked for; with a weights file of one's own it needs none of its own."""
+        name, _, weights = self.target.partition("@")
+        return Wanted(
+            library=self.kind,
+            name=name,
+            weights=weights or (RANDOM if self.weights else ""),
+            classes=self.classes,
+            dataset=self.dataset,
+            download=self.download,
+            size=self.preparation.size,
         )
 
     def digest(self, model: nn.Module) -> str:
@@ -106,14 +136,17 @@ class ModelSource:
         """
         if self.kind == "zoo":
             return self.record().sha256
-        with self._apart():
-            factory = self._factory()
         model = model.model if isinstance(model, Prepared) else model
-        code = code_digest(model, own_models.module_of(self.kind, self.target), factory)
+        code = "" if self.of_library else self._code(model)
         # The name too: two factories of one file may give equal tensors that compute different things.
         prepared = f" {self.preparation}" if self.preparation else ""
         state = own_models.state_digest(model)
         return hashlib.sha256(f"{self.name} {state} {code}{prepared}".encode()).hexdigest()
+
+    def _code(self, model: nn.Module) -> str:
+        with self._apart():
+            factory = self._factory()
+        return code_digest(model, own_models.module_of(self.kind, self.target), factory)
 
 
 def find_model(
@@ -163,7 +196,7 @@ def precision_name(model: nn.Module) -> str:
 
 
 def find_source(target: str, *, dataset: str, weights: str | None, weights_from: str | None) -> ModelSource:
-    """Resolves what a user named: a model of the zoo, ``file.py:factory`` or an entry point.
+    """Resolves what a user named: a model of the zoo, ``file.py:factory``, ``library:name`` or an entry point.
 
     Args:
         target: what the user named.
@@ -175,6 +208,9 @@ def find_source(target: str, *, dataset: str, weights: str | None, weights_from:
         UsageError: no such model.
     """
     own_weights = weights and str(Path(weights).absolute())
+    library, colon, inside = target.partition(":")
+    if library in LIBRARIES and inside:
+        return ModelSource(kind=library, name=target, target=inside, dataset=dataset, weights=own_weights)
     path, colon, factory = target.rpartition(":")
     if colon and path.endswith(".py"):
         name = f"{Path(path).stem}:{factory}"
@@ -190,7 +226,7 @@ def find_source(target: str, *, dataset: str, weights: str | None, weights_from:
         name = entries.parsed(target).name
     except entries.UnknownModel:
         known = [*entries.ENTRIES, *own_models.entry_points()]
-        raise UsageError(f"unknown model {target!r}; {nearest(target, known)}") from None
+        raise UsageError(f"unknown model {target!r}; {nearest(target, known)}; or give {ROADS}") from None
     return ModelSource(kind="zoo", name=name, target=name, dataset=dataset, weights=weights_from)
 
 
@@ -236,58 +272,3 @@ class Images(Protocol):
     def images(self, first: int = 0, count: int | None = None) -> Float32[Tensor, "count c h w"]:
         """Images ``first`` to ``first + count``: (count, c, h, w), float32 in [0, 1]."""
         ...
-
-
-def probe(
-    name: str,
-    model: nn.Module,
-    x: Float[Tensor, "n c h w"],
-    classes: int,
-    *,
-    finite: bool = True,
-    more: bool = False,
-) -> int:
-    """Looks once whether a model can be measured at all.
-
-    Args:
-        name: for the message.
-        model: deployed model on the device of ``x``.
-        x: the first batch (n, c, h, w) in [0, 1].
-        classes: number of classes in the data.
-        finite: whether logits must be.
-        more: whether there may be more logits than classes in the data.
-
-    Returns:
-        How many logits it gives an image.
-
-    Raises:
-        UsageError: it raises, gives logits of a wrong shape, or gives NaN.
-    """
-    try:
-        with torch.no_grad():
-            logits = model(x)
-    except (Exception, SystemExit) as fault:
-        kind, _, reason = reason_of(fault).partition(": ")
-        half = half_of(model)
-        remedy = (
-            f"; it computes in {str(half).removeprefix('torch.')}, where images are rounded and ε no longer holds: "
-            f"round them inside its forward (x.to({half})), or give the model in float32"
-            if half
-            else ""
-        )
-        raise UsageError(
-            f"model {name!r} raised {kind} on its first batch of shape {tuple(x.shape)}: {reason}{remedy}"
-        ) from fault
-    if not isinstance(logits, Tensor):
-        raise UsageError(f"model {name!r} gives a {type(logits).__name__}; it must give a tensor of logits")
-    least = max(2, classes)
-    wide = logits.shape[1] if logits.ndim == 2 else 0
-    if len(logits) != len(x) or wide < least or (wide > least and not more):
-        remedy = "; say with --classes which output stands for each class of the data" if wide > least else ""
-        raise UsageError(
-            f"model {name!r} gives logits of shape {tuple(logits.shape)} for {len(x)} images of {classes} "
-            f"classes; it must give ({len(x)}, {least}){remedy}"
-        )
-    if finite and not torch.isfinite(logits).all():
-        raise UsageError(f"model {name!r} gives NaN or infinite logits on its first batch of clean images")
-    return wide

@@ -34,6 +34,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory with a leaderboard in it; measuring itself is forbidden."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setenv("SYMBENCH_DATA", str(tmp_path / "data"))
     monkeypatch.setattr("bench.attacks.measure.measure", forbidden)
     leaderboard.merge(tmp_path / "leaderboard.csv", [])
@@ -58,6 +59,20 @@ def refused(capsys: Capture, words: Words, *fragments: str) -> None:
 
 ASKED: dict[str, tuple[Words, tuple[str, ...]]] = {
     "unknown model": ((*RUN, "--model", "baseline_cn"), ("'baseline_cn'", "nearest: ", "baseline_cnn")),
+    "unknown model's roads": (
+        (*RUN, "--model", "resnet18"),
+        ("or give FILE.py:FACTORY, torchvision:NAME, timm:NAME, hf:NAME, robustbench:NAME or an installed",),
+    ),
+    "unknown model of a library": ((*RUN, "--model", "torchvision:resnet17"), ("'resnet17'", "nearest: resnet1")),
+    "unknown weights of a library": ((*RUN, "--model", "torchvision:resnet18@V2"), ("'V2'", "IMAGENET1K_V1, none")),
+    "weights that were not fetched": (
+        (*RUN, "--model", "torchvision:resnet18"),
+        ("torch/hub/checkpoints", "add --download", "torchvision:resnet18@none"),
+    ),
+    "output of the zoo": ((*ZOO, "--output", "logits"), ("--output", "for one's own models")),
+    "input of no size": ((*ZOO, "--input-size", 0), ("--input-size", "'0' is not a whole number of 1 or more")),
+    "list of nothing": (("list", "models", "resnet*"), ("no models are named like 'resnet*'",)),
+    "list of a library without one": (("list", "models", "hf:*"), ("name one as hf:NAME",)),
     "unknown zoo model": ((*RUN, "--zoo", "equivariant"), ("'equivariant'", "equivariant_gcnn")),
     "no model": (RUN, ("--zoo all",)),
     "only commas": ((*RUN, "--model", ","), ("--zoo all",)),
@@ -149,10 +164,13 @@ FACTORIES = {
     "few_classes": "logits of shape (20, 3)",
     "many_classes": "it must give (20, 10)",
     "lazy": "uninitialised lazy parameters",
-    "a_tuple": "a tuple",
+    "a_tuple": "a tuple without a tensor of logits, which must be (20, classes)",
+    "two_tensors": "a tuple with several tensors that may be the logits; say which with --output 0 or 1",
     "no_module": "a str, not a torch.nn.Module",
     "failing": "raised ValueError: cannot be built",
-    "needs_an_argument": "TypeError",
+    "needs_an_argument": "takes arguments (missing a required argument: 'size'); name a function that calls it",
+    "a_class": "the class Net, not a model; call it",
+    "with_optimiser": "a tuple, not a torch.nn.Module; return the one in it that is to be measured",
     "unseeded": "other weights each time",
     "nets": "nearest: net",
 }

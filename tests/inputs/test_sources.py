@@ -22,7 +22,8 @@ from bench.errors import UsageError
 from bench.inputs import own_models
 from bench.inputs.own_code import code_digest, source_files
 from bench.inputs.own_models import state_digest
-from bench.inputs.sources import DataSource, ModelSource, deployed, find_model, probe
+from bench.inputs.probe import probe
+from bench.inputs.sources import DataSource, ModelSource, deployed, find_model
 from tests.own import MODELS, write_models
 from tests.toys import linear_problem
 from zoo import registry
@@ -281,9 +282,8 @@ class Gives(nn.Module):
 @pytest.mark.parametrize(
     ("answer", "complaint"),
     [
-        (torch.zeros(4), r"shape \(4,\)"),
         (torch.zeros(3, 2), r"shape \(3, 2\)"),
-        (torch.zeros(4, 1), r"shape \(4, 1\)"),
+        (torch.zeros(4, 3), r"shape \(4, 3\)"),
         (torch.zeros(4, 2, 1), r"shape \(4, 2, 1\)"),
         (torch.full((4, 2), float("inf")), "NaN or infinite"),
         ([0, 1], "a list"),
@@ -293,6 +293,13 @@ class Gives(nn.Module):
 def test_the_first_look_refuses_what_is_no_classifier(answer: Any, complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint):
         probe("net", Gives(answer), X, 2)
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 1)])
+def test_one_logit_is_enough_for_two_classes_only(shape: tuple[int, ...]) -> None:
+    assert probe("net", Gives(torch.zeros(shape)), X, 2) == 2
+    with pytest.raises(UsageError, match=r"it must give \(4, 3\)"):
+        probe("net", Gives(torch.zeros(shape)), X, 3)
 
 
 def test_the_first_look_accepts_a_classifier() -> None:

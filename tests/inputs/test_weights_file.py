@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from bench.errors import UsageError
-from bench.inputs.own_models import load_weights
+from bench.inputs.checkpoint import load_weights
 
 
 def state(dtype: torch.dtype) -> dict[str, torch.Tensor]:

@@ -33,7 +33,8 @@ class Network(nn.Module):
     def __init__(self, model: nn.Module, rules: Released, channels: int) -> None:
         super().__init__()
         check_network(model, type(model).__name__, rules, channels)
-        self.model = copy.deepcopy(model)
+        with torch.no_grad():  # a TorchScript module's copy would else be computed from it
+            self.model = copy.deepcopy(model)
         if rules.raw:
             setattr(self.model, NORMALISATION, nn.Identity())
         self.register_buffer("mean", _by_channel(rules.mean, channels))

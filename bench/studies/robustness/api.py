@@ -23,7 +23,8 @@ from bench.inputs.model_info import ModelInfo
 from bench.inputs.naming import check_name
 from bench.inputs.own_code import code_digest
 from bench.inputs.own_models import check_module, state_digest
-from bench.inputs.sources import DataSource, ModelSource, deployed, precision_name, probe
+from bench.inputs.probe import probe
+from bench.inputs.sources import DataSource, ModelSource, deployed, precision_name
 from bench.inputs.switches import left_alone
 from bench.studies.robustness.evaluation import Evaluation, make_setting, run_evaluation
 from bench.studies.robustness.plan import SHARD

@@ -24,7 +24,9 @@ def data_options(sub: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="where cifar10.npz, torchvision's CIFAR files and CIFAR-10-C lie (default: data/)",
     )
-    group.add_argument("--download", action="store_true", help="fetch a missing data set")
+    group.add_argument(
+        "--download", action="store_true", help="fetch a missing data set or a library's weights"
+    )
     group.add_argument("--resize", type=int, metavar="N", help="resize a folder's images to N×N")
     group.add_argument(
         "--corruption-seed", type=int, default=0, metavar="S", help="random numbers of corrupted: (default 0)"
@@ -36,8 +38,9 @@ def model_options(sub: argparse.ArgumentParser) -> None:
     group = sub.add_argument_group("models")
     group.add_argument("--zoo", metavar="all|NAMES", help="models of the zoo, with commas between")
     group.add_argument(
-        "--model", action="append", metavar="NAMES|FILE.py:FACTORY",
-        help="models of the zoo or installed ones, with commas between, or one's own; may be repeated",
+        "--model", action="append", metavar="NAMES|FILE.py:FACTORY|LIBRARY:NAME",
+        help="models of the zoo or installed ones, with commas between, one's own, or torchvision:, timm:, hf: and "
+        "robustbench: models; may be repeated",
     )  # fmt: skip
     group.add_argument(
         "--as", dest="names", action="append", metavar="NAME",
@@ -51,6 +54,9 @@ def model_options(sub: argparse.ArgumentParser) -> None:
         "one's own models", "done to images in [0, 1] before the model, in this order"
     )
     own.add_argument(
+        "--input-size", type=positive, metavar="N", help="resized to N×N, if they are not that already"
+    )
+    own.add_argument(
         "--scale", type=float, default=1.0, metavar="S", help="times S: 255 for models of 8-bit values"
     )
     own.add_argument("--bgr", action="store_true", help="channels reversed")
@@ -62,6 +68,10 @@ def model_options(sub: argparse.ArgumentParser) -> None:
         "--classes", metavar="LIST|FILE",
         help="number of the model's output for each class of the data (default: 0, 1, …), or names of all its outputs; "
         "with commas or one a line",
+    )  # fmt: skip
+    own.add_argument(
+        "--output", metavar="KEY",
+        help="name or place of the logits in a dictionary, tuple or object that the model gives (default: found)",
     )  # fmt: skip
 
 

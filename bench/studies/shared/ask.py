@@ -15,7 +15,7 @@ class Ask:
     """A user's request.
 
     Attributes:
-        models: names of the zoo, ``file.py:factory`` or entry points.
+        models: names of the zoo, ``file.py:factory``, ``library:name`` or entry points.
         requests: attacks with their parameters; none under a released protocol, which brings its own.
         data: where the images come from.
         names: names in rows of the models from files, in their order; none for those of the files.
@@ -27,7 +27,7 @@ class Ask:
         protocol: ``sound``, ``released:`` with the name of a script, or ``released``: for each model the
             script of its own architecture (see ``prepare_each``).
         command: the command as pages show it.
-        download: whether a missing data set may be fetched.
+        download: whether a missing data set or a library's missing weights may be fetched.
         mce_baseline: model that corruption errors are divided by; empty for the zoo's ``baseline_cnn``.
         preparation: what is done to images before one's own models; its classes are named by ``outputs``.
         outputs: the output of one's own models for each class, or the names of all their outputs; see

@@ -20,7 +20,8 @@ from bench.errors import UsageError
 from bench.inputs.first_look import IMAGES, Suspicion, first_look
 from bench.inputs.foreign import reason_of
 from bench.inputs.model_info import ModelInfo
-from bench.inputs.sources import DataSource, Images, ModelSource, deployed, describe, probe
+from bench.inputs.probe import probe
+from bench.inputs.sources import DataSource, Images, ModelSource, deployed, describe
 from bench.inputs.switches import left_alone
 from zoo.notes import note_once, noted
 

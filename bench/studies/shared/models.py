@@ -30,7 +30,7 @@ def open_models(ask: Ask, data: Images, n: int) -> tuple[tuple[tuple[ModelSource
     sources = named(list(dict.fromkeys(asked)), ask.names)  # baseline_cnn@0 is baseline_cnn
     _check_weights(ask.weights, sources)
     preparation = replace(ask.preparation, classes=output_numbers(ask.outputs, data.classes))
-    sources = _prepared(sources, preparation, data)
+    sources = _prepared([_asked_of_library(source, ask, data) for source in sources], preparation, data)
     loaded = Loaded()
     loaded.keep_data(ask.data, data)
     look = Look(
@@ -46,13 +46,20 @@ def open_models(ask: Ask, data: Images, n: int) -> tuple[tuple[tuple[ModelSource
     return tuple(zip(sources, infos, strict=True)), loaded
 
 
+def _asked_of_library(source: ModelSource, ask: Ask, data: Images) -> ModelSource:
+    """The source; a library's model has an output a class, or the library's own where ``--classes`` chooses."""
+    if not source.of_library:
+        return source
+    return replace(source, classes=0 if ask.outputs else len(data.classes), download=ask.download)
+
+
 def _prepared(sources: list[ModelSource], preparation: Preparation, data: Images) -> list[ModelSource]:
     if not preparation:
         return sources
     if not any(source.foreign for source in sources):
         raise UsageError(
-            "--mean, --std, --scale, --bgr and --classes are for one's own models; the zoo's take images in [0, 1] as "
-            "they are"
+            "--mean, --std, --scale, --bgr, --input-size, --output and --classes are for one's own models; the zoo's "
+            "take images in [0, 1] as they are"
         )
     check_preparation(preparation, data.images(0, 1).shape[1])
     return [replace(source, preparation=preparation) if source.foreign else source for source in sources]

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from bench.errors import UsageError
+from bench.inputs.libraries import LIBRARIES
 from bench.inputs.preparation import Preparation
 from bench.inputs.sources import DataSource
 from bench.studies.shared.ask import Ask
@@ -65,6 +66,8 @@ def preparation(options: Namespace) -> Preparation:
         bgr=options.bgr,
         mean=_numbers("mean", options.mean),
         std=_numbers("std", options.std),
+        size=options.input_size,
+        output=options.output or "",
     )
 
 
@@ -135,7 +138,12 @@ def _shown_value(flag: str, value: str) -> str:
         name = value.rpartition(":")[2]
         return f"{where[0]}{DATA}" + (f":{name}" if where[1] and name in cifar10c.NAMES else "")
     paths = ("--weights", "--weights-from", "--model", "--models", "--store", "--leaderboard", "--reports")
-    return ",".join(part.rpartition("/")[2] for part in value.split(",")) if flag in paths else value
+    return ",".join(map(_shown_part, value.split(","))) if flag in paths else value
+
+
+def _shown_part(part: str) -> str:
+    """The last part of a path; all of a name in a library."""
+    return part if part.partition(":")[0] in LIBRARIES else part.rpartition("/")[2]
 
 
 def shown_data(options: Namespace) -> str:
