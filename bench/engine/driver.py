@@ -259,7 +259,7 @@ def _versions() -> tuple[tuple[str, str], ...]:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             found[package] = "not installed"
-    return tuple(found.items())
+    return tuple(sorted(found.items()))
 
 
 def versions() -> dict[str, str]:

@@ -184,12 +184,12 @@ def test_self_test_catches_a_broken_library(
 
 
 def test_a_check_that_raises_is_a_finding_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken() -> list[doctor.Finding]:
+    def broken() -> list[doctor.MachineFinding]:
         raise ImportError("libfoo.so:\n cannot open")
 
     monkeypatch.setattr(doctor, "_CHECKS", (("thing", broken, "mend it"), ("python", doctor.python, "")))
     first, second = doctor.diagnose()
-    assert first == doctor.Finding(
+    assert first == doctor.MachineFinding(
         status="fail", what="thing", detail="ImportError: libfoo.so: cannot open", remedy="mend it"
     )
     assert second.status == "ok"
