@@ -15,8 +15,8 @@ from torch import nn
 
 from bench.errors import UsageError
 from bench.inputs.checkpoint import load_weights
-from tests.test_cifar import SHARED
-from tests.test_published_resnet import RESNET
+from tests.inputs.test_published_resnet import RESNET
+from tests.zoo.test_cifar import SHARED
 from zoo import notes
 
 Capture = pytest.CaptureFixture[str]

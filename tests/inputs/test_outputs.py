@@ -108,7 +108,7 @@ RUN = ("run", "--workers", 1, "--n", 12, "--eps", 0.1, "--json")
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("bench.commands.run.write_page", lambda *_: None)
+    monkeypatch.setattr("bench.studies.attacked.study.write_page", lambda *_: None)
     (tmp_path / "mine.py").write_text(MODELS)
     return tmp_path
 
