@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.inputs.model_info import ModelInfo
+from bench.numbers.bootstrap import bootstrap
 from bench.studies.clever.flags import flags, raised
 from bench.studies.clever.options import CleverOptions
 
@@ -77,12 +78,8 @@ class CleverResult:
 
         2,000 resamples, seeded, so that the same scores give the same interval.
         """
-        rng = np.random.Generator(np.random.PCG64(0))
-        n = len(self.scores)
-        medians = np.median(self.scores[rng.integers(n, size=(RESAMPLES, n))], axis=1)
-        tail = (1 - level) / 2
-        low, high = np.quantile(medians, [tail, 1 - tail])
-        return float(np.median(self.scores)), float(low), float(high)
+        found = bootstrap(self.scores, np.median, draws=RESAMPLES, level=level)
+        return found.value, found.lo, found.hi
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -9,19 +9,11 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from bench.inputs.model_info import ModelInfo
+from bench.numbers.bootstrap import Interval, bootstrap
 from bench.studies.mip.cells import MipSetting
 
 RESAMPLES = 4000
 LEVEL = 0.95
-
-
-@dataclass(frozen=True, slots=True)
-class MipInterval:
-    """An estimate with a percentile bootstrap interval over images; NaN where there is no image."""
-
-    value: float
-    lo: float
-    hi: float
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -60,7 +52,7 @@ class MipResult:
             return (float("nan"),) * len(at)
         return tuple(float(value) for value in np.quantile(self.rates, at))
 
-    def mean(self) -> MipInterval:
+    def mean(self) -> Interval:
         """Over images and draws; images are resampled with all their draws."""
         return mean_interval(self.rates.mean(axis=1), LEVEL)
 
@@ -100,7 +92,7 @@ class MipComparison:
     model: str
     reference: str
     images: int
-    difference: MipInterval
+    difference: Interval
     ahead: float
     behind: float
 
@@ -141,14 +133,9 @@ class MipResults:
         return tuple(_compared(model, reference, level) for model in others)
 
 
-def mean_interval(values: Float64[np.ndarray, " m"], level: float) -> MipInterval:
-    """The mean of per-image values with its percentile bootstrap interval (Efron 1979), seeded."""
-    if not len(values):
-        return MipInterval(float("nan"), float("nan"), float("nan"))
-    rng = np.random.Generator(np.random.PCG64(0))
-    means = values[rng.integers(len(values), size=(RESAMPLES, len(values)))].mean(axis=1)
-    lo, hi = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return MipInterval(float(values.mean()), float(lo), float(hi))
+def mean_interval(values: Float64[np.ndarray, " m"], level: float) -> Interval:
+    """The mean of per-image values with its bootstrap interval; NaN where there are none."""
+    return bootstrap(values, np.mean, draws=RESAMPLES, level=level)
 
 
 def _compared(model: MipResult, reference: MipResult, level: float) -> MipComparison:

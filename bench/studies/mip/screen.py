@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.studies.mip.results import MipInterval, MipResult, MipResults
+from bench.numbers.bootstrap import Interval
+from bench.studies.mip.results import MipResult, MipResults
 
 CAPTION = (
     "Share of pixel values removed before the first misclassification, over images classified correctly before "
@@ -84,5 +85,5 @@ def _percent(value: float) -> str:
     return "–" if value != value else f"{100 * value:.1f}"
 
 
-def _interval(of: MipInterval) -> str:
+def _interval(of: Interval) -> str:
     return f"{_percent(of.value)} [{_percent(of.lo)}, {_percent(of.hi)}]"

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Float
 
+from bench.numbers.bootstrap import Interval, percentiles, resampled
+
 DRAWS = 4000
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """An estimate with its interval, in the unit of what was measured."""
-
-    value: float
-    lo: float
-    hi: float
 
 
 def median_interval(values: Float[np.ndarray, " n"], *, seed: int = 0, level: float = 0.95) -> Interval:
     """The median of (n,) per-image values; the interval is over the choice of images alone."""
     values = _checked(values)
-    drawn = _medians(values, np.random.default_rng(seed))
+    drawn = resampled(values, np.median, DRAWS, np.random.default_rng(seed))
     return _interval(float(np.median(values)), drawn, level)
 
 
@@ -48,7 +39,7 @@ def median_difference(
         chosen = rng.integers(0, len(a), (DRAWS, len(a)))
         drawn = np.median(a[chosen], axis=1) - np.median(b[chosen], axis=1)
     else:
-        drawn = _medians(a, rng) - _medians(b, rng)
+        drawn = resampled(a, np.median, DRAWS, rng) - resampled(b, np.median, DRAWS, rng)
     return _interval(float(np.median(a) - np.median(b)), drawn, level)
 
 
@@ -59,10 +50,6 @@ def _checked(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     return values
 
 
-def _medians(values: Float[np.ndarray, " n"], rng: np.random.Generator) -> Float[np.ndarray, " draws"]:
-    return np.median(values[rng.integers(0, len(values), (DRAWS, len(values)))], axis=1)
-
-
 def _interval(value: float, drawn: Float[np.ndarray, " draws"], level: float) -> Interval:
-    lo, hi = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
-    return Interval(value, min(float(lo), value), max(float(hi), value))
+    lo, hi = percentiles(drawn, level, method="inverted_cdf")
+    return Interval(value, min(lo, value), max(hi, value))
