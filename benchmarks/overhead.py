@@ -22,7 +22,7 @@ from bench.attacks.measure import measure
 from bench.engine.driver import provenance
 from bench.engine.lane import Lane
 from bench.engine.store import DirectoryStore, Stored
-from bench.inputs.sources import DataSource
+from bench.inputs.sources import DataSource, deployed
 from bench.studies.robustness.evaluation import Evaluation, prepare
 from bench.studies.shared.ask import Ask
 
@@ -35,7 +35,7 @@ def main() -> None:
     torch.set_num_threads(1)
     evaluation = prepared(options)
     lane = evaluation.lanes[0]
-    model = evaluation.loaded.model(lane.first.weights, "cpu")
+    model = deployed(evaluation.models[0][0].build(), "cpu")
     x, y = evaluation.data.images(0, options.n), torch.from_numpy(evaluation.data.labels[: options.n].copy())
     with tempfile.TemporaryDirectory() as folder:
         ways = contestants(lane, model, x, y, options.steps, DirectoryStore(Path(folder)))

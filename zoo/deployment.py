@@ -26,10 +26,10 @@ class Deployed(nn.Module):
         self.body = body
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n {self.classes}"]:
-        return self.body(_ChannelsLast.apply(x)).contiguous()
+        return self.body(ChannelsLast.apply(x)).contiguous()
 
 
-class _ChannelsLast(torch.autograd.Function):
+class ChannelsLast(torch.autograd.Function):
     """Channels-last on the way in; contiguous on the way back: attack libraries call ``grad.view``."""
 
     @staticmethod

@@ -16,7 +16,8 @@ class Watch:
     """Counts gradient evaluations, and keeps for each image the first iterate that was misclassified.
 
     An iterate is a batch of the attacked batch's own shape; only points inside ball and box count. What it
-    keeps are candidates: the judge looks at them again. The model itself stays as it is.
+    keeps are candidates: the judge looks at them again. The model itself stays as it is. Everything stays on
+    the images' device, and nothing of it is read while the attack runs.
 
     Args:
         model: the attacked model, which the attack calls.
@@ -60,15 +61,11 @@ class Watch:
         if self._eps is None or at.shape != self._x.shape or logits.ndim != 2:
             return
         at, logits = at.detach(), logits.detach()
-        fresh = (logits.argmax(dim=1) != self._y) & ~self.found
-        if not bool(fresh.any()):
-            return
-        fresh[fresh.clone()] = self._inside(at[fresh], fresh)
-        self.images[fresh] = at[fresh]
+        fresh = (logits.argmax(dim=1) != self._y) & ~self.found & self._inside(at)
+        self.images = torch.where(fresh[:, None, None, None], at, self.images)
         self.found |= fresh
 
-    def _inside(self, at: Float[Tensor, "m c h w"], fresh: Bool[Tensor, " n"]) -> Bool[Tensor, " m"]:
+    def _inside(self, at: Float[Tensor, "n c h w"]) -> Bool[Tensor, " n"]:
         low, high = -self._accepted, 1 + self._accepted
         in_box = ((at >= low) & (at <= high)).flatten(1).all(dim=1)  # NaN is not inside
-        away = distance(self._x[fresh], at, self._norm)
-        return in_box & (away <= float(self._eps or 0) + self._accepted)
+        return in_box & (distance(self._x, at, self._norm) <= float(self._eps or 0) + self._accepted)

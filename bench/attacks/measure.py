@@ -217,7 +217,7 @@ def _witnessed(attacked: Callable[[], Tensor], model: nn.Module, x: Tensor) -> T
         at = inputs[0].detach()
         if at.shape == x.shape:
             fresh = ~_finite(logits.detach()) & _finite(at) & ~seen
-            points[fresh] = at[fresh]
+            points.copy_(torch.where(fresh[:, None, None, None], at, points))
             seen.logical_or_(fresh)
 
     hook = model.register_forward_hook(watch)

@@ -14,24 +14,27 @@ NOT_ATTACKED = -1
 
 
 class AttackOutcomes:
-    """Keeps, for every image of a shard, the attacked version that counts."""
+    """Keeps, for every image of a shard, the attacked version that counts; all of it on the images' device."""
 
     def __init__(
         self, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], standing: Bool[Tensor, " n"]
     ) -> None:
-        n = len(x)
-        self.first_images = x[:KEPT_IMAGES].clone()
+        self.images = x.clone()
         self.standing = standing.clone()
         self.attacked = standing.clone()
-        self.columns = {
-            "distance": torch.full((n,), float("nan"), dtype=torch.float64),
-            "predicted": torch.full((n,), NOT_ATTACKED, dtype=torch.int64),
-            "margin": torch.full((n,), float("nan"), dtype=torch.float32),
-            "loss": torch.full((n,), float("nan"), dtype=torch.float32),
-            "nonfinite": torch.zeros(n, dtype=torch.bool),
-            "projected": torch.zeros(n, dtype=torch.bool),
+        blank = {
+            "distance": (torch.nan, torch.float64),
+            "predicted": (NOT_ATTACKED, torch.int64),
+            "margin": (torch.nan, torch.float32),
+            "loss": (torch.nan, torch.float32),
+            "nonfinite": (False, torch.bool),
+            "projected": (False, torch.bool),
         }
-        self.silent = torch.zeros(n, dtype=torch.bool)
+        self.columns = {
+            name: torch.full((len(x),), value, dtype=dtype, device=x.device)
+            for name, (value, dtype) in blank.items()
+        }
+        self.silent = torch.zeros_like(standing)
 
     def left(self) -> Int64[Tensor, " left"]:
         """Indices of the images still standing."""
@@ -53,22 +56,20 @@ class AttackOutcomes:
             silent: (n,) bool, an iterate on the way broke the image though the last one did not.
         """
         self.standing[at] = verdict.right
-        where = at.cpu()
         for name, column in self.columns.items():
-            column[where] = getattr(verdict, name).to(column.dtype).cpu()
-        broken_at_the_end = ~(verdict.right | silent).cpu()
-        self.silent[where] = (self.silent[where] | silent.cpu()) & ~broken_at_the_end
-        kept = at < len(self.first_images)
-        self.first_images[at[kept]] = images[kept]
+            column[at] = getattr(verdict, name).to(column.dtype)
+        self.silent[at] = silent | (self.silent[at] & verdict.right)
+        self.images[at] = images
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The columns as numpy arrays, (n,) each, and the attacked versions of the first images."""
-        index = self.attacked[: len(self.first_images)].nonzero().squeeze(1)
+        attacked = self.attacked.cpu().numpy()
+        index = attacked[:KEPT_IMAGES].nonzero()[0]
         return {
             "standing": self.standing.cpu().numpy(),
-            "attacked": self.attacked.cpu().numpy(),
-            **{name: column.numpy() for name, column in self.columns.items()},
-            "silent": self.silent.numpy(),
-            "image_index": index.cpu().numpy(),
-            "image": self.first_images[index].cpu().numpy(),
+            "attacked": attacked,
+            **{name: column.cpu().numpy() for name, column in self.columns.items()},
+            "silent": self.silent.cpu().numpy(),
+            "image_index": index,
+            "image": self.images[:KEPT_IMAGES].cpu().numpy()[index],
         }

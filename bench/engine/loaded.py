@@ -19,6 +19,8 @@ from bench.engine.kind import Subject, kind_of
 from bench.engine.result import CellResult
 from bench.engine.rooms import Rooms, answer
 from bench.errors import CellError
+from bench.inputs.foreign import is_folded
+from bench.inputs.model_info import FOLDED
 from bench.inputs.sources import DataSource, Images, ModelSource, deployed
 from bench.inputs.switches import left_alone
 from zoo.deployment import Deployed
@@ -55,14 +57,14 @@ class Loaded:
 
     def __init__(self) -> None:
         self.rooms = Rooms()
-        self._models: OrderedDict[str, nn.Module] = OrderedDict()
+        self._models: OrderedDict[tuple[str, str, bool], nn.Module] = OrderedDict()
         self._raw: dict[str, nn.Module] = {}
         self._data: dict[DataSource, Images] = {}
         self._gradients: GradientCache | None = None
 
     def keep_model(self, weights: str, device: str, model: nn.Module, raw: nn.Module | None = None) -> None:
         """Hands in a model that is already loaded and deployed, and where it has no source, as it was made."""
-        self._models[weights + device] = model
+        self._models[weights, device, is_folded(model)] = model
         if raw is not None:
             self._raw[weights] = raw
 
@@ -113,7 +115,8 @@ class Loaded:
     ) -> T:
         """As ``ask``, in this process."""
         with one_thread(), left_alone():
-            made = _built(source, weights).to(device) if raw else self._model(source, weights, device)
+            fold = (weights, device, True) in self._models
+            made = _built(source, weights).to(device) if raw else self._model(source, weights, device, fold)
             return function(made, *args)
 
     def run(self, task: Task) -> CellResult:
@@ -128,7 +131,8 @@ class Loaded:
             return (self._raw.get(weights) or task.model.build()).to(task.device)
 
         if kind.deployed:
-            model = self._model(task.model, weights, task.device)
+            fold = task.cell.backend.endswith(FOLDED)
+            model = self._model(task.model, weights, task.device, fold)
         else:
             model = _built(task.model, weights).to(task.device)
         if isinstance(model, Deployed) and kind.same_gradient(task.cell):
@@ -138,10 +142,10 @@ class Loaded:
         x, y = self._images(task)
         return kind.measure(task.cell, Subject(model=model, raw=raw, x=x, y=y, standing=task.standing))
 
-    def _model(self, source: ModelSource, weights: str, device: str) -> nn.Module:
-        key = weights + device
+    def _model(self, source: ModelSource, weights: str, device: str, fold: bool) -> nn.Module:
+        key = weights, device, fold
         if key not in self._models:
-            self._models[key] = deployed(_built(source, weights), device)
+            self._models[key] = deployed(_built(source, weights), device, fold=fold)
             while len(self._models) > MODELS_KEPT:
                 self._models.popitem(last=False)
         self._models.move_to_end(key)

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from bench.inputs.folding import Folded, folded, worth_folding
 from bench.inputs.outputs import logits_of
 
 HALF = (torch.float16, torch.bfloat16)
@@ -42,6 +43,19 @@ class Foreign(nn.Module):
     def sees_float32(self) -> bool:
         """Whether the images are given as they are."""
         return self.precision == torch.float32
+
+
+def folded_if_equal(model: nn.Module, x: Float[Tensor, "n c h w"]) -> nn.Module:
+    """A deployed model, folded if it is not of the zoo and its folded equal gives the same on images like ``x``."""
+    if not isinstance(model, Foreign) or not worth_folding(model.model, x):
+        return model
+    equal = folded(model.model)
+    return model if equal is None else Foreign(equal)
+
+
+def is_folded(model: nn.Module) -> bool:
+    """Whether a deployed model is a folded one."""
+    return isinstance(model, Foreign) and isinstance(model.model, Folded)
 
 
 def precision_of(model: nn.Module) -> torch.dtype:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from bench.errors import UsageError, nearest
 from bench.inputs import own_models
 from bench.inputs.checkpoint import load_weights
+from bench.inputs.folding import folded
 from bench.inputs.foreign import Foreign, precision_of
 from bench.inputs.libraries import LIBRARIES, RANDOM, Adapted, Wanted, made_by_library
 from bench.inputs.model_info import ModelInfo
@@ -230,13 +231,27 @@ def find_source(target: str, *, dataset: str, weights: str | None, weights_from:
     return ModelSource(kind="zoo", name=name, target=name, dataset=dataset, weights=weights_from)
 
 
-def deployed(model: nn.Module, device: str) -> nn.Module:
+def deployed(model: nn.Module, device: str, *, fold: bool = False) -> nn.Module:
     """The frozen, faster equal of a model on a device (see ``zoo.deploy``); the model stays as it is.
 
     One that is not of the zoo is asked through ``Foreign``.
+
+    Args:
+        model: as its author made it.
+        device: where its equal lies.
+        fold: whether one that is not of the zoo is folded, which ``folded_if_equal`` found it can be.
+
+    Raises:
+        UsageError: it cannot be folded any more.
     """
     ready = deploy(model).to(device)
-    return ready if isinstance(ready, Deployed) else Foreign(ready)
+    if isinstance(ready, Deployed):
+        return ready
+    if not fold:
+        return Foreign(ready)
+    if (equal := folded(ready)) is None:
+        raise UsageError(f"{type(model).__name__} cannot be folded as it was when the run began; run again")
+    return Foreign(equal)
 
 
 def as_made(model: nn.Module, raw: nn.Module) -> tuple[nn.Module, nn.Module]:

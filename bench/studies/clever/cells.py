@@ -98,7 +98,7 @@ def _cells(
             eps=None,
             seed=seed,
             protocol=setting.protocol,
-            backend=setting.backend,
+            backend=model.backend(setting.backend),
             parent=None,
         )
         for first in range(0, setting.n, SHARD)

@@ -75,7 +75,7 @@ def _row(results: CleverResults, model: CleverResult) -> Row:
         "params": ";".join(f"{name}={value}" for name, value in cell.params),
         "seeds": str(setting.options.seed),
         "protocol": setting.protocol,
-        "backend": setting.backend,
+        "backend": model.info.backend(setting.backend),
         "trained_on": model.info.trained_on,
         "suspect": model.info.suspect,
         "parameters": model.info.parameters,

@@ -74,7 +74,7 @@ def mip_cells(setting: MipSetting, model: ModelInfo) -> tuple[Cell, ...]:
             eps=None,
             seed=setting.seed,
             protocol=setting.protocol,
-            backend=setting.backend,
+            backend=model.backend(setting.backend),
             parent=None,
         )
         for first in range(0, setting.n, SHARD)

@@ -19,6 +19,7 @@ from bench.engine.store import MemoryStore, Store
 from bench.errors import CellError, UsageError, nearest
 from bench.inputs.array_data import ArrayData, array_data
 from bench.inputs.first_look import Suspicion, first_look
+from bench.inputs.foreign import folded_if_equal, is_folded
 from bench.inputs.model_info import ModelInfo
 from bench.inputs.naming import check_name
 from bench.inputs.own_code import code_digest
@@ -100,9 +101,8 @@ def evaluate(
         origin="python",
         precision=precision_name(model),
     )
-    ready = deployed(model, "cpu")
-    loaded = _loaded(source, data, info, ready, requests)
-    info = replace(info, suspect=kinds(_found(info, ready, data)))
+    ready = _looked_at(data, info, deployed(model, "cpu"), requests)
+    info = replace(info, folded=is_folded(ready), suspect=kinds(_found(info, ready, data)))
     evaluation = Evaluation(
         setting=make_setting(ask, data),
         models=((ModelSource(kind="python", name=name, target=name, dataset=dataset), info),),
@@ -111,7 +111,7 @@ def evaluate(
         source=source,
         device="cpu",
         command="bench.evaluate(…)",
-        loaded=loaded,
+        loaded=_loaded(source, data, info, ready),
     )
     outcome = run_evaluation(evaluation, store or MemoryStore(), InProcess(evaluation.loaded))
     if outcome.failures:
@@ -119,9 +119,8 @@ def evaluate(
     return outcome.results[0]
 
 
-def _loaded(
-    source: DataSource, data: ArrayData, info: ModelInfo, ready: nn.Module, requests: Sequence[Request]
-) -> Loaded:
+def _looked_at(data: ArrayData, info: ModelInfo, ready: nn.Module, requests: Sequence[Request]) -> nn.Module:
+    """The model, folded if it has an equal, after it was found that it can be measured."""
     first = data.images(0, min(SHARD, len(data)))
     with one_thread(), seeded(first.device, "probe"):  # the model may draw numbers
         logits = probe(info.name, ready, first, 2, more=True)
@@ -131,6 +130,10 @@ def _loaded(
                 f"{logits - 1}"
             )
         check_gradients(info.name, ready, first, requests)
+        return folded_if_equal(ready, first)
+
+
+def _loaded(source: DataSource, data: ArrayData, info: ModelInfo, ready: nn.Module) -> Loaded:
     loaded = Loaded()
     loaded.keep_data(source, data)
     loaded.keep_model(info.weights, "cpu", ready)

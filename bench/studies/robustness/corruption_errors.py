@@ -193,7 +193,7 @@ def _base_share(store: Store, chapter: Recorded, info: ModelInfo) -> float:
 
 def key_of(info: ModelInfo, setting: Setting) -> Key:
     """What rows share that are of the same images without attack."""
-    return info.weights, setting.data, setting.n, setting.protocol, setting.backend
+    return info.weights, setting.data, setting.n, setting.protocol, info.backend(setting.backend)
 
 
 def errors_of(store: Store, dataset: str) -> dict[Key, Row]:

@@ -45,7 +45,9 @@ class Recorded:
         """Takes in one more run of this setting."""
         requests = [_request(fields) for fields in run["requests"]]
         for fields in run["models"]:
-            self.asked.setdefault(ModelInfo(**fields), {}).update(dict.fromkeys(requests))
+            info = ModelInfo(**fields)
+            self.asked.pop(replace(info, folded=not info.folded), None)  # measured otherwise before
+            self.asked.setdefault(info, {}).update(dict.fromkeys(requests))
         self.classes = tuple(run["classes"])
         self.versions = dict(run["versions"])
         self.command = str(run["command"])

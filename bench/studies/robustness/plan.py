@@ -97,7 +97,7 @@ def clean_cells(setting: Setting, model: ModelInfo) -> tuple[Cell, ...]:
             eps=None,
             seed=0,
             protocol=setting.protocol,
-            backend=setting.backend,
+            backend=model.backend(setting.backend),
             parent=None,
         )
         for first in range(0, setting.n, SHARD)

@@ -14,7 +14,7 @@ from bench.engine.driver import backend, versions
 from bench.engine.protocols import SOUND, released_rules
 from bench.engine.store import Store, read_runs
 from bench.errors import UsageError
-from bench.inputs.model_info import ModelInfo
+from bench.inputs.model_info import FOLDED, ModelInfo
 from bench.inputs.sources import Images
 from bench.leaderboard.columns import Row
 from bench.leaderboard.members import is_worst, request_of
@@ -267,6 +267,7 @@ def changed_since(rows: Iterable[Row], device: str) -> list[str]:
         library, _, version = row["library"].partition("==")
         pairs += [(library, version, library_version(library).partition("==")[2])]
         pairs += [("symbench", row["symbench"], here["symbench"])]
-        pairs += [("backend", row["backend"], backend(device)), ("protocol", row["protocol"], SOUND.label)]
+        pairs += [("backend", row["backend"].removesuffix(FOLDED), backend(device))]
+        pairs += [("protocol", row["protocol"], SOUND.label)]
         notes |= dict.fromkeys(f"{name} {was} then, {now} now" for name, was, now in pairs if was != now)
     return list(notes)

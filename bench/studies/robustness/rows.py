@@ -123,7 +123,7 @@ def _about(results: Results, model: ModelResult, standing: Bool[np.ndarray, " n"
         else "",
         "seeds": str(setting.seed),
         "protocol": setting.protocol,
-        "backend": setting.backend,
+        "backend": model.info.backend(setting.backend),
         "trained_on": model.info.trained_on,
         "parameters": model.info.parameters,
         **_share("clean", wilson(right, setting.n), "clean_acc"),

@@ -18,7 +18,7 @@ from bench.engine.loaded import Loaded, one_thread, worker
 from bench.engine.rooms import answer
 from bench.errors import UsageError
 from bench.inputs.first_look import IMAGES, Suspicion, first_look
-from bench.inputs.foreign import reason_of
+from bench.inputs.foreign import folded_if_equal, is_folded, reason_of
 from bench.inputs.model_info import ModelInfo
 from bench.inputs.probe import probe
 from bench.inputs.sources import DataSource, Images, ModelSource, deployed, describe
@@ -67,16 +67,17 @@ def inspect_all(sources: Sequence[ModelSource], look: Look, loaded: Loaded) -> l
             for note in notes:
                 note_once(note)
         else:
-            info = known[source]
-            _inspect(source, info, look, loaded)
+            info = _inspect(source, known[source], look, loaded)
         found.append(info)
     return found
 
 
-def _inspect(source: ModelSource, info: ModelInfo, look: Look, loaded: Loaded) -> None:
-    """Looks at a model in this process and keeps it loaded there."""
+def _inspect(source: ModelSource, info: ModelInfo, look: Look, loaded: Loaded) -> ModelInfo:
+    """Looks at a model in this process and keeps it loaded there, folded if it has an equal."""
     with one_thread(), left_alone():
-        loaded.keep_model(info.weights, look.device, _looked_at(source, info, look))
+        model = _looked_at(source, info, look)
+        loaded.keep_model(info.weights, look.device, model)
+        return replace(info, folded=is_folded(model))
 
 
 def _looked_at(source: ModelSource, info: ModelInfo, look: Look) -> nn.Module:
@@ -89,12 +90,11 @@ def _looked_at(source: ModelSource, info: ModelInfo, look: Look) -> nn.Module:
     probe(info.name, model, first, look.classes, finite=not look.suspect)
     if source.foreign and not look.suspect:
         check_gradients(info.name, model, first, look.requests)
-    return model
+    return folded_if_equal(model, first)
 
 
 def _inspect_apart(source: ModelSource, look: Look) -> tuple[ModelInfo, tuple[str, ...]]:
-    info = describe(source, look.data)
-    _inspect(source, info, look, worker())
+    info = _inspect(source, describe(source, look.data), look, worker())
     found = suspicions(
         info.name,
         lambda: worker().of_model(

@@ -68,7 +68,7 @@ def spatial_cells(
             eps=None,
             seed=setting.seed if "draws" in params else 0,
             protocol=setting.protocol,
-            backend=setting.backend,
+            backend=model.backend(setting.backend),
             parent=None,
         )
         for first in range(0, setting.n, SHARD)

@@ -47,7 +47,7 @@ def _row(results: SpatialResults, model: SpatialResult, cell: Cell, outcome: Spa
         "params": ";".join(f"{name}={value}" for name, value in cell.params),
         "seeds": str(cell.seed),
         "protocol": setting.protocol,
-        "backend": setting.backend,
+        "backend": info.backend(setting.backend),
         "trained_on": info.trained_on,
         "suspect": info.suspect,
         "parameters": info.parameters,

@@ -1,0 +1,165 @@
+"""The faster equal of a model that is not of the zoo: batch norm folded into convolutions, channels last.
+
+It is taken only where it gives the same logits and the same gradients; a model that cannot be traced, is random or
+in training mode, has hooks or is not in float32 stays as it is.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, fx, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from bench.inputs.cropping import cropped
+from zoo.deployment import ChannelsLast
+
+CHECKED = 4  # images of the data, and as many random ones, that both are asked about
+EQUAL = 1e-5  # of the largest logit, and of the length of an image's gradient
+AT_A_KINK = (
+    1e-2  # of that length, where rounding changed the side of a ReLU's kink, in fewer than half of the images
+)
+
+
+class Folded(nn.Module):
+    """A traced model whose convolutions hold the batch norm after them and work in channels-last layout.
+
+    At the first images of a shape its kernels are cropped to what they can see of them.
+
+    Args:
+        body: the traced model.
+        symmetry: what the model itself declares, if anything.
+    """
+
+    def __init__(self, body: fx.GraphModule, symmetry: object) -> None:
+        super().__init__()
+        self.body, self.symmetry = body, symmetry
+        self._fitted: dict[torch.Size, fx.GraphModule] = {}
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
+        if (shape := x.shape[1:]) not in self._fitted:
+            self._fitted[shape] = cropped(self.body, x)
+        return self._fitted[shape](ChannelsLast.apply(x)).contiguous()
+
+
+def folded(model: nn.Module) -> Folded | None:
+    """The folded equal of a frozen model in eval mode, which stays as it was; ``None`` if it has none.
+
+    Only the convolutions' parameters are copied; all others are shared.
+    """
+    if not _foldable(model):
+        return None
+    try:
+        body = fx.symbolic_trace(model)
+        _fold(body)
+        return Folded(body, getattr(model, "symmetry", None)).requires_grad_(False).eval()
+    except (Exception, SystemExit):  # whatever the model's own code raises when it is given no images
+        return None
+
+
+def worth_folding(model: nn.Module, x: Float[Tensor, "n c h w"]) -> bool:
+    """Whether a model has a folded equal with the same logits and the same gradients by the images.
+
+    Both are asked about the first images of the data and about random ones, together and one alone.
+
+    Args:
+        model: as ``folded`` takes it, on the device of ``x``.
+        x: images (n, c, h, w) in [0, 1].
+    """
+    equal = folded(model)
+    if equal is None:
+        return False
+    draw, few = torch.Generator().manual_seed(0), x[:CHECKED]
+    points = torch.cat([few, torch.rand(few.shape, generator=draw).to(few)])
+    try:
+        return _pure(model, points) and all(_same(model, equal, part) for part in (points, points[-1:]))
+    except (Exception, SystemExit):  # whatever the model's own code raises
+        return False
+
+
+def _foldable(model: nn.Module) -> bool:
+    parts = list(model.modules())
+    numbers = [value for value in (*model.parameters(), *model.buffers()) if value.is_floating_point()]
+    return (
+        any(type(part) is nn.Conv2d for part in parts)
+        and all(value.dtype == torch.float32 for value in numbers)
+        and not any(part.training or _hooked(part) for part in parts)
+        and not any(isinstance(part, torch.jit.ScriptModule) for part in parts)
+    )
+
+
+def _hooked(part: nn.Module) -> bool:
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return any(getattr(part, name, None) for name in hooks)
+
+
+def _fold(body: fx.GraphModule) -> None:
+    """Puts, in place, convolutions of its own into a traced model, with their batch norm where there is one."""
+    called = Counter(node.target for node in body.graph.nodes if node.op == "call_module")
+    parts: dict[Any, Any] = dict(body.named_modules())
+    for node in list(body.graph.nodes):
+        conv = parts.get(node.target) if node.op == "call_module" else None
+        if type(conv) is not nn.Conv2d:
+            continue
+        after = _batch_norm_after(node, parts)
+        if after is not None and called[node.target] == called[after.target] == 1:
+            conv = fuse_conv_bn_eval(conv, parts[after.target])
+            after.replace_all_uses_with(node)
+            body.graph.erase_node(after)
+        body.set_submodule(node.target, _channels_last(conv))
+    body.delete_all_unused_submodules()
+    body.recompile()
+
+
+def _batch_norm_after(node: fx.Node, parts: dict[Any, Any]) -> fx.Node | None:
+    """The batch norm that alone takes what a convolution gives, if it has running statistics."""
+    if len(node.users) != 1:
+        return None
+    (user,) = node.users
+    part = parts.get(user.target) if user.op == "call_module" else None
+    return user if type(part) is nn.BatchNorm2d and part.running_mean is not None else None
+
+
+def _channels_last(conv: nn.Conv2d) -> nn.Conv2d:
+    """A copy of a convolution that shares nothing but its bias."""
+    own = copy.copy(conv)
+    own._parameters = dict(conv._parameters)
+    own.weight = nn.Parameter(conv.weight.detach().contiguous(memory_format=torch.channels_last), False)
+    return own
+
+
+def _pure(model: nn.Module, x: Float[Tensor, "n c h w"]) -> bool:
+    """Whether a model gives the same logits twice and draws no random numbers."""
+    before = torch.get_rng_state()
+    with torch.no_grad():
+        same = torch.equal(model(x.clone()), model(x.clone()))
+    return same and torch.equal(before, torch.get_rng_state())
+
+
+def _same(model: nn.Module, other: nn.Module, x: Float[Tensor, "n c h w"]) -> bool:
+    (logits, gradient), (others, slope) = (_asked(each, x) for each in (model, other))
+    if logits.shape != others.shape or not torch.isfinite(logits).all():
+        return False
+    near = (logits - others).abs().max() <= EQUAL * logits.abs().max().clamp_min(1)
+    tight, loose = (_close(gradient, slope, bound) for bound in (EQUAL, AT_A_KINK))
+    return bool(near & (2 * tight.sum() >= len(x)) & loose.all())
+
+
+def _asked(model: nn.Module, x: Float[Tensor, "n c h w"]) -> tuple[Tensor, Tensor]:
+    """Logits, and the gradient by the images of their sum with random weights."""
+    points = x.clone().requires_grad_()
+    with torch.enable_grad():
+        logits = model(points)
+        weights = torch.rand(logits.shape, generator=torch.Generator().manual_seed(0)).to(logits)
+        (gradient,) = torch.autograd.grad((weights * logits).sum(), points)
+    return logits.detach(), gradient
+
+
+def _close(
+    one: Float[Tensor, "n c h w"], other: Float[Tensor, "n c h w"], bound: float
+) -> Bool[Tensor, " n"]:
+    return (one - other).flatten(1).norm(dim=1) <= bound * one.flatten(1).norm(dim=1)
