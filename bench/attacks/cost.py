@@ -33,8 +33,8 @@ def _run(attack: str, of: Callable[[str], int], wrong: int) -> float:
     }
     if attack in forward:
         return forward[attack] * FORWARD
-    if attack == "autoattack":  # four attacks, aimed at every wrong class
-        return steps + 1 + _apgd_t(steps, wrong) + _fab_t(steps, wrong) + 5000 * FORWARD + 3 * LOOKS
+    if attack == "autoattack":  # four attacks
+        return steps + 1 + _apgd_t(steps, aims) + _fab_t(steps, aims) + 5000 * FORWARD + 3 * LOOKS
     return {
         "apgd_ce": steps + 1,
         "apgd_dlr": steps + 1,

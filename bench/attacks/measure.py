@@ -16,9 +16,11 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor, nn
 
-from bench.attacks import ATTACKS, AttackSpec, adapter
+from bench.attacks import ATTACKS, AttackSpec
 from bench.attacks.iterates import Watch
 from bench.attacks.outcomes import KEPT_IMAGES, NOT_ATTACKED, AttackOutcomes
+from bench.attacks.own import Attacker, attacker
+from bench.attacks.table import OWN, adapter, own_spec
 from bench.engine.cell import Cell
 from bench.engine.judge import ask_again, verify
 from bench.engine.kind import Kind, Subject
@@ -38,6 +40,7 @@ def measure(
     x: Float[Tensor, "n c h w"],
     y: Int64[Tensor, " n"],
     standing: Bool[np.ndarray, " n"] | None,
+    by: Attacker | None = None,
 ) -> CellResult:
     """Runs one cell.
 
@@ -47,6 +50,7 @@ def measure(
         x: the shard's images (n, c, h, w), float32 in [0, 1].
         y: its labels (n,), int64.
         standing: bool (n,), images the parent cell left standing; ``None`` for a clean cell.
+        by: what attacks; ``None`` for the attack of the table on this very model.
 
     Raises:
         CellError: the attack failed or gave images outside its threat set.
@@ -60,7 +64,8 @@ def measure(
         else:
             if standing is None:
                 raise ValueError("an attack cell needs the survivors of its parent")
-            arrays, gradients = _attacked(cell, model, x, y, torch.from_numpy(standing))
+            by = by or Attacker(model)
+            arrays, gradients = _attacked(cell, model, x, y, torch.from_numpy(standing), by)
     return CellResult(arrays=arrays, seconds=time.perf_counter() - start, gradients=gradients)
 
 
@@ -104,6 +109,7 @@ def _attacked(
     x: Float[Tensor, "n c h w"],
     y: Int64[Tensor, " n"],
     standing: Bool[Tensor, " n"],
+    by: Attacker,
 ) -> tuple[dict[str, np.ndarray], int]:
     outcomes = AttackOutcomes(x, y, standing.to(x.device))
     spec = spec_of(cell)
@@ -113,12 +119,14 @@ def _attacked(
         if len(left) == 0:
             break
         target = None if goal is None else goal[left]
-        gradients += _round(cell, model, x, y, outcomes, left, number, target)
+        gradients += _round(cell, model, x, y, outcomes, left, number, target, by)
     return outcomes.arrays(), gradients
 
 
 def spec_of(cell: Cell) -> AttackSpec:
-    """The row of the attack table that a cell's attack is."""
+    """The row of the attack table that a cell's attack is, or for one's own attack would have."""
+    if cell.library.partition("==")[0] == OWN:
+        return own_spec(cell.attack, dict(cell.params))
     return ATTACKS[cell.attack, cell.library.partition("==")[0]]
 
 
@@ -145,13 +153,14 @@ def _round(
     left: Tensor,
     number: int,
     target: Tensor | None,
+    by: Attacker,
 ) -> int:
     """One call of the adapter on the images left, judged; gives the gradient evaluations it took."""
     spec, images, labels = spec_of(cell), x[left], y[left]
     rules = JUDGED[cell.protocol.partition("/")[0]]
     ball = spec.threat == "ball" and "best_iterate" in dict(cell.params)
     watch = Watch(
-        model,
+        by.model,
         images,
         labels,
         norm=str(cell.norm),
@@ -161,7 +170,7 @@ def _round(
         else rules.accepted_relative * float(cell.eps or 0),
     )
     with watch:
-        proposed = _propose(cell, model, images, labels, number, target)
+        proposed = _propose(cell, by, images, labels, number, target)
     images, verdict = verify(cell, model, images, labels, proposed)
     silent = torch.zeros(len(left), dtype=torch.bool, device=x.device)
     if bool((watch.found & verdict.right).any()):
@@ -176,13 +185,11 @@ def _round(
     return watch.gradients
 
 
-def _propose(
-    cell: Cell, model: nn.Module, x: Tensor, y: Tensor, number: int, target: Tensor | None
-) -> Tensor:
+def _propose(cell: Cell, by: Attacker, x: Tensor, y: Tensor, number: int, target: Tensor | None) -> Tensor:
     if cell.eps == 0:
         return x.clone()
     spec = spec_of(cell)
-    call = adapter(spec.name, spec.library)
+    call = by.own or adapter(spec.name, spec.library)
     params: dict[str, Any] = {name: cell.param(name) for name in spec.params if name not in _JUDGES}
     params |= {"norm": cell.norm} if spec.norms else {}
     params |= {"eps": cell.eps} if spec.threat == "ball" else {}
@@ -194,15 +201,16 @@ def _propose(
     def attacked() -> Tensor:
         with seeded(x.device, cell.seed, cell.first, cell.attack, cell.eps, number):
             try:
-                return call(model, x, y, **params)
+                return call(by.model, x, y, **params)
             except CellError:
                 raise
             except Exception as fault:
                 reason = f"{type(fault).__name__}: {fault}".splitlines()[0]
-                raise CellError(f"{cell.library} {cell.attack} raised {reason}") from fault
+                who = "attack" if spec.library == OWN else cell.library
+                raise CellError(f"{who} {cell.attack} raised {reason}") from fault
 
     proposed = attacked()
-    return proposed if bool(torch.isfinite(proposed).all()) else _witnessed(attacked, model, x)
+    return proposed if bool(torch.isfinite(proposed).all()) else _witnessed(attacked, by.model, x)
 
 
 def _witnessed(attacked: Callable[[], Tensor], model: nn.Module, x: Tensor) -> Tensor:
@@ -242,5 +250,10 @@ def _measure(cell: Cell, subject: Subject) -> CellResult:
     return measure(cell, subject.model, subject.x, subject.y, subject.standing)
 
 
+def _measure_attack(cell: Cell, subject: Subject) -> CellResult:
+    by = attacker(cell, subject)
+    return measure(cell, subject.model, subject.x, subject.y, subject.standing, by)
+
+
 CLEAN = Kind(measure=_measure)
-ATTACK = Kind(measure=_measure, same_gradient=_single_step)
+ATTACK = Kind(measure=_measure_attack, same_gradient=_single_step)

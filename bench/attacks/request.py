@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from bench.attacks.surrogate import pinned
-from bench.attacks.table import ATTACKS, LIBRARIES, RELEASED_ATTACKS, AttackSpec, libraries_of
+from bench.attacks.table import (
+    ATTACKS,
+    LIBRARIES,
+    OWN,
+    OWN_CODE,
+    OWN_JUDGED,
+    RELEASED_ATTACKS,
+    AttackSpec,
+    Defaults,
+    libraries_of,
+    own_spec,
+)
 from bench.engine.cell import Params, Scalar, sorted_params
 from bench.errors import UsageError, nearest
+from bench.inputs.own_attacks import OwnAttack, entry_points, find_attack
 
 ALPHA_RULE = "2.5*eps/steps"
 # names for sets of attacks, each with the parameters that differ from the attack's own defaults
 PRESETS: dict[str, tuple[tuple[str, dict[str, Scalar]], ...]] = {
     "standard": (("fgsm", {}), ("pgd", {})),
     "strong": (("pgd", {"restarts": 5}), ("apgd_t", {}), ("square", {})),
+    "autoattack10": (("autoattack", {"steps": 10}),),  # what torchattacks runs by default
 }
 
 
@@ -27,24 +41,49 @@ class Request:
         library: package that runs it.
         norm: ``linf`` or ``l2``; empty for a spatial attack.
         params: the parameters, sorted; ``alpha`` ``None`` stands for the rule 2.5·ε/steps.
+        source: where a user's own attack comes from; what is stored does not say it.
     """
 
     attack: str
     library: str
     norm: str
     params: Params
+    source: OwnAttack | None = field(default=None, compare=False)
+
+    def stored(self) -> dict[str, Any]:
+        """The fields as a store keeps them."""
+        return {name: value for name, value in asdict(self).items() if name != "source"}
 
     @property
     def spec(self) -> AttackSpec:
-        """The row of the attack table."""
+        """The row of the attack table; for one's own attack the row that it would have."""
+        if self.library == OWN:
+            return own_spec(self.attack, dict(self.params))
         key = self.attack, self.library
         return RELEASED_ATTACKS[key] if key in RELEASED_ATTACKS else ATTACKS[key]
 
     @property
     def label(self) -> str:
         """Short name for tables and figures: the library is named only where it is not the default."""
-        default = self.library == libraries_of(self.attack)[0]
-        return self.attack if default else f"{self.library}:{self.attack}"
+        default = self.library in (OWN, *libraries_of(self.attack)[:1])
+        return self._variant or (self.attack if default else f"{self.library}:{self.attack}")
+
+    @property
+    def implied(self) -> Defaults:
+        """The parameters that go without saying where the label stands."""
+        if self.library == OWN:  # its defaults are not known where its code is not at hand
+            return {OWN_CODE: dict(self.params)[OWN_CODE], **OWN_JUDGED}
+        variant = PRESETS.get(self._variant)
+        return {**self.spec.params, **(variant[0][1] if variant else {})}
+
+    @property
+    def _variant(self) -> str:
+        """The name of the set that is this attack alone, with parameters of its own; empty for none."""
+        return next((name for name, members in PRESETS.items() if self._is(*members)), "")
+
+    def _is(self, first: tuple[str, dict[str, Scalar]], *others: object) -> bool:
+        attack, params = first
+        return not others and attack == self.attack and params.items() <= dict(self.params).items()
 
     def params_at(self, eps: float | None) -> Params:
         """Every parameter of a call at this ε; the step size is an absolute one, in pixel units."""
@@ -52,7 +91,7 @@ class Request:
         if "alpha" in params and eps is not None:
             params["alpha_rule"] = "absolute" if params["alpha"] is not None else ALPHA_RULE
             if params["alpha"] is None:
-                params["alpha"] = 2.5 * eps / int(params["steps"] or 1)
+                params["alpha"] = 2.5 * eps / int(params.get("steps") or 1)
         return sorted_params(params)
 
 
@@ -103,6 +142,8 @@ def _check_taken(params: Mapping[str, Scalar], requests: Sequence[Request]) -> N
 
 
 def _request(name: str, library: str | None, norm: str, params: Mapping[str, Scalar]) -> Request:
+    if name not in known_names() and (source := find_attack(name)) is not None:
+        return _own(source, norm, params)
     home, _, attack = name.rpartition(":")
     spec = ATTACKS[attack, _home(attack, home, library, norm)]
     if spec.norms and norm not in spec.norms:
@@ -121,13 +162,27 @@ def _request(name: str, library: str | None, norm: str, params: Mapping[str, Sca
     )
 
 
+def _own(source: OwnAttack, norm: str, params: Mapping[str, Scalar]) -> Request:
+    from bench.attacks.own import described  # heavy
+
+    known = described(source)
+    chosen = {name: params.get(name, default) for name, default in known.items()}
+    _check(chosen)
+    return Request(attack=source.name, library=OWN, norm=norm, params=sorted_params(chosen), source=source)
+
+
+def known_names() -> tuple[str, ...]:
+    """The attacks of the table, with and without their library."""
+    return (*dict.fromkeys(name for name, _ in ATTACKS), *(f"{of}:{name}" for name, of in ATTACKS))
+
+
 def _home(attack: str, home: str, library: str | None, norm: str) -> str:
     """The library an attack runs in: the one it names, else the one asked for, else the first that has it."""
     if home and home not in LIBRARIES:
         raise UsageError(f"unknown attack library {home!r}; {nearest(home, LIBRARIES)}")
     homes = libraries_of(attack)
     if not homes:
-        known = [*dict.fromkeys(name for name, _ in ATTACKS), *PRESETS]
+        known = [*dict.fromkeys(name for name, _ in ATTACKS), *PRESETS, *entry_points()]
         raise UsageError(f"unknown attack {attack!r}; {nearest(attack, known)}")
     if home and home not in homes:
         raise UsageError(f"{home} has no attack {attack!r}; use {homes[0]}:{attack}")

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 LIBRARIES: tuple[str, ...] = ("torchattacks", "foolbox", "symbench")
+OWN = "own"  # the library of a user's own attacks
+OWN_CODE = "code"  # the parameter that tells two versions of one's own attack apart
 OWN_VERSION = 1  # raised whenever the numbers of our own attacks change
 
 Defaults = dict[str, str | int | float | bool | None]
+OWN_JUDGED: Defaults = {"restarts": 1, "best_iterate": False}  # what the judge does for one's own attack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +54,7 @@ class AttackSpec:
     about: str
 
 
-_BALLS = ("linf", "l2")
+BALLS = ("linf", "l2")
 _PGD: Defaults = {"steps": 20, "alpha": None, "random_start": True, "restarts": 1, "best_iterate": False}
 _SPATIAL: Defaults = {"rotation": 30.0, "translation": 0.1}
 
@@ -63,27 +66,27 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
             about="one step of ε along the gradient's sign (Goodfellow et al. 2015)",
         ),
         AttackSpec(
-            name="fgsm", library="foolbox", norms=_BALLS, iterative=False, params={},
+            name="fgsm", library="foolbox", norms=BALLS, iterative=False, params={},
             about="one step of ε along the gradient's sign, or its direction in L2",
         ),
         AttackSpec(
-            name="pgd", library="torchattacks", norms=_BALLS, params=_PGD,
+            name="pgd", library="torchattacks", norms=BALLS, params=_PGD,
             about="projected gradient descent on the cross-entropy (Madry et al. 2018)",
         ),
         AttackSpec(
-            name="pgd", library="foolbox", norms=_BALLS, params=_PGD,
+            name="pgd", library="foolbox", norms=BALLS, params=_PGD,
             about="projected gradient descent on the cross-entropy (Madry et al. 2018)",
         ),
         AttackSpec(
-            name="pgd_t", library="torchattacks", norms=_BALLS, params={**_PGD, "targets": 9}, targeted=True,
+            name="pgd_t", library="torchattacks", norms=BALLS, params={**_PGD, "targets": 9}, targeted=True,
             about="targeted PGD: the likeliest wrong classes one after another, the best counts",
         ),
         AttackSpec(
-            name="pgd_margin", library="foolbox", norms=_BALLS, params=_PGD,
+            name="pgd_margin", library="foolbox", norms=BALLS, params=_PGD,
             about="PGD on the margin, the label's logit minus the largest other one",
         ),
         AttackSpec(
-            name="pgd_dlr", library="foolbox", norms=_BALLS, params=_PGD,
+            name="pgd_dlr", library="foolbox", norms=BALLS, params=_PGD,
             about="PGD on the scale-free difference of logits ratio (Croce & Hein 2020)",
         ),
         AttackSpec(
@@ -91,35 +94,35 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
             about="PGD on gradients averaged over several passes, for randomised models (Athalye et al. 2018)",
         ),
         AttackSpec(
-            name="apgd_ce", library="torchattacks", norms=_BALLS, params={"steps": 100, "restarts": 1},
+            name="apgd_ce", library="torchattacks", norms=BALLS, params={"steps": 100, "restarts": 1},
             seeded=True, about="Auto-PGD on the cross-entropy (Croce & Hein 2020)",
         ),
         AttackSpec(
-            name="apgd_dlr", library="torchattacks", norms=_BALLS, params={"steps": 100, "restarts": 1},
+            name="apgd_dlr", library="torchattacks", norms=BALLS, params={"steps": 100, "restarts": 1},
             seeded=True, about="Auto-PGD on the difference of logits ratio; at least 3 classes",
         ),
         AttackSpec(
-            name="apgd_t", library="torchattacks", norms=_BALLS, params={"steps": 100, "restarts": 1},
+            name="apgd_t", library="torchattacks", norms=BALLS, params={"steps": 100, "restarts": 1},
             seeded=True, about="targeted Auto-PGD, up to 9 targets; at least 4 classes",
         ),
         AttackSpec(
-            name="fab_t", library="torchattacks", norms=_BALLS, params={"steps": 100},
+            name="fab_t", library="torchattacks", norms=BALLS, params={"steps": 100},
             about="targeted fast adaptive boundary attack, up to 9 targets; not random (Croce & Hein 2020)",
         ),
         AttackSpec(
-            name="square", library="torchattacks", norms=_BALLS, params={"queries": 5000, "restarts": 1},
+            name="square", library="torchattacks", norms=BALLS, params={"queries": 5000, "restarts": 1},
             seeded=True, gradients=False, about="black box: random squares, no gradients (Andriushchenko et al. 2020)",
         ),
         AttackSpec(
-            name="autoattack", library="torchattacks", norms=_BALLS, params={"steps": 10}, seeded=True,
-            about="APGD-CE, APGD-T, FAB-T and Square, each on what the one before left standing",
+            name="autoattack", library="torchattacks", norms=BALLS, params={"steps": 100}, seeded=True,
+            about="standard AutoAttack: APGD-CE, APGD-T, FAB-T and Square, up to 9 targets (Croce & Hein 2020)",
         ),
         AttackSpec(
-            name="noise", library="symbench", norms=_BALLS, params={"queries": 1000}, gradients=False,
+            name="noise", library="symbench", norms=BALLS, params={"queries": 1000}, gradients=False,
             about="black box: uniform points of the ball, the best of them counts",
         ),
         AttackSpec(
-            name="transfer", library="symbench", norms=_BALLS, gradients=False,
+            name="transfer", library="symbench", norms=BALLS, gradients=False,
             params={"steps": 20, "alpha": None, "random_start": True, "surrogate": "digits/baseline_cnn"},
             about="PGD on another model, a DATASET/NAME of the zoo",
         ),
@@ -128,11 +131,11 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
             about="nearest misclassified image in L2 (Rony et al. 2019)",
         ),
         AttackSpec(
-            name="fmn", library="foolbox", threat="minimum_norm", norms=_BALLS, params={"steps": 100},
+            name="fmn", library="foolbox", threat="minimum_norm", norms=BALLS, params={"steps": 100},
             about="nearest misclassified image (Pintor et al. 2021)",
         ),
         AttackSpec(
-            name="deepfool", library="foolbox", threat="minimum_norm", norms=_BALLS, params={"steps": 50},
+            name="deepfool", library="foolbox", threat="minimum_norm", norms=BALLS, params={"steps": 50},
             about="nearest misclassified image by linearisation (Moosavi-Dezfooli et al. 2016)",
         ),
         AttackSpec(
@@ -165,6 +168,13 @@ RELEASED_ATTACKS: dict[tuple[str, str], AttackSpec] = {
 }  # fmt: skip
 
 
+def own_spec(name: str, params: Mapping[str, Any]) -> AttackSpec:
+    """The row that one's own attack would have, from the parameters it was asked with."""
+    taken = {key: value for key, value in params.items() if key != "alpha_rule"}
+    about = "one's own attack"
+    return AttackSpec(name=name, library=OWN, norms=BALLS, params=taken, gradients=False, about=about)
+
+
 def libraries_of(name: str) -> tuple[str, ...]:
     """The libraries that have an attack, the default one first; empty for an unknown name."""
     return tuple(library for library in LIBRARIES if (name, library) in ATTACKS)
@@ -184,6 +194,8 @@ def adapter(name: str, library: str) -> Callable[..., Tensor]:
 
 def library_version(library: str) -> str:
     """``name==version`` of what runs an attack, as cells store it."""
+    if library == OWN:
+        return f"{OWN}==1"  # how they are called; the digest of their code is a parameter
     if library == "symbench":
         return f"symbench==attacks-{OWN_VERSION}"
     return f"{library}=={importlib.metadata.version(library)}"

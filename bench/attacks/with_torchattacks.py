@@ -270,10 +270,9 @@ def autoattack(
 
     Args:
         model, x, y, norm, eps: as for ``pgd``.
-        steps: of the first three parts. 10 is the library's own choice, and then this is its ``AutoAttack``
-            as it stands; the published attack takes 100, and PGD of 20 steps may break what 10 leave
-            standing. Every wrong class is a target, where the published attack stops at 9. ``Square``
-            has 5,000 queries.
+        steps: of the first three parts. The published attack takes 100. 10 is the library's own choice, and
+            then this is its ``AutoAttack`` as it stands, but PGD of 20 steps may break what 10 leave
+            standing. The targets are those of ``apgd_t``. ``Square`` has 5,000 queries.
         seed: of every part; torch's global random state is set to it.
 
     Returns:
@@ -290,7 +289,7 @@ def autoattack(
         for part in attack._autoattack.attacks[:3]:
             part.steps = steps
 
-    params = {"norm": _NORMS[norm], "eps": eps, "seed": seed, "n_classes": classes}
+    params = {"norm": _NORMS[norm], "eps": eps, "seed": seed, "n_classes": min(classes, _TARGETS + 1)}
     return _run(torchattacks.AutoAttack, model, x, y, with_steps, **params)
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.attacks import ATTACKS
+from bench.attacks import ATTACKS, LIBRARIES
 from bench.engine.store import Store, store_at
 from bench.errors import UsageError, nearest
 from bench.numbers.eps import eps_texts, parse_eps
@@ -60,9 +60,12 @@ def execute(options: Namespace) -> int:
 
 
 def _check_attack(attack: str) -> None:
-    """Raises ``UsageError`` for a name, with or without library and parameters, that no attack has."""
+    """Raises ``UsageError`` for a name, with or without library and parameters, that no attack has.
+
+    Of one's own attacks, FILE:FUNCTION, none is unknown.
+    """
     known = dict.fromkeys([WORST, *(name for name, _ in ATTACKS), *(f"{of}:{name}" for name, of in ATTACKS)])
-    if attack.partition(" (")[0] not in known:
+    if attack.partition(" (")[0] not in known and attack.partition(":")[0] in (attack, *LIBRARIES):
         raise UsageError(f"unknown attack {attack!r}; {nearest(attack, known)}")
 
 

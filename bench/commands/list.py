@@ -15,7 +15,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench.attacks import ATTACKS, PRESETS
+from bench.attacks.table import OWN
 from bench.errors import UsageError
+from bench.inputs import own_attacks
 from bench.inputs.libraries import LIBRARIES, library_names
 from bench.inputs.own_models import entry_points
 from zoo import entries, registry
@@ -99,19 +101,27 @@ def _installed(module: str) -> str:
 
 
 def _attacks() -> list[dict[str, Any]]:
-    return [
-        {
-            "attack": spec.name,
-            "library": spec.library,
-            "looks in": {"ball": "ball", "minimum_norm": "box", "spatial": "turns, shifts"}[spec.threat],
-            "norms": ", ".join(spec.norms),
-            "defaults": ", ".join(
-                f"{name}={'2.5·ε/steps' if value is None else value}" for name, value in spec.params.items()
-            ),
-            "what it does": spec.about,
-        }
-        for spec in ATTACKS.values()
-    ] + [{"attack": name, "library": "", "what it does": _preset(parts)} for name, parts in PRESETS.items()]
+    return (
+        [
+            {
+                "attack": spec.name,
+                "library": spec.library,
+                "looks in": {"ball": "ball", "minimum_norm": "box", "spatial": "turns, shifts"}[spec.threat],
+                "norms": ", ".join(spec.norms),
+                "defaults": ", ".join(
+                    f"{name}={'2.5·ε/steps' if value is None else value}"
+                    for name, value in spec.params.items()
+                ),
+                "what it does": spec.about,
+            }
+            for spec in ATTACKS.values()
+        ]
+        + [{"attack": name, "library": "", "what it does": _preset(parts)} for name, parts in PRESETS.items()]
+        + [
+            {"attack": name, "library": OWN, "looks in": "ball", "what it does": _installed(point.module)}
+            for name, point in own_attacks.entry_points().items()
+        ]
+    )
 
 
 def _preset(parts: Iterable[tuple[str, Mapping[str, Any]]]) -> str:

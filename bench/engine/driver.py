@@ -169,6 +169,7 @@ class Driver:
             data=self._data,
             standing=position.standing,
             device=self._device,
+            attack=position.lane.attack if position.index >= 0 else None,
         )
         return self._executor.submit(task)
 

@@ -69,11 +69,13 @@ class Processes:
 
 
 class Separated:
-    """Runs the tasks of models that are not of the zoo in the models' own processes, and the others elsewhere.
+    """Runs other people's code in processes of its own, and the tasks without any elsewhere.
+
+    A model that is not of the zoo has processes of its own, and so has a user's own attack on each model.
 
     Args:
         zoo: starts what runs the tasks of the zoo's models, when there is one.
-        rooms: processes of the other models.
+        rooms: processes of the other models and of own attacks.
         slots: tasks that run at once, and processes of a model at most.
     """
 
@@ -83,6 +85,8 @@ class Separated:
         self._start, self._zoo = zoo, None
 
     def submit(self, task: Task) -> Future[CellResult]:
+        if task.attack is not None:
+            return self._rooms.of((task.model, task.attack), self.slots).submit(_run, task)
         if task.model.foreign:
             return self._rooms.of(task.model, self.slots).submit(_run, task)
         if self._zoo is None:
@@ -98,7 +102,7 @@ class Separated:
 def executor_for(loaded: Loaded, device: str, workers: int) -> Executor:
     """Worker processes on a CPU; on a GPU, or with one worker, this process with what it has loaded.
 
-    Models that are not of the zoo have processes of their own in every case.
+    Models that are not of the zoo and a user's own attacks have processes of their own in every case.
     """
     if workers == 1 or device != "cpu":
         return Separated(lambda: InProcess(loaded), loaded.rooms, 1)

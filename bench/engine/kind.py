@@ -14,6 +14,7 @@ from bench.engine.cell import Cell
 from bench.engine.result import CellResult
 from bench.engine.studies import TABLE, find_study, plugin_names
 from bench.errors import CellError
+from bench.inputs.own_attacks import OwnAttack
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -26,6 +27,7 @@ class Subject:
         x: the images (n, c, h, w) in [0, 1].
         y: their labels (n,), int64.
         standing: bool (n,), images the cell before left standing; ``None`` for a first cell.
+        attack: where a user's own attack comes from; ``None`` for any other cell.
     """
 
     model: nn.Module
@@ -33,6 +35,7 @@ class Subject:
     x: Float[Tensor, "n c h w"]
     y: Int64[Tensor, " n"]
     standing: Bool[np.ndarray, " n"] | None
+    attack: OwnAttack | None = None
 
 
 def never(_: Cell) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.engine.cell import Cell
+from bench.inputs.own_attacks import OwnAttack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,11 @@ class Lane:
     def chained(self) -> bool:
         """Whether a cell takes the images that the cell before it left standing, instead of the first cell's."""
         return False
+
+    @property
+    def attack(self) -> OwnAttack | None:
+        """Where a user's own attack comes from, if it measures the cells after the first one."""
+        return None
 
     def following(self, index: int, parent: str) -> Cell:
         """The ``index``-th cell after the first one.

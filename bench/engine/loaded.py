@@ -21,6 +21,7 @@ from bench.engine.rooms import Rooms, answer
 from bench.errors import CellError
 from bench.inputs.foreign import is_folded
 from bench.inputs.model_info import FOLDED
+from bench.inputs.own_attacks import OwnAttack
 from bench.inputs.sources import DataSource, Images, ModelSource, deployed
 from bench.inputs.switches import left_alone
 from zoo.deployment import Deployed
@@ -39,6 +40,7 @@ class Task:
         data: where its images come from.
         standing: survivors of the parent cell; ``None`` for a clean cell.
         device: ``cpu`` or ``cuda``.
+        attack: where a user's own attack comes from; ``None`` for any other cell.
     """
 
     cell: Cell
@@ -46,6 +48,7 @@ class Task:
     data: DataSource
     standing: Bool[np.ndarray, " n"] | None
     device: str
+    attack: OwnAttack | None = None
 
 
 class Loaded:
@@ -140,7 +143,8 @@ class Loaded:
                 self._gradients = GradientCache(model)
             model = self._gradients
         x, y = self._images(task)
-        return kind.measure(task.cell, Subject(model=model, raw=raw, x=x, y=y, standing=task.standing))
+        subject = Subject(model=model, raw=raw, x=x, y=y, standing=task.standing, attack=task.attack)
+        return kind.measure(task.cell, subject)
 
     def _model(self, source: ModelSource, weights: str, device: str, fold: bool) -> nn.Module:
         key = weights, device, fold

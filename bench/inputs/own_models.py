@@ -92,10 +92,20 @@ def entry_points() -> dict[str, Any]:
 
 def entry_point(name: str) -> Any:
     """The factory of an installed entry point; raises ``UsageError`` if it cannot be loaded."""
+    return loaded(entry_points()[name], ENTRY_POINTS)
+
+
+def loaded(point: Any, group: str) -> Any:
+    """What an entry point of a group names; raises ``UsageError`` if it cannot be loaded."""
     try:
-        return entry_points()[name].load()
+        return point.load()
     except (Exception, SystemExit) as fault:
-        raise UsageError(f"entry point {name!r} of {ENTRY_POINTS} cannot be loaded: {fault}") from fault
+        raise UsageError(f"entry point {point.name!r} of {group} cannot be loaded: {fault}") from fault
+
+
+def imported(point: Any) -> ModuleType:
+    """The module of an entry point that was loaded."""
+    return sys.modules[point.module]
 
 
 def resolved(path: str) -> str:
@@ -134,7 +144,7 @@ def from_file(target: str) -> Any:
 
 def module_of(kind: str, target: str) -> ModuleType:
     """The module of a factory that was loaded by ``from_file`` (kind ``file``) or ``entry_point``."""
-    return sys.modules[_module_name(target) if kind == "file" else entry_points()[target].module]
+    return sys.modules[_module_name(target)] if kind == "file" else imported(entry_points()[target])
 
 
 def _open_to_neighbours(file: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bench.attacks import ATTACKS, Request
-from bench.attacks.table import libraries_of
+from bench.attacks.table import OWN, libraries_of
 from bench.engine.cell import Scalar, sorted_params
 from bench.errors import UsageError
 
@@ -78,6 +79,9 @@ def request_of(row: Mapping[str, Any]) -> Request:
     }
     given["alpha"] = row["alpha"] if row["alpha_rule"] == "absolute" else None
     given["best_iterate"] = row["iterate"] == "best"
+    if library == OWN:
+        own = sorted_params(_own_params(row, given))
+        return Request(attack=row["attack"], library=library, norm=row["norm"], params=own)
     try:
         known = ATTACKS[row["attack"], library].params
         params = {name: _typed(given[name], default) for name, default in known.items()}
@@ -89,6 +93,21 @@ def request_of(row: Mapping[str, Any]) -> Request:
             f"ε {row['eps']:.6g} ({row['params'] or 'none besides the columns'}); take the row out of the file"
         ) from None
     return Request(attack=row["attack"], library=library, norm=row["norm"], params=sorted_params(params))
+
+
+def _own_params(row: Mapping[str, Any], given: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """The parameters of one's own attack: those that its row states, of the types that their texts are of."""
+    stated = {name: _read(value) for name, value in given.items() if value not in (None, "")}
+    return stated | ({"alpha": given["alpha"]} if row["alpha_rule"] else {})
+
+
+def _read(value: Scalar) -> Scalar:
+    if not isinstance(value, str):
+        return value
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(value)
+    return {**_WORDS, "None": None}.get(value, value)
 
 
 def _typed(value: Scalar, default: Scalar) -> Scalar:

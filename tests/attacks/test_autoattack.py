@@ -1,4 +1,4 @@
-"""AutoAttack measured here is torchattacks' own AutoAttack, image for image."""
+"""AutoAttack of 10 steps is torchattacks' own image for image, and that of 100 finds what its authors' code finds."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from torchattacks.attacks import autoattack as parts
 
 import bench
 import zoo
-from bench.attacks import adapter
+from bench.attacks import adapter, parse_requests
 from zoo import data
 
 MODELS = ("baseline_cnn_4", "equivariant_gcnn_4")
+ORACLE_IMAGES = 30
 EPS = 0.07  # where, of the first digits, some stand and some fall
 OURS = adapter("autoattack", "torchattacks")
 
@@ -54,19 +55,45 @@ def test_images_and_standing_are_the_librarys_own_bit_for_bit(name: str) -> None
         assert torch.equal(OURS(model, x, y, norm="linf", eps=EPS, steps=10, seed=0), expected)
     stands = (model(expected).argmax(1) == y).numpy()
     assert 0 < stands.sum() < len(x)
-    results = bench.evaluate(zoo.load(name), x, y, attacks=["autoattack"], eps=EPS, independent=True)
+    results = bench.evaluate(zoo.load(name), x, y, attacks=["autoattack10"], eps=EPS, independent=True)
     assert np.array_equal(results.models[0].curves[0].standing[0], stands)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_fewer_images_stand_than_after_pgd(name: str) -> None:
-    """A fact of these images taken together. Nothing guarantees it, least of all for one image: AutoAttack's
-    parts take 10 steps and PGD 20, and of the first ten digits PGD breaks one more of ``baseline_cnn_4``."""
+    """A fact of these images taken together. Nothing guarantees it, least of all for one image: its parts take
+    10 steps and PGD 20, and of the first ten digits PGD breaks one more of ``baseline_cnn_4``."""
     x, y = images(name, 60)
-    results = bench.evaluate(zoo.load(name), x, y, attacks=["pgd", "autoattack"], eps=EPS, independent=True)
+    results = bench.evaluate(zoo.load(name), x, y, attacks=["pgd", "autoattack10"], eps=EPS, independent=True)
     standing = {curve.request.attack: int(curve.standing.sum()) for curve in results.models[0].curves}
     assert 0 < standing["autoattack"] < standing["pgd"]
+
+
+def test_the_name_alone_is_the_published_attack_and_the_librarys_own_has_another() -> None:
+    (published,), (librarys,) = (parse_requests([name], params={}) for name in ("autoattack", "autoattack10"))
+    assert (published.label, librarys.label) == ("autoattack", "autoattack10")
+    assert (published.attack, dict(published.params)) == ("autoattack", {"steps": 100})
+    assert (librarys.attack, dict(librarys.params)) == (
+        "autoattack",
+        {"steps": 10},
+    )  # as in rows written before
+    (other,) = parse_requests(["autoattack10"], params={"steps": 25})
+    assert other == parse_requests(["autoattack"], params={"steps": 25})[0]
+    assert other.label == "autoattack"
+
+
+@pytest.mark.slow
+def test_the_published_attack_leaves_what_its_authors_code_leaves() -> None:
+    authors = pytest.importorskip("pyautoattack")
+    model, (x, y) = deployed("baseline_cnn_4"), images("baseline_cnn_4", ORACLE_IMAGES)
+    ours = adapter("autoattack", "torchattacks")(model, x, y, norm="linf", eps=EPS, steps=100, seed=0)
+    with torch.random.fork_rng(devices=[]):
+        attack = authors.AutoAttack(model, norm="Linf", eps=EPS, seed=0, version="standard")
+        theirs, _ = attack.run_standard_evaluation(x, y, batch_size=len(x))
+    left, expected = (int((model(attacked).argmax(1) == y).sum()) for attacked in (ours, theirs))
+    assert 0 < expected < len(x)
+    assert abs(left - expected) <= 1
 
 
 @pytest.mark.parametrize("steps", [10, 25])

@@ -25,7 +25,8 @@ def attack_options(sub: argparse.ArgumentParser) -> None:
     group = sub.add_argument_group("attacks")
     group.add_argument(
         "--attacks", default="fgsm,pgd", metavar="NAMES",
-        help="e.g. fgsm,pgd (default), foolbox:pgd, or a set: standard, strong, autoattack; see bench list attacks",
+        help="e.g. fgsm,pgd (default), foolbox:pgd, one's own FILE.py:FUNCTION, or a set: standard, strong; see bench "
+        "list attacks",
     )  # fmt: skip
     group.add_argument("--library", metavar="NAME", help="torchattacks, foolbox or symbench, if it has them")
     group.add_argument("--norm", default="linf", choices=("linf", "l2"), help="norm of the ball")

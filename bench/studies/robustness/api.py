@@ -60,7 +60,8 @@ def evaluate(
             is given float64.
         x: images (n, c, h, w), float in [0, 1].
         y: labels (n,), integers from 0, below the number of logits.
-        attacks: names as on the command line, e.g. ``pgd`` or ``foolbox:pgd``; a text may hold several, with commas.
+        attacks: names as on the command line, e.g. ``pgd``, ``foolbox:pgd`` or one's own ``FILE.py:FUNCTION``, which
+            runs in this process; a text may hold several, with commas.
         eps: one ε or several, in pixel units, as numbers or texts like ``8/255``; a text may hold several.
         norm: ``linf`` or ``l2``.
         name, dataset: names in rows.
@@ -111,7 +112,7 @@ def evaluate(
         source=source,
         device="cpu",
         command="bench.evaluate(…)",
-        loaded=_loaded(source, data, info, ready),
+        loaded=_loaded(source, data, info, ready, model),
     )
     outcome = run_evaluation(evaluation, store or MemoryStore(), InProcess(evaluation.loaded))
     if outcome.failures:
@@ -133,10 +134,10 @@ def _looked_at(data: ArrayData, info: ModelInfo, ready: nn.Module, requests: Seq
         return folded_if_equal(ready, first)
 
 
-def _loaded(source: DataSource, data: ArrayData, info: ModelInfo, ready: nn.Module) -> Loaded:
+def _loaded(source: DataSource, data: ArrayData, info: ModelInfo, ready: nn.Module, raw: nn.Module) -> Loaded:
     loaded = Loaded()
     loaded.keep_data(source, data)
-    loaded.keep_model(info.weights, "cpu", ready)
+    loaded.keep_model(info.weights, "cpu", ready, raw)
     return loaded
 
 

@@ -78,7 +78,7 @@ class Evaluation:
                 "schema": 1,
                 "setting": asdict(self.setting),
                 "models": [asdict(info) for _, info in self.models],
-                "requests": [asdict(request) for request in self.requests],
+                "requests": [request.stored() for request in self.requests],
                 "classes": list(self.data.classes),
                 "versions": versions(),
                 "command": self.command,

@@ -24,7 +24,7 @@ def _names(requests: Iterable[Request]) -> dict[Request, str]:
     """Labels, each with the parameters that are not the attack's own defaults, as ``pgd (steps 50)``."""
     names = {}
     for request in dict.fromkeys(requests):
-        defaults = request.spec.params
+        defaults = request.implied
         own = ", ".join(_changed(*param) for param in request.params if param[1] != defaults.get(param[0]))
         names[request] = f"{request.label} ({own})" if own else request.label
     return names

@@ -10,6 +10,7 @@ from bench.engine.cell import Cell, Scalar, sorted_params
 from bench.engine.lane import Lane
 from bench.engine.protocols import released_rules
 from bench.inputs.model_info import ModelInfo
+from bench.inputs.own_attacks import OwnAttack
 from bench.studies.robustness.results import Setting
 
 SHARD = 100
@@ -39,6 +40,10 @@ class AttackLane(Lane):
     @property
     def chained(self) -> bool:
         return self.cumulative
+
+    @property
+    def attack(self) -> OwnAttack | None:
+        return self.request.source
 
     def following(self, index: int, parent: str) -> Cell:
         """The cell of the ``index``-th ε."""

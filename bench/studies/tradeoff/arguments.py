@@ -46,8 +46,9 @@ def tradeoff_options(sub: argparse.ArgumentParser) -> None:
     group.add_argument("--eps", metavar="GRID", help="L∞ radii of PGD (default: the data set's)")
     group.add_argument("--steps", type=int, metavar="N", help="of PGD and AutoAttack (default 20 and 10)")
     group.add_argument(
-        "--front", default="autoattack", metavar="A",
-        help="attack that the Pareto front is of besides PGD, at the largest ε: autoattack (default), or pgd for none",
+        "--front", default="autoattack10", metavar="A",
+        help="attack that the Pareto front is of besides PGD, at the largest ε: autoattack10 (default), autoattack, "
+        "or pgd for none",
     )  # fmt: skip
     group.add_argument(
         "--front-n", type=int, metavar="N", help="images of AutoAttack (default: all, but at most 100)"

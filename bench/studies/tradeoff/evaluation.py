@@ -42,7 +42,7 @@ class TradeoffSizes:
     Attributes:
         rotations: largest angles in degrees; ±30° and ±180° are always among them.
         draws, interpolation, fill: as in ``bench.studies.spatial.setting.Options``.
-        attack: of the front besides PGD, at the largest ε: ``autoattack``, or ``pgd`` for none.
+        attack: of the front besides PGD, at the largest ε: ``autoattack10``, ``autoattack``, or ``pgd`` for none.
         front_n: images of that attack, at most all; ``None`` for the default.
         steps: of PGD and AutoAttack; ``None`` for their own.
         seeds: training runs of each model, as far as their weights are there.
@@ -52,7 +52,7 @@ class TradeoffSizes:
     draws: int = DRAWS
     interpolation: str = "bilinear"
     fill: str = "black"
-    attack: str = "autoattack"
+    attack: str = "autoattack10"
     front_n: int | None = None
     steps: int | None = None
     seeds: int = 3
@@ -169,7 +169,7 @@ def tradeoff_seconds(plan: TradeoffPlan, store: Store) -> float:
 
 def _front_n(sizes: TradeoffSizes, data: Images, n: int) -> int:
     if sizes.attack not in FRONT_NAMES:
-        raise UsageError(f"unknown --front {sizes.attack!r}; use {' or '.join(FRONT_NAMES)}")
+        raise UsageError(f"unknown --front {sizes.attack!r}; use {', '.join(FRONT_NAMES)}")
     if sizes.attack == "pgd":
         if sizes.front_n is not None:
             raise UsageError(

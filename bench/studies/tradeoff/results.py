@@ -17,7 +17,7 @@ from bench.studies.tradeoff.front import on_front
 WIDE, NARROW = 180.0, 30.0  # degrees of the plane's two spatial axes
 _NEAR = 1e-9  # ε and degrees are equal up to this
 ATTACK_NAMES = {"autoattack": "AutoAttack", "pgd": "PGD"}
-FRONT_NAMES = {"autoattack": "AutoAttack and PGD", "pgd": "PGD"}
+FRONT_NAMES = {"autoattack10": "AutoAttack and PGD", "autoattack": "AutoAttack and PGD", "pgd": "PGD"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,8 @@ class Tradeoff:
         rotations: largest angles in degrees, ascending.
         draws: random rotations of an image at each.
         interpolation, fill: of the rotation, see ``zoo.spatial``.
-        attack: of the front, at the largest ε: ``autoattack``, which counts together with PGD, or ``pgd`` alone.
+        attack: of the front, at the largest ε: ``autoattack10`` or ``autoattack``, which count together with PGD,
+            or ``pgd`` alone.
         front_n: images of that attack, the first ones.
         replicas: the trained networks, in the order of the request.
         best: networks of the epoch that was best on held-out images, which stand beside those of the last.

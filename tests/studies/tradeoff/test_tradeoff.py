@@ -352,7 +352,7 @@ def test_ones_own_model_has_numbers_and_no_claims(
         (["--models", "nope"], "unknown model 'nope'"),
         (["--models", "baseline_cnn.nope"], "unknown model 'baseline_cnn.nope'"),
         (["--models", "baseline_cnn.cusp"], "no weights of baseline_cnn.cusp"),
-        (["--front", "fgsm"], "unknown --front 'fgsm'; use autoattack or pgd"),
+        (["--front", "fgsm"], "unknown --front 'fgsm'; use autoattack10, autoattack, pgd"),
         (["--front-n", "0"], "--front-n is 0; it is a number of images from 1 to 360"),
         (
             ["--front", "pgd", "--front-n", "8"],

@@ -1,0 +1,92 @@
+"""A user's own attack: what is asked of it, and how it is called.
+
+Its code may do anything, so it is looked at and run in processes of its own. There it is given copies: of the
+images, and of the model. What it changes in them is not what the judge looks at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from bench.attacks.table import OWN, OWN_CODE, OWN_JUDGED, Defaults
+from bench.engine import rooms
+from bench.engine.cell import Cell
+from bench.engine.kind import Subject
+from bench.errors import CellError, UsageError
+from bench.inputs.own_attacks import OwnAttack, description
+from bench.inputs.sources import deployed
+from bench.inputs.switches import left_alone
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attacker:
+    """What attacks a model.
+
+    Attributes:
+        model: the model it is given.
+        own: one's own attack as an adapter; ``None`` for an attack of the table.
+    """
+
+    model: nn.Module
+    own: Callable[..., Tensor] | None = None
+
+
+def described(source: OwnAttack) -> Defaults:
+    """The parameters of an attack with their defaults, the judge's and the digest of its code among them.
+
+    Raises:
+        UsageError: it cannot be loaded or called as an attack, or its code ended the process.
+    """
+    room = rooms.Room(1)
+    try:
+        own, code = room.submit(description, source).result()
+    except (BrokenProcessPool, SystemExit):
+        raise UsageError(
+            f"the code of attack {source.name!r} ended its process when it was looked at"
+        ) from None
+    finally:
+        room.close()
+    return {**own, **OWN_JUDGED, OWN_CODE: code}
+
+
+def attacker(cell: Cell, subject: Subject) -> Attacker:
+    """What a cell's attack is run by.
+
+    Raises:
+        CellError: one's own attack is not at hand, or its code has changed since the run began.
+    """
+    name = cell.attack
+    if cell.library.partition("==")[0] != OWN:
+        return Attacker(subject.model)
+    source = subject.attack
+    if source is None:
+        raise CellError(f"the code of attack {name!r} is not at hand; name its file with bench run --attacks")
+    with left_alone():
+        function = source.load()
+    if source.code(function) != cell.param(OWN_CODE):
+        raise CellError(f"attack {name!r} is not the one it was when the run began")
+    return Attacker(deployed(subject.raw(), str(subject.x.device)), _guarded(function, name))
+
+
+def _guarded(function: Callable[..., Any], name: str) -> Callable[..., Tensor]:
+    """One's own function as an adapter."""
+
+    def call(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, norm: str, **params: Any) -> Tensor:
+        params.pop(OWN_CODE)
+        with left_alone():
+            found = function(model, x.clone(), y.clone(), eps, norm, **params)
+        if not isinstance(found, Tensor):
+            raise CellError(f"attack {name!r} gave a {type(found).__name__}; it must give a tensor of images")
+        if found.shape != x.shape:
+            raise CellError(
+                f"attack {name!r} gave images of shape {tuple(found.shape)}; it must give {tuple(x.shape)}, "
+                "the shape of x"
+            )
+        return found.detach().to(x)
+
+    return call
