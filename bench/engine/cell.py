@@ -41,7 +41,7 @@ class Cell:
             minimum-norm and spatial) or a whole grid in ``params`` (released).
         seed: the seed that the random starts derive from.
         protocol: what the numbers mean, with its version (see ``bench.engine.protocols``).
-        backend: kernels that computed the result: their bits differ.
+        backend: kernels that computed the result, and whether of a folded model: their bits differ.
         parent: key and result digest of the cell whose survivors this one attacks.
     """
 
