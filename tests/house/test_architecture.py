@@ -93,6 +93,11 @@ def test_the_house_stays_small() -> None:
     assert len(FLOORS.strip().split("\n")) <= 10
 
 
+def test_every_folder_is_a_package() -> None:
+    """A folder without ``__init__.py`` works in a checkout, and the wheel leaves it out."""
+    assert not [file for file in FILES if not (file.parent / "__init__.py").exists()]
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_files_are_small(file: Path) -> None:
     assert len(file.read_text().splitlines()) <= 320

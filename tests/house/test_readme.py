@@ -84,7 +84,7 @@ def test_the_wheel_holds_weights_and_templates(tmp_path: Path) -> None:
     for name in zoo.names():
         assert f"zoo/weights/digits/{name}.safetensors" in names
     assert {"zoo/weights/weights.json", "zoo/cifar100.json"} <= names
-    for template in (ROOT / "bench" / "report" / "templates").iterdir():
-        assert f"bench/report/templates/{template.name}" in names
+    for template in (ROOT / "bench" / "pages" / "templates").iterdir():
+        assert f"bench/pages/templates/{template.name}" in names
     for file in [*ROOT.glob("bench/**/*.py"), *ROOT.glob("zoo/**/*.py")]:
         assert str(file.relative_to(ROOT)) in names
