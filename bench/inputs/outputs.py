@@ -34,11 +34,12 @@ def logits_of(answer: object, n: int, key: str = "") -> Tensor:
 
 def giving_logits(model: nn.Module) -> nn.Module:
     """The model itself, which from now on gives its logits alone."""
-    model.register_forward_hook(_alone)
+    model.register_forward_hook(logits_alone)
     return model
 
 
-def _alone(_: nn.Module, given: tuple[Any, ...], answer: object) -> Tensor:
+def logits_alone(_: nn.Module, given: tuple[Any, ...], answer: object) -> Tensor:
+    """The forward hook of ``giving_logits``."""
     return logits_of(answer, len(given[0]))
 
 
