@@ -42,6 +42,7 @@ def _run(attack: str, of: Callable[[str], int], wrong: int) -> float:
         "fab_t": _fab_t(steps, aims),
         "fmn": 2 * (steps + LOOKS),  # DDN first
         "deepfool": steps * aims,
+        "cw": 9 * steps,
     }.get(attack, steps)
 
 

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from bench.attacks.foolbox_model import Broken, wrapped
 from bench.errors import CellError
 
+CONSTANTS = 9  # that Carlini & Wagner try
 Found = type[foolbox.Misclassification]
 
 
@@ -114,6 +115,32 @@ def deepfool(
     if norm not in attacks:
         raise CellError(f"foolbox has no DeepFool in norm {norm}")
     attack = attacks[norm](steps=steps, candidates=10, overshoot=0.02)
+    return _kept(model, _search(attack, model, x, Broken(y)), Broken(y), x)
+
+
+def cw(
+    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], *, norm: str, steps: int
+) -> Float[Tensor, "n c h w"]:
+    """Carlini & Wagner (2017): Adam on the squared distance plus a constant times the margin.
+
+    Nine constants are tried, from 0.001 on: ten times larger until one is enough, then halfway between. Steps
+    of Adam move a pixel by up to 0.005, so few of them do not reach far boundaries, and boundaries may be
+    overshot by one of them, 0.005·√(pixels).
+
+    Args:
+        model, x, y: as for ``ddn``.
+        norm: ``l2``.
+        steps: gradient steps at most for each constant; fewer where a tenth of them brings nothing.
+
+    Returns:
+        As ``ddn``, but for the black image where none was found and that one is broken.
+
+    Raises:
+        CellError: another norm.
+    """
+    if norm != "l2":
+        raise CellError(f"foolbox has no Carlini & Wagner attack in norm {norm}")
+    attack = foolbox.attacks.L2CarliniWagnerAttack(binary_search_steps=CONSTANTS, steps=steps)
     return _kept(model, _search(attack, model, x, Broken(y)), Broken(y), x)
 
 

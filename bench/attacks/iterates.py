@@ -25,6 +25,7 @@ class Watch:
         y: their labels (n,), int64.
         norm, eps: the ball; ``eps`` ``None`` keeps no iterates.
         accepted: deviation from ball and box that counts as rounding, in pixel units.
+        goal: (n,) int64, classes that the images are to be taken for; ``None`` if any wrong one counts.
     """
 
     def __init__(
@@ -36,12 +37,13 @@ class Watch:
         norm: str,
         eps: float | None,
         accepted: float,
+        goal: Int64[Tensor, " n"] | None = None,
     ) -> None:
         self.gradients = 0
         self.found: Bool[Tensor, " n"] = torch.zeros(len(x), dtype=torch.bool, device=x.device)
         self.images: Float[Tensor, "n c h w"] = x.clone()
         self._model, self._x, self._y = model, x, y
-        self._norm, self._eps, self._accepted = norm, eps, accepted
+        self._norm, self._eps, self._accepted, self._goal = norm, eps, accepted, goal
 
     def __enter__(self) -> Watch:
         self._hook = self._model.register_forward_hook(self._saw)
@@ -61,7 +63,9 @@ class Watch:
         if self._eps is None or at.shape != self._x.shape or logits.ndim != 2:
             return
         at, logits = at.detach(), logits.detach()
-        fresh = (logits.argmax(dim=1) != self._y) & ~self.found & self._inside(at)
+        taken = logits.argmax(dim=1)
+        reached = taken != self._y if self._goal is None else taken == self._goal
+        fresh = reached & ~self.found & self._inside(at)
         self.images = torch.where(fresh[:, None, None, None], at, self.images)
         self.found |= fresh
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,10 @@ from bench.attacks import ATTACKS, AttackSpec
 from bench.attacks.iterates import Watch
 from bench.attacks.outcomes import KEPT_IMAGES, NOT_ATTACKED, AttackOutcomes
 from bench.attacks.own import Attacker, attacker
+from bench.attacks.request import LEAST_LIKELY, RANDOM, TARGET
 from bench.attacks.table import OWN, adapter, own_spec
 from bench.engine.cell import Cell
-from bench.engine.judge import ask_again, verify
+from bench.engine.judge import Verdict, ask_again, verify
 from bench.engine.kind import Kind, Subject
 from bench.engine.protocols import JUDGED
 from bench.engine.result import CellResult
@@ -115,6 +117,8 @@ def _attacked(
     spec = spec_of(cell)
     gradients = 0
     for number, goal in enumerate(_rounds(cell, spec, model, x, y)):
+        if TARGET in dict(cell.params):
+            outcomes.leave_out(goal == y)
         left = outcomes.left()
         if len(left) == 0:
             break
@@ -130,13 +134,28 @@ def spec_of(cell: Cell) -> AttackSpec:
     return ATTACKS[cell.attack, cell.library.partition("==")[0]]
 
 
+def _goal(cell: Cell, model: nn.Module, x: Tensor, y: Tensor) -> Int64[Tensor, " n"] | None:
+    """The class that each image is to be taken for; ``None`` where any wrong one will do. The same at every ε."""
+    target = dict(cell.params).get(TARGET)
+    if target is None:
+        return None
+    if target not in (RANDOM, LEAST_LIKELY):
+        return torch.full_like(y, int(target))
+    with torch.no_grad():
+        logits = model(x)
+    if target == LEAST_LIKELY:
+        return logits.scatter(1, y[:, None], torch.inf).argmin(dim=1)
+    draw = torch.Generator().manual_seed(seed_of(TARGET, cell.seed, cell.first))
+    return (y + torch.randint(1, logits.shape[1], y.shape, generator=draw).to(y)) % logits.shape[1]
+
+
 def _rounds(
     cell: Cell, spec: AttackSpec, model: nn.Module, x: Tensor, y: Tensor
 ) -> list[Int64[Tensor, " n"] | None]:
     """One entry a call of the adapter: every restart, and in it every target class if it takes any."""
     restarts = int(dict(cell.params).get("restarts", 1) or 1)
     if not spec.targeted:
-        return [None] * restarts
+        return [_goal(cell, model, x, y)] * restarts
     with torch.no_grad():
         logits = model(x)
     likeliest = logits.scatter(1, y[:, None], -torch.inf).argsort(dim=1, descending=True, stable=True)
@@ -157,12 +176,14 @@ def _round(
 ) -> int:
     """One call of the adapter on the images left, judged; gives the gradient evaluations it took."""
     spec, images, labels = spec_of(cell), x[left], y[left]
+    goal = target if TARGET in dict(cell.params) else None
     rules = JUDGED[cell.protocol.partition("/")[0]]
     ball = spec.threat == "ball" and "best_iterate" in dict(cell.params)
     watch = Watch(
         by.model,
         images,
         labels,
+        goal=goal,
         norm=str(cell.norm),
         eps=cell.eps if ball else None,
         accepted=rules.accepted_linf
@@ -171,18 +192,27 @@ def _round(
     )
     with watch:
         proposed = _propose(cell, by, images, labels, number, target)
-    images, verdict = verify(cell, model, images, labels, proposed)
+    images, verdict = _verified(cell, model, images, labels, proposed, goal)
     silent = torch.zeros(len(left), dtype=torch.bool, device=x.device)
     if bool((watch.found & verdict.right).any()):
         chosen = watch.found & verdict.right
-        seen, second = verify(
-            cell, model, x[left], labels, torch.where(chosen[:, None, None, None], watch.images, images)
-        )
+        mixed = torch.where(chosen[:, None, None, None], watch.images, images)
+        seen, second = _verified(cell, model, x[left], labels, mixed, goal)
         silent = chosen & ~second.right
         if cell.param("best_iterate"):
             images, verdict = seen, second
     outcomes.record(left, images, verdict, silent)
     return watch.gradients
+
+
+def _verified(
+    cell: Cell, model: nn.Module, x: Tensor, y: Tensor, proposed: Tensor, goal: Tensor | None
+) -> tuple[Tensor, Verdict]:
+    """As ``verify``; of an attack that is aimed, an image counts as right until it is taken for its goal."""
+    images, verdict = verify(cell, model, x, y, proposed)
+    if goal is None:
+        return images, verdict
+    return images, replace(verdict, right=(verdict.predicted != goal) | verdict.nonfinite)
 
 
 def _propose(cell: Cell, by: Attacker, x: Tensor, y: Tensor, number: int, target: Tensor | None) -> Tensor:
@@ -193,7 +223,7 @@ def _propose(cell: Cell, by: Attacker, x: Tensor, y: Tensor, number: int, target
     params: dict[str, Any] = {name: cell.param(name) for name in spec.params if name not in _JUDGES}
     params |= {"norm": cell.norm} if spec.norms else {}
     params |= {"eps": cell.eps} if spec.threat == "ball" else {}
-    params |= {"target": target} if spec.targeted else {}
+    params |= {TARGET: target} if target is not None else {}
     # the first round takes the seed itself, as a user of the library would; later ones must not be another's first
     own_seed = cell.seed if number == 0 else seed_of(cell.seed, number) % 2**31
     params |= {"seed": own_seed} if spec.seeded else {}
@@ -243,7 +273,7 @@ def _finite(values: Float[Tensor, "n ..."]) -> Bool[Tensor, " n"]:
 
 def _single_step(cell: Cell) -> bool:
     spec = ATTACKS.get((cell.attack, cell.library.partition("==")[0]))
-    return spec is not None and not spec.iterative
+    return spec is not None and not spec.iterative and TARGET not in dict(cell.params)
 
 
 def _measure(cell: Cell, subject: Subject) -> CellResult:

@@ -37,8 +37,12 @@ class AttackOutcomes:
         self.silent = torch.zeros_like(standing)
 
     def left(self) -> Int64[Tensor, " left"]:
-        """Indices of the images still standing."""
-        return self.standing.nonzero().squeeze(1)
+        """Indices of the images to attack that still stand."""
+        return (self.standing & self.attacked).nonzero().squeeze(1)
+
+    def leave_out(self, which: Bool[Tensor, " n"]) -> None:
+        """Takes images that are not to be attacked: they stand if they did."""
+        self.attacked &= ~which
 
     def record(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from bench.attacks.surrogate import pinned
@@ -24,6 +24,7 @@ from bench.errors import UsageError, nearest
 from bench.inputs.own_attacks import OwnAttack, entry_points, find_attack
 
 ALPHA_RULE = "2.5*eps/steps"
+TARGET, RANDOM, LEAST_LIKELY = "target", "random", "least-likely"  # what an attack is aimed at
 # names for sets of attacks, each with the parameters that differ from the attack's own defaults
 PRESETS: dict[str, tuple[tuple[str, dict[str, Scalar]], ...]] = {
     "standard": (("fgsm", {}), ("pgd", {})),
@@ -135,7 +136,7 @@ def parse_requests(
 def _check_taken(params: Mapping[str, Scalar], requests: Sequence[Request]) -> None:
     """Raises ``UsageError`` for a parameter that would change nothing."""
     for name in params:
-        if not any(name in request.spec.params for request in requests):
+        if not any(name in dict(request.params) for request in requests):
             option = {"random_start": "--no-random-start"}.get(name, f"--{name.replace('_', '-')}")
             labels = ", ".join(request.label for request in requests)
             raise UsageError(f"{option} was given, which no requested attack takes ({labels}); leave it out")
@@ -151,6 +152,8 @@ def _request(name: str, library: str | None, norm: str, params: Mapping[str, Sca
         remedy = f"use {others[0]}:{attack}" if others else f"use --norm {spec.norms[0]}"
         raise UsageError(f"{spec.library} has no {attack} in norm {norm!r}; {remedy}")
     chosen = {name: params.get(name, default) for name, default in spec.params.items()}
+    if TARGET in params:
+        chosen[TARGET] = _aim(spec, params[TARGET])
     _check(chosen)
     if "surrogate" in chosen:
         chosen["surrogate"] = pinned(str(chosen["surrogate"]))
@@ -162,7 +165,43 @@ def _request(name: str, library: str | None, norm: str, params: Mapping[str, Sca
     )
 
 
+def _aim(spec: AttackSpec, target: Scalar) -> Scalar:
+    if not spec.aimed:
+        able = dict.fromkeys(each.name for each in ATTACKS.values() if each.aimed)
+        raise UsageError(
+            f"--target is {target}, but {spec.name} cannot be aimed at a class; use {' or '.join(able)}"
+        )
+    return target
+
+
+def aimed(requests: Sequence[Request], classes: Sequence[str]) -> tuple[Request, ...]:
+    """The requests with a target class as its number, from 0, whether it was given by name or by number.
+
+    Raises:
+        UsageError: there is no such class.
+    """
+    return tuple(_aimed(request, classes) for request in requests)
+
+
+def _aimed(request: Request, classes: Sequence[str]) -> Request:
+    params = dict(request.params)
+    target = str(params.get(TARGET, RANDOM))
+    if target in (RANDOM, LEAST_LIKELY):
+        return request
+    if target in classes:
+        params[TARGET] = list(classes).index(target)
+    elif target.isdecimal() and int(target) < len(classes):
+        params[TARGET] = int(target)
+    else:
+        raise UsageError(
+            f"--target is {target}, no class of the data; {nearest(target, [*classes, RANDOM, LEAST_LIKELY])}"
+        )
+    return replace(request, params=sorted_params(params))
+
+
 def _own(source: OwnAttack, norm: str, params: Mapping[str, Scalar]) -> Request:
+    if TARGET in params:
+        _aim(own_spec(source.name, {}), params[TARGET])
     from bench.attacks.own import described  # heavy
 
     known = described(source)

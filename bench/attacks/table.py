@@ -37,6 +37,7 @@ class AttackSpec:
             the rule 2.5·ε/steps. ``restarts``, ``targets`` and ``best_iterate`` are the judge's: the
             adapter never sees them.
         targeted: whether each call takes a ``target`` class an image, chosen by the judge.
+        aimed: whether it can be told which class each image is to be taken for (``--target``).
         seeded: whether the call takes a ``seed``, because the library seeds itself.
         gradients: whether it follows the gradients of the attacked model.
         about: one line for users.
@@ -49,6 +50,7 @@ class AttackSpec:
     iterative: bool = True
     params: Defaults
     targeted: bool = False
+    aimed: bool = False
     seeded: bool = False
     gradients: bool = True
     about: str
@@ -62,19 +64,19 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
     (spec.name, spec.library): spec
     for spec in (
         AttackSpec(
-            name="fgsm", library="torchattacks", norms=("linf",), iterative=False, params={},
+            name="fgsm", library="torchattacks", norms=("linf",), iterative=False, params={}, aimed=True,
             about="one step of ε along the gradient's sign (Goodfellow et al. 2015)",
         ),
         AttackSpec(
-            name="fgsm", library="foolbox", norms=BALLS, iterative=False, params={},
+            name="fgsm", library="foolbox", norms=BALLS, iterative=False, params={}, aimed=True,
             about="one step of ε along the gradient's sign, or its direction in L2",
         ),
         AttackSpec(
-            name="pgd", library="torchattacks", norms=BALLS, params=_PGD,
+            name="pgd", library="torchattacks", norms=BALLS, params=_PGD, aimed=True,
             about="projected gradient descent on the cross-entropy (Madry et al. 2018)",
         ),
         AttackSpec(
-            name="pgd", library="foolbox", norms=BALLS, params=_PGD,
+            name="pgd", library="foolbox", norms=BALLS, params=_PGD, aimed=True,
             about="projected gradient descent on the cross-entropy (Madry et al. 2018)",
         ),
         AttackSpec(
@@ -139,6 +141,10 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
             about="nearest misclassified image by linearisation (Moosavi-Dezfooli et al. 2016)",
         ),
         AttackSpec(
+            name="cw", library="foolbox", threat="minimum_norm", norms=("l2",), params={"steps": 500},
+            about="nearest misclassified image in L2 by Adam, with nine constants (Carlini & Wagner 2017)",
+        ),
+        AttackSpec(
             name="spatial_grid", library="foolbox", threat="spatial", norms=(), gradients=False,
             params={**_SPATIAL, "rotations": 31, "translations": 5},
             about="worst of a grid of rotations and translations (Engstrom et al. 2019)",
@@ -185,7 +191,8 @@ def adapter(name: str, library: str) -> Callable[..., Tensor]:
 
     Images are (n, c, h, w) float tensors in [0, 1] on the model's device, labels (n,) int64. The adapter
     never judges its own result and knows nothing of restarts and seeds. A minimum-norm attack takes no
-    ``eps``, a spatial one neither ``eps`` nor ``norm``; a targeted one takes ``target``, (n,) int64; one
+    ``eps``, a spatial one neither ``eps`` nor ``norm``; a targeted one takes ``target``, (n,) int64, and so does one
+    that is aimed; one
     that seeds itself takes ``seed``.
     """
     module = importlib.import_module(f"bench.attacks.with_{library}")

@@ -1,6 +1,7 @@
 """Attacks run by foolbox.
 
 What this file works around, all in foolbox 3.3.4: step sizes are relative unless the absolute one is set;
+FGSM refuses targets, so one step of PGD takes its place there;
 the unclipped result may leave the ball, so the clipped one is returned. The minimum-norm and the spatial
 attacks have files of their own.
 """
@@ -16,12 +17,13 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from bench.attacks import losses
-from bench.attacks.foolbox_minimum import ddn, deepfool, fmn
+from bench.attacks.foolbox_minimum import cw, ddn, deepfool, fmn
 from bench.attacks.foolbox_model import wrapped
 from bench.attacks.foolbox_spatial import spatial_grid, spatial_random
 from bench.errors import CellError
 
 __all__ = [
+    "cw",
     "ddn",
     "deepfool",
     "fgsm",
@@ -36,7 +38,13 @@ PGD = {"linf": foolbox.attacks.LinfPGD, "l2": foolbox.attacks.L2ProjectedGradien
 
 
 def fgsm(
-    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], *, norm: str, eps: float
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"],
+    *,
+    norm: str,
+    eps: float,
+    target: Int64[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """Fast gradient method: one step of ε along the gradient's sign (L∞) or direction (L2).
 
@@ -46,6 +54,7 @@ def fgsm(
         y: labels (n,), int64.
         norm: ``linf`` or ``l2``.
         eps: radius in pixel units, above 0.
+        target: (n,) int64, the class each image is to be taken for; ``None`` for any wrong one.
 
     Returns:
         Attacked images of the shape of ``x``.
@@ -54,7 +63,10 @@ def fgsm(
         "linf": foolbox.attacks.LinfFastGradientAttack,
         "l2": foolbox.attacks.L2FastGradientAttack,
     }
-    return _run(_of_norm(attacks, norm)(random_start=False), model, x, y, eps)
+    if target is None:
+        return _run(_of_norm(attacks, norm)(random_start=False), model, x, y, eps)
+    one_step = _of_norm(PGD, norm)(rel_stepsize=1.0, steps=1, random_start=False)
+    return _run(one_step, model, x, foolbox.TargetedMisclassification(target), eps)
 
 
 def pgd(
@@ -67,11 +79,12 @@ def pgd(
     alpha: float,
     steps: int,
     random_start: bool,
+    target: Int64[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """Projected gradient descent (Madry et al. 2018) on the cross-entropy; returns the last iterate.
 
     Args:
-        model, x, y, norm, eps: as for ``fgsm``.
+        model, x, y, norm, eps, target: as for ``fgsm``.
         alpha: absolute step size in pixel units.
         steps: gradient steps.
         random_start: start from one random point of the ball, drawn from torch's global random state.
@@ -80,7 +93,8 @@ def pgd(
         Attacked images of the shape of ``x``.
     """
     attack = _of_norm(PGD, norm)(abs_stepsize=alpha, steps=steps, random_start=random_start)
-    return _run(attack, model, x, y, eps)
+    found = y if target is None else foolbox.TargetedMisclassification(target)
+    return _run(attack, model, x, found, eps)
 
 
 def pgd_margin(
@@ -140,6 +154,6 @@ def _of_norm(attacks: dict[str, Any], norm: str) -> Any:
     return attacks[norm]
 
 
-def _run(attack: Any, model: nn.Module, x: Tensor, y: Tensor, eps: float) -> Tensor:
+def _run(attack: Any, model: nn.Module, x: Tensor, y: Any, eps: float) -> Tensor:
     _, clipped, _ = attack(wrapped(model, x.device), x.contiguous(), y, epsilons=eps)
     return clipped

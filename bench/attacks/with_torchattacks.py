@@ -35,7 +35,13 @@ _TARGETS = 9  # of Croce & Hein (2020), for any number of classes
 
 
 def fgsm(
-    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], *, norm: str, eps: float
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"],
+    *,
+    norm: str,
+    eps: float,
+    target: Int64[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """Fast gradient sign method (Goodfellow et al. 2015): one step of ε along the gradient's sign.
 
@@ -45,13 +51,14 @@ def fgsm(
         y: labels (n,), int64.
         norm: ``linf``.
         eps: radius in pixel units, above 0.
+        target: (n,) int64, the class each image is to be taken for; ``None`` for any wrong one.
 
     Returns:
         Attacked images of the shape of ``x``.
     """
     if norm != "linf":
         raise CellError(f"torchattacks has no FGSM in norm {norm}")
-    return _run(torchattacks.FGSM, model, x, y, eps=eps)
+    return _aimed(torchattacks.FGSM, model, x, y, target, eps=eps)
 
 
 def pgd(
@@ -64,11 +71,14 @@ def pgd(
     alpha: float,
     steps: int,
     random_start: bool,
+    target: Int64[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """Projected gradient descent (Madry et al. 2018) on the cross-entropy; returns the last iterate.
 
+    With a target it lowers the cross-entropy of that class, and labels play no part.
+
     Args:
-        model, x, y, eps: as for ``fgsm``.
+        model, x, y, eps, target: as for ``fgsm``.
         norm: ``linf`` or ``l2``.
         alpha: absolute step size in pixel units.
         steps: gradient steps.
@@ -78,35 +88,11 @@ def pgd(
         Attacked images of the shape of ``x``.
     """
     attack = torchattacks.PGD if norm == "linf" else torchattacks.PGDL2
-    return _run(attack, model, x, y, eps=eps, alpha=alpha, steps=steps, random_start=random_start)
-
-
-def pgd_t(
-    model: nn.Module,
-    x: Float[Tensor, "n c h w"],
-    y: Int64[Tensor, " n"],
-    *,
-    norm: str,
-    eps: float,
-    alpha: float,
-    steps: int,
-    random_start: bool,
-    target: Int64[Tensor, " n"],
-) -> Float[Tensor, "n c h w"]:
-    """PGD that lowers the cross-entropy of a target class; returns the last iterate.
-
-    Args:
-        model, x, y, norm, eps, alpha, steps, random_start: as for ``pgd``; labels play no part.
-        target: (n,) int64, the class each image is to be taken for.
-
-    Returns:
-        Attacked images of the shape of ``x``.
-    """
-    attack = torchattacks.PGD if norm == "linf" else torchattacks.PGDL2
     params = {"eps": eps, "alpha": alpha, "steps": steps, "random_start": random_start}
-    return _run(
-        attack, model, x, target, lambda ready: ready.set_mode_targeted_by_label(quiet=True), **params
-    )
+    return _aimed(attack, model, x, y, target, **params)
+
+
+pgd_t = pgd  # the judge always says a target
 
 
 def eot_pgd(
@@ -291,6 +277,16 @@ def autoattack(
 
     params = {"norm": _NORMS[norm], "eps": eps, "seed": seed, "n_classes": min(classes, _TARGETS + 1)}
     return _run(torchattacks.AutoAttack, model, x, y, with_steps, **params)
+
+
+def _aimed(
+    attack: Any, model: nn.Module, x: Tensor, y: Tensor, target: Tensor | None, **params: Any
+) -> Tensor:
+    if target is None:
+        return _run(attack, model, x, y, **params)
+    return _run(
+        attack, model, x, target, lambda ready: ready.set_mode_targeted_by_label(quiet=True), **params
+    )
 
 
 def _run(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.attacks import ATTACKS, Request
+from bench.attacks.request import TARGET
 from bench.attacks.table import OWN, libraries_of
 from bench.engine.cell import Scalar, sorted_params
 from bench.errors import UsageError
@@ -83,9 +84,11 @@ def request_of(row: Mapping[str, Any]) -> Request:
         own = sorted_params(_own_params(row, given))
         return Request(attack=row["attack"], library=library, norm=row["norm"], params=own)
     try:
-        known = ATTACKS[row["attack"], library].params
-        params = {name: _typed(given[name], default) for name, default in known.items()}
-        if set(stated) - set(known):
+        spec = ATTACKS[row["attack"], library]
+        params = {name: _typed(given[name], default) for name, default in spec.params.items()}
+        if TARGET in stated and spec.aimed:
+            params[TARGET] = _read(stated[TARGET])
+        if set(stated) - set(params):
             raise ValueError
     except (KeyError, ValueError):
         raise UsageError(

@@ -18,7 +18,7 @@ from bench.errors import CellError
 from tests.toys import Linear, linear_problem
 
 NORMS = ("linf", "l2")
-NEAREST = [(with_foolbox.ddn, "l2")] + [
+NEAREST = [(with_foolbox.ddn, "l2"), (with_foolbox.cw, "l2")] + [
     (attack, norm) for attack in (with_foolbox.fmn, with_foolbox.deepfool) for norm in NORMS
 ]
 PGDS = [with_foolbox.pgd, with_foolbox.pgd_margin, with_foolbox.pgd_dlr]
@@ -140,6 +140,20 @@ def test_ddn_and_fmn_come_near_a_linear_models_boundary(
     assert (ratio < within)[exact > nearest].all()
 
 
+@pytest.mark.parametrize("n", [1, 64])
+def test_carlini_and_wagner_come_near_a_linear_models_boundary(n: int) -> None:
+    """To a step of Adam, which moves each of the 64 pixels by up to 0.005; half of the far ones to 1 %."""
+    model, x, y, _ = linear_problem(n=n)
+    images = with_foolbox.cw(model, x, y, norm="l2", steps=500)
+    assert wrong(model, images, y).all()
+    exact, step = closed_form(model, x, "l2"), 0.005 * 64**0.5
+    ratio = distance(x, images, "l2") / exact
+    assert ratio.min() >= 1 - 1e-6
+    assert (distance(x, images, "l2") - exact).max() <= step
+    assert (exact > step).any()
+    assert ratio[exact > step].median() < 1.01
+
+
 @pytest.mark.parametrize("norm", NORMS)
 def test_deepfool_ends_where_its_docstring_says(norm: str) -> None:
     model, x, y, _ = linear_problem()
@@ -218,7 +232,9 @@ def test_logits_that_are_not_finite_are_found(attack: Callable[..., Tensor], nor
     assert torch.isnan(model(images)).all()
 
 
-@pytest.mark.parametrize("attack", [with_foolbox.ddn, with_foolbox.fmn, with_foolbox.deepfool])
+@pytest.mark.parametrize(
+    "attack", [with_foolbox.ddn, with_foolbox.fmn, with_foolbox.deepfool, with_foolbox.cw]
+)
 def test_unknown_norms_are_named(attack: Callable[..., Tensor]) -> None:
     model, x, y, _ = linear_problem(n=1)
     with pytest.raises(CellError, match="in norm l3"):

@@ -38,6 +38,11 @@ def attack_options(sub: argparse.ArgumentParser) -> None:
     group.add_argument("--alpha", type=float, metavar="A", help="absolute step size (default 2.5·ε/steps)")
     group.add_argument("--restarts", type=int, metavar="N", help="random starts (default 1)")
     group.add_argument("--targets", type=int, metavar="N", help="classes pgd_t aims at (default 9)")
+    group.add_argument(
+        "--target", metavar="CLASS",
+        help="class that fgsm and pgd make of every image, by name or number from 0, or random or least-likely; an "
+        "image is broken when it is taken for it",
+    )  # fmt: skip
     group.add_argument("--queries", type=int, metavar="N", help="passes of black-box attacks")
     group.add_argument("--eot", type=int, metavar="N", help="passes eot_pgd averages over (default 10)")
     group.add_argument("--rotation", type=float, metavar="D", help="degrees, spatial attacks (default 30)")

@@ -12,7 +12,7 @@ from bench.errors import UsageError
 from bench.studies.shared.ask import Ask
 from bench.studies.shared.options import model_ask, names
 
-PARAMETERS = ("steps", "alpha", "restarts", "targets", "queries", "eot", "rotation", "translation")
+PARAMETERS = ("steps", "alpha", "restarts", "targets", "queries", "eot", "rotation", "translation", "target")
 
 
 def asked(options: Namespace) -> Ask:

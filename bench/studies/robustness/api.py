@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from bench.attacks import ATTACKS, Request, parse_requests
 from bench.attacks.gradient_free import check_gradients
+from bench.attacks.request import TARGET, aimed
 from bench.engine.cell import Scalar
 from bench.engine.executors import InProcess
 from bench.engine.loaded import Loaded, one_thread
@@ -84,6 +85,7 @@ def evaluate(
     source = DataSource(spec="python", name=dataset)
     check_name(name, "give another name=")
     requests = parse_requests(_texts(attacks), library=library, norm=norm, params=_known(params))
+    requests = aimed(requests, data.classes)
     ask = Ask(
         models=(),
         requests=requests,
@@ -157,7 +159,7 @@ _looks: dict[tuple[str, str], tuple[Suspicion, ...]] = {}
 
 
 def _known(params: dict[str, Scalar | np.generic]) -> dict[str, Scalar]:
-    known = list(dict.fromkeys(name for spec in ATTACKS.values() for name in spec.params))
+    known = [*dict.fromkeys(name for spec in ATTACKS.values() for name in spec.params), TARGET]
     for name in params:
         if name not in known:
             raise UsageError(f"unknown attack parameter {name!r}; {nearest(name, known)}")

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from bench.attacks import RELEASED_REQUESTS, Request
+from bench.attacks.request import aimed
 from bench.engine.driver import Failure, backend, driver, versions
 from bench.engine.executors import Executor
 from bench.engine.lane import Lane
@@ -130,6 +131,7 @@ def prepare_on(ask: Ask, data: Images) -> Evaluation:
     """As ``prepare``, on images that are already loaded from ``ask.data``."""
     protocol = find_protocol(ask.protocol)
     setting = make_setting(ask, data)
+    ask = replace(ask, requests=aimed(ask.requests, data.classes))
     if isinstance(protocol, Released):
         check_asked(protocol, norm=ask.norm, requests=ask.requests)
     models, loaded = open_models(ask, data, setting.n)

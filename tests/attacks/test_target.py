@@ -1,0 +1,139 @@
+"""``--target``: an attack is aimed at a class, and an image is broken when it is taken for it."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import bench
+from bench.attacks import adapter, parse_requests
+from bench.attacks.request import aimed
+from bench.errors import UsageError
+from bench.leaderboard.members import request_of
+from bench.studies.robustness.names import attack_names
+from tests.torchattacks_calls import Blocks, blocks_problem, own_images, small_net
+
+AIMED = ["fgsm", "foolbox:fgsm", "pgd", "foolbox:pgd"]
+EPS = (0.005, 0.01, 0.02)
+
+
+def radius(model: Blocks, x: Tensor, target: Tensor) -> Tensor:
+    """What each image withstands in L∞ until it is taken for its target, 0 where it is.
+
+    The best step raises the pixels of the target's block and lowers all others, so it is the greatest
+    (z_k − z_t)/(‖w_k‖₁ + ‖w_t‖₁) over the other classes k.
+    """
+    logits, length = model(x), model.weight.norm(p=1, dim=1)
+    gap = logits - logits.gather(1, target[:, None])
+    return (gap / (length[None] + length[target][:, None])).scatter(1, target[:, None], 0.0).amax(1)
+
+
+@pytest.mark.parametrize("target", ["2", "least-likely"])
+@pytest.mark.parametrize("name", AIMED)
+def test_an_image_is_broken_when_it_is_taken_for_the_target(name: str, target: str) -> None:
+    model, x, y, _ = blocks_problem(4, 64)
+    goal = torch.full_like(y, 2) if target == "2" else model(x).argmin(1)
+    at = radius(model, x, goal)
+    assert 0 < int((at > EPS[1]).sum()) < 64
+    results = bench.evaluate(model, x, y, attacks=[name], eps=EPS, target=target)
+    (curve,) = results.models[0].curves
+    for standing, eps in zip(curve.standing, EPS, strict=True):
+        expected = (y == goal) | (at > eps)
+        sure = (y == goal) | ((at - eps).abs() > 1e-4)
+        assert np.array_equal(standing[sure.numpy()], expected[sure].numpy())
+    rows = [row for row in bench.leaderboard_rows(results) if row["attack"] == name.rpartition(":")[2]]
+    assert {f"target={target}" in row["params"].split(";") for row in rows} == {True}
+    assert {request_of(row) for row in rows} == {curve.request}
+    assert f"target {target}" in attack_names(results)[curve.request]
+
+
+@pytest.mark.parametrize("name", AIMED)
+def test_random_targets_are_wrong_classes_and_the_same_at_every_radius(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, x, y, _ = blocks_problem(4, 64)
+    seen: list[Tensor] = []
+    call = adapter(*reversed((["torchattacks", *name.split(":")])[-2:]))
+
+    def watched(*args: Tensor, target: Tensor, **params: object) -> Tensor:
+        seen.append(target)
+        assert not bool((target == args[2]).any())
+        return call(*args, target=target, **params)
+
+    monkeypatch.setattr("bench.attacks.measure.adapter", lambda *_: watched)
+    found = bench.evaluate(model, x, y, attacks=[name], eps=EPS[:2], target="random", independent=True)
+    assert len(seen) == 2
+    assert torch.equal(*seen)
+    assert set(seen[0].tolist()) == {0, 1, 2, 3}
+    at = radius(model, x, seen[0])
+    assert np.array_equal(found.models[0].curves[0].standing[1], (at > EPS[1]).numpy())
+    seen.clear()
+    bench.evaluate(model, x, y, attacks=[name], eps=EPS[:1], target="random", seed=1)
+    assert not torch.equal(seen[0], (y + 1) % 4)
+
+
+@pytest.mark.parametrize("attack", ["fgsm", "pgd"])
+def test_the_libraries_agree_bit_for_bit(attack: str) -> None:
+    model = small_net()
+    x, y = own_images(model)
+    target = (y + 3) % 10
+    own = {"alpha": 0.01, "steps": 5, "random_start": False} if attack == "pgd" else {}
+    images = [
+        adapter(attack, of)(model, x, y, norm="linf", eps=0.03, target=target, **own)
+        for of in ("torchattacks", "foolbox")
+    ]
+    assert torch.equal(*images)
+    raised = torch.nn.functional.cross_entropy
+    assert float(raised(model(images[0]), target)) < float(raised(model(x), target))
+
+
+def test_iterates_that_reached_the_target_count_if_asked() -> None:
+    """Whatever the last iterate reaches, some iterate reaches; an image of the class itself is not attacked."""
+    model, x, y, _ = blocks_problem(4, 32)
+    standing = [
+        bench.evaluate(
+            model, x, y, attacks=["pgd"], eps=0.01, target=1, steps=3, random_start=False, best_iterate=best
+        ).models[0].curves[0].standing[0]
+        for best in (False, True)
+    ]  # fmt: skip
+    assert bool((standing[1] <= standing[0]).all())
+    assert 0 < int(standing[1].sum()) < 32
+    assert bool(standing[1][(y == 1).numpy()].all())
+
+
+@pytest.mark.parametrize(
+    ("names", "target", "said"),
+    [
+        (["apgd_t"], "random", "--target is random, but apgd_t cannot be aimed at a class; use fgsm or pgd"),
+        (
+            ["pgd", "pgd_margin"],
+            "3",
+            "--target is 3, but pgd_margin cannot be aimed at a class; use fgsm or pgd",
+        ),
+    ],
+)
+def test_attacks_that_cannot_be_aimed_refuse(names: list[str], target: str, said: str) -> None:
+    with pytest.raises(UsageError, match=f"^{re.escape(said)}$"):
+        parse_requests(names, params={"target": target})
+
+
+def test_a_class_is_named_by_its_name_or_number() -> None:
+    def of(target: str) -> object:
+        return dict(aimed(parse_requests(["pgd"], params={"target": target}), ("cat", "7", "dog"))[0].params)[
+            "target"
+        ]
+
+    assert [of("dog"), of("2"), of("7"), of("0"), of("random")] == [2, 2, 1, 0, "random"]
+    with pytest.raises(UsageError, match=r"^--target is dogs, no class of the data; nearest: dog$"):
+        of("dogs")
+    with pytest.raises(UsageError, match=r"^--target is 3, no class of the data; known: cat, 7, dog, random"):
+        of("3")
+
+
+def test_cells_without_a_target_say_nothing_of_it() -> None:
+    (request,) = parse_requests(["pgd"], params={})
+    assert "target" not in dict(request.params)
