@@ -1,4 +1,4 @@
-"""Watching a model while it is attacked: what it was asked, and where on the way it gave in."""
+"""Watches a model while it is attacked, and keeps the first iterate that breaks each image."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""The command line: one file a command, and one that runs every study."""

@@ -1,4 +1,4 @@
-"""What the terminal shows: progress on stderr, the ranked table on stdout."""
+"""Progress on stderr: a bar on a terminal, else a line every ten seconds."""
 
 from __future__ import annotations
 

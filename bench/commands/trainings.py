@@ -1,4 +1,4 @@
-"""Which trainings ``bench train`` was requested, and which of them are done."""
+"""The trainings that a request of ``bench train`` means, and which of them are done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A cell with its result as a record that proves itself: a description, its seal, and the arrays.
+"""A cell with its result as a record with checksums: a description, its digest, and the arrays.
 
 A record is believed only if the seal is that of the description, the description is of the wanted cell, and the
 arrays have the digest that it states.

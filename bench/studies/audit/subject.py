@@ -1,4 +1,4 @@
-"""The model on the table: how the probe asks it, and the points it asks about."""
+"""The model that an audit probes, and the images that it is asked about."""
 
 from __future__ import annotations
 

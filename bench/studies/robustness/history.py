@@ -1,4 +1,4 @@
-"""What a store was requested over time, as results that pages are drawn from."""
+"""The requests that a store has seen, as results that pages are drawn from."""
 
 from __future__ import annotations
 

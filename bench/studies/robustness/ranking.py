@@ -1,4 +1,4 @@
-"""Which models are better than which: ranks that say no more than the images measured can tell."""
+"""Ranks of models: ranges, where a paired test on these images finds no difference."""
 
 from __future__ import annotations
 

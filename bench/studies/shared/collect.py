@@ -1,4 +1,4 @@
-"""Measurements that stand apart from the attacks (CLEVER, removal, rotations), as a store holds them.
+"""Stored cells of studies without attack curves, joined over shards.
 
 Each has a setting, cells that wait for no other, results of its own and a page of its own.
 """

@@ -1,4 +1,4 @@
-"""How far every layer is from turning its output with its input."""
+"""The equivariance error of every layer."""
 
 from __future__ import annotations
 
