@@ -88,11 +88,13 @@ class PaperStudy(Study[Plan, Found]):
         return Found(reproduction, tuple(results for each in found for results in each.results))
 
     def publish(self, table: Path, store: Store, results: Found) -> tuple[Found, int]:
-        known = {key: value for each in results.results for key, value in outcomes(each).items()}
-        marks = verdicts(audit_history(store))
-        fresh = [row for each in results.results for row in rows(each, marks)]
-        leaderboard.merge(table, fresh, known)
-        return results, len(fresh)
+        marks, count = verdicts(audit_history(store)), 0
+        for n in dict.fromkeys(each.setting.n for each in results.results):
+            alike = [each for each in results.results if each.setting.n == n]
+            known = {key: value for each in alike for key, value in outcomes(each).items()}
+            fresh = leaderboard.merge(table, [row for each in alike for row in rows(each, marks)], known)
+            count += len(fresh)
+        return results, count
 
     def datasets(self, store: Store) -> Iterable[str]:
         return reproductions(store)
