@@ -65,13 +65,14 @@ class _Run:
 
     def measured(self) -> list[Failure]:
         """Runs the batches; the cells that failed."""
-        most = self._seconds()
+        seconds = self._seconds()
+        most = seconds if self._study.at_most else 0.0
         for record in self._study.records(self._ready):
             self._store.put_run(record)
         failures: list[Failure] = []
         with running(self._ready.loaded, self._ready.device, self._workers, most) as (executor, progress):
             for number, batch in enumerate(self._study.batches(self._ready, self._store)):
-                if number and most and self._study.in_parts:
+                if number and seconds and self._study.in_parts:
                     self.shown(failures)  # a kill then leaves what is whole
                 drive = driver(batch.planned, self._store, executor, progress)
                 failures += drive.run(batch.lanes)

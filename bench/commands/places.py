@@ -3,20 +3,9 @@
 from __future__ import annotations
 
 import os
-from argparse import Namespace
 from pathlib import Path
 
 from bench.errors import UsageError
-from bench.leaderboard import file as leaderboard
-
-
-def writable_places(options: Namespace) -> tuple[Path, Path]:
-    """Leaderboard and directory of pages; raises ``UsageError`` unless they can be written or need not be."""
-    table, pages = Path(options.leaderboard), Path(options.reports)
-    if not options.dry_run:
-        leaderboard.check_writable(table)
-        check_directory(pages)
-    return table, pages
 
 
 def check_directory(path: Path, option: str = "--reports") -> None:

@@ -7,6 +7,7 @@ page → screen. A study outside this package is an object of this class behind 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,8 +52,8 @@ class Batch:
     lanes: Sequence[Lane]
 
 
-class Study(Generic[ReadyT, ResultsT]):
-    """A study; subclasses give what has no default here.
+class Study(ABC, Generic[ReadyT, ResultsT]):
+    """A study; subclasses give what is abstract here.
 
     Attributes:
         name: of the command.
@@ -68,45 +69,45 @@ class Study(Generic[ReadyT, ResultsT]):
     has_rows: ClassVar[bool] = False
     in_parts: ClassVar[bool] = False
 
+    @abstractmethod
     def options(self, parser: ArgumentParser) -> None:
         """Adds the study's options to those of its command."""
-        raise NotImplementedError
 
+    @abstractmethod
     def prepare(self, options: Namespace) -> ReadyT:
         """Resolves a request and looks once at every model; ``UsageError`` for what cannot be measured."""
-        raise NotImplementedError
 
     def notes(self, ready: ReadyT, options: Namespace) -> Iterable[str]:
         """Lines for the terminal before anything runs."""
         return ()
 
+    @abstractmethod
     def lanes(self, ready: ReadyT) -> Sequence[Lane]:
         """All that a request can need."""
-        raise NotImplementedError
 
+    @abstractmethod
     def seconds(self, ready: ReadyT, store: Store) -> float:
         """Seconds of one worker for what a store lacks."""
-        raise NotImplementedError
 
+    @abstractmethod
     def records(self, ready: ReadyT) -> Sequence[dict[str, Any]]:
         """What the store keeps before measuring, so that a run that was killed can be shown; the newest last."""
-        raise NotImplementedError
 
+    @abstractmethod
     def batches(self, ready: ReadyT, store: Store) -> Iterator[Batch]:
         """What is measured, part by part; a later part may depend on what the store then holds."""
-        raise NotImplementedError
 
+    @abstractmethod
     def collect(self, ready: ReadyT, store: Store, failures: Sequence[Failure]) -> ResultsT:
         """What the store holds of a request."""
-        raise NotImplementedError
 
     def publish(self, table: Path, store: Store, results: ResultsT) -> tuple[ResultsT, int]:
         """Writes rows to a leaderboard; the results as they are shown, and the number of rows."""
         return results, 0
 
+    @abstractmethod
     def datasets(self, store: Store) -> Iterable[str]:
         """Data sets that a store has runs on."""
-        raise NotImplementedError
 
     def page(self, store: Store, dataset: str, out: Path, results: ResultsT | None = None) -> Path | None:
         """Draws the page of a data set; ``None`` where there is nothing to show.
@@ -123,10 +124,10 @@ class Study(Generic[ReadyT, ResultsT]):
         """Lines for the terminal after measuring."""
         return ()
 
+    @abstractmethod
     def as_json(self, results: ResultsT) -> list[dict[str, Any]]:
         """Rows for ``--json``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def show(self, results: ResultsT) -> None:
         """Prints the table of the terminal."""
-        raise NotImplementedError

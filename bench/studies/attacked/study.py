@@ -32,7 +32,7 @@ from bench.studies.audit.evaluation import (
 from bench.studies.audit.findings import limit_of
 from bench.studies.robustness.corruption_errors import errors_of
 from bench.studies.robustness.corruption_run import batches_besides, lanes_besides
-from bench.studies.robustness.estimate import seconds_left, seconds_of
+from bench.studies.robustness.estimate import seconds_of
 from bench.studies.robustness.evaluation import Evaluation, Finished, outcome_of, prepare_each
 from bench.studies.robustness.history import chapters
 from bench.studies.robustness.results import Results
@@ -126,9 +126,11 @@ class AttackStudy(Study[AttackRun, Attacked]):
         ]
 
     def seconds(self, ready: AttackRun, store: Store) -> float:
-        left = sum(seconds_left(evaluation, store) for each in ready.by_seed for evaluation in each)
-        audit = ready.audit
-        return left + (seconds_of(audit.evaluation, planned_lanes(audit), store) if audit else 0.0)
+        audit = planned_lanes(ready.audit) if ready.audit else ()  # then there is one evaluation
+        return sum(
+            seconds_of(own[0], [*(lane for each in own for lane in each.lanes), *audit], store)
+            for own in zip(*ready.by_seed, strict=True)
+        )
 
     def records(self, ready: AttackRun) -> Sequence[dict[str, Any]]:
         # the first seed last: the newest run is the one that pages show in full

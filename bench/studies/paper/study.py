@@ -14,7 +14,7 @@ from bench.engine.store import Store
 from bench.engine.study import Batch, Study
 from bench.leaderboard import file as leaderboard
 from bench.studies.audit.collect import audit_history, verdicts
-from bench.studies.mip.evaluation import most_seconds
+from bench.studies.mip.study import STUDY as MIP
 from bench.studies.paper import SECTIONS, Reproduction
 from bench.studies.paper.arguments import add_options
 from bench.studies.paper.collect import collect_reproduction, reproductions
@@ -69,18 +69,19 @@ class PaperStudy(Study[Plan, Found]):
 
     def seconds(self, ready: Plan, store: Store) -> float:
         total = sum(seconds_left(evaluation, store) for evaluation in ready.evaluations)
-        return total + (most_seconds(ready.removal, store) if ready.removal else 0.0)
+        return total + (MIP.seconds(ready.removal, store) if ready.removal else 0.0)
 
     def records(self, ready: Plan) -> Sequence[dict[str, Any]]:
         runs = [each.manifest() for each in ready.evaluations]
-        return [*reversed(runs), ready.manifest()]
+        removal = MIP.records(ready.removal) if ready.removal else []
+        return [*reversed(runs), *removal, ready.manifest()]
 
     def batches(self, ready: Plan, store: Store) -> Iterator[Batch]:
         for part in (ready.sound, ready.released, ready.corrupted):
             if part:
                 yield Batch(planned=part, lanes=[lane for each in part for lane in each.lanes])
         if ready.removal:
-            yield Batch(planned=(ready.removal,), lanes=ready.removal.lanes)
+            yield from MIP.batches(ready.removal, store)
 
     def collect(self, ready: Plan, store: Store, failures: Sequence[Failure]) -> Found:
         found = [outcome_of(each, store, failures) for each in ready.evaluations]

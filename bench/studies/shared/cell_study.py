@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -24,6 +25,7 @@ class CellStudy(Study[PreparedCells[SettingT], ResultsT]):
     """A study whose cells wait for no other; its runs are stored under its name."""
 
     @staticmethod
+    @abstractmethod
     def collected(
         store: Store,
         setting: SettingT,
@@ -34,16 +36,15 @@ class CellStudy(Study[PreparedCells[SettingT], ResultsT]):
         failed: Sequence[str] = (),
     ) -> ResultsT:
         """What the store holds of a setting; a model with a cell missing is left out."""
-        raise NotImplementedError
 
     @staticmethod
+    @abstractmethod
     def read_setting(fields: Mapping[str, Any]) -> SettingT:
         """The setting, which must be hashable, of the fields that a run keeps."""
-        raise NotImplementedError
 
+    @abstractmethod
     def write(self, results: ResultsT, others: Sequence[ResultsT], out: Path) -> Path:
         """Writes the page of some results, with those of other settings after them."""
-        raise NotImplementedError
 
     def history(self, store: Store, dataset: str | None = None) -> list[ResultsT]:
         """All settings a store has runs of, the newest first."""
