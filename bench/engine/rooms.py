@@ -135,9 +135,20 @@ def end_children() -> None:
             child.kill()
 
 
+def start_worker() -> None:
+    """Makes a process a worker: it ends with the main one, computes with one thread, and prints to stderr alone."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    leave_to_main()
+    os.dup2(2, 1)  # what compiled code prints too
+    sys.stdout = sys.stderr  # what a user's own model prints must not get between the rows of --json
+    import torch
+
+    torch.set_num_threads(1)
+
+
 def _started() -> ProcessPoolExecutor:
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(1, mp_context=context, initializer=_start_worker)
+    return ProcessPoolExecutor(1, mp_context=context, initializer=start_worker)
 
 
 def _called(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -150,16 +161,6 @@ def _called(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         raise SystemExit(stop.code if type(stop.code) in (int, type(None)) else str(stop.code)) from None
     except BaseException as fault:
         raise CellError(in_words(fault)) from None
-
-
-def _start_worker() -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    leave_to_main()
-    os.dup2(2, 1)  # what compiled code prints too
-    sys.stdout = sys.stderr  # what a user's own model prints must not get between the rows of --json
-    import torch
-
-    torch.set_num_threads(1)
 
 
 def _end_with_parent() -> None:
