@@ -131,7 +131,7 @@ def _check_options(sub: argparse.ArgumentParser) -> None:
         "--json", action="store_true", help="every row with its status as one JSON list on stdout"
     )
     place_options(sub, "store")
-    sub.set_defaults(n=None, seed=0)  # each row says its own
+    sub.set_defaults(n=None, batch=None, seed=0)  # each row says its own
 
 
 def _train_options(sub: argparse.ArgumentParser) -> None:

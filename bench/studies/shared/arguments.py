@@ -76,12 +76,25 @@ def model_options(sub: argparse.ArgumentParser) -> None:
 
 
 def measuring_options(
-    sub: argparse.ArgumentParser, n: str | None = "images (default: all, but at most 1000)"
+    sub: argparse.ArgumentParser,
+    n: str | None = "images (default: all, but at most 1000)",
+    batch: str
+    | None = "images that go through a model together, which a row says: other batches give other bits "
+    "and random starts (default: 100; on a GPU as many as its memory has room for, at most 4096)",
 ) -> None:
-    """How many images (the help of ``--n``; ``None`` for no such option), from which seed and on what."""
+    """How many images, how many together, from which seed and on what.
+
+    Args:
+        sub: parser of the command.
+        n, batch: help of these options; ``None`` where there is no such option.
+    """
     group = sub.add_argument_group("measuring")
     if n is not None:
         group.add_argument("--n", type=positive, metavar="N", help=n)
+    if batch is not None:
+        group.add_argument("--batch", type=positive, metavar="N", help=batch)
+    else:
+        sub.set_defaults(batch=None)
     group.add_argument("--seed", type=int, default=0, metavar="S", help="seed of random starts (default 0)")
     group.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
     group.add_argument(

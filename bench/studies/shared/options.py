@@ -43,6 +43,7 @@ def data_ask(options: Namespace) -> Ask:
         weights_from=options.weights_from,
         seed=options.seed,
         device=options.device,
+        batch=options.batch,
         command=shown_command(options.argv),
         download=options.download,
     )
