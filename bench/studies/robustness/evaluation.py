@@ -27,7 +27,8 @@ from bench.studies.robustness.plan import lanes
 from bench.studies.robustness.results import Results, Setting
 from bench.studies.shared.ask import Ask
 from bench.studies.shared.batch import chosen_batch, with_batch
-from bench.studies.shared.models import check_device, open_models
+from bench.studies.shared.models import open_models
+from bench.studies.shared.where import check_device
 
 DEFAULT_N = 1000
 GRIDS: dict[tuple[str, str], tuple[str, ...]] = {

@@ -96,14 +96,26 @@ def measuring_options(
     else:
         sub.set_defaults(batch=None)
     group.add_argument("--seed", type=int, default=0, metavar="S", help="seed of random starts (default 0)")
-    group.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
-    group.add_argument(
-        "--workers", type=positive, metavar="N", help="processes (default: the cores); no number changes"
-    )
+    device_options(group)
     group.add_argument("--dry-run", action="store_true", help="show what would run and for how long")
     group.add_argument(
         "--json", action="store_true", help="rows as one JSON list on stdout, all else on stderr"
     )
+
+
+def device_options(group: argparse._ArgumentGroup) -> None:
+    """On what is measured."""
+    group.add_argument(
+        "--device", default="cpu", metavar="D",
+        help="cpu (default), cuda, several GPUs as cuda:0,cuda:1, or cuda:all",
+    )  # fmt: skip
+    group.add_argument(
+        "--workers", type=positive, metavar="N", help="processes (default: the cores); no number changes"
+    )
+    group.add_argument(
+        "--cluster", metavar="auto|HOST:PORT|local:N",
+        help="measure on a Ray cluster, all its CPUs or with --device cuda its GPUs; local:N starts one here",
+    )  # fmt: skip
 
 
 def place_options(sub: argparse.ArgumentParser, *names: str) -> None:
