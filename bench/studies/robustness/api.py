@@ -64,7 +64,7 @@ def evaluate(
         attacks: names as on the command line, e.g. ``pgd``, ``foolbox:pgd`` or one's own ``FILE.py:FUNCTION``, which
             runs in this process; a text may hold several, with commas.
         eps: one ε or several, in pixel units, as numbers or texts like ``8/255``; a text may hold several.
-        norm: ``linf`` or ``l2``.
+        norm: ``linf``, ``l2``, ``l1``, or ``l0``, which counts pixels.
         name, dataset: names in rows.
         library: library of the attacks that name none, where it has them; default: the first that does.
         seed: of the random starts.
