@@ -213,17 +213,20 @@ def recipe(name: str, levels: int = 255, *, epochs: int | None = None) -> Recipe
     Raises UnknownRecipe, or ValueError for fewer than one epoch.
     """
     table = _DIGITS if levels == 16 else _PHOTOGRAPHS
-    rotated = re.fullmatch(ROTATED, name)
+    rotated, noisy = re.fullmatch(ROTATED, name), re.fullmatch(NOISY, name)
     if rotated:
         found = _rotated(name, float(rotated["theta"]), table[rotated["under"] or "standard"])
+    elif noisy:
+        found = replace(table["standard"], name=name, noise=int(noisy["sigma"]) / 100)
     elif name in table:
         found = table[name]
     else:
-        candidates = [*table, "rotate180", "rotate180+pgd_at"]
+        candidates = [*table, "gauss25", "rotate180", "rotate180+pgd_at"]
         near = difflib.get_close_matches(name, candidates, n=1, cutoff=0.4) or candidates
         raise UnknownRecipe(
-            f"unknown recipe {name!r}; there are {', '.join(table)}, rotate<degrees, 1 to 180> and "
-            f"rotate<degrees>+pgd_at, +pgd_at_half or +pgd_at_quarter: did you mean {near[0]}?"
+            f"unknown recipe {name!r}; there are {', '.join(table)}, gauss<σ in hundredths, 1 to 99>, "
+            "rotate<degrees, 1 to 180> and rotate<degrees>+pgd_at, +pgd_at_half or +pgd_at_quarter: "
+            f"did you mean {near[0]}?"
         )
     if epochs is None:
         return found
