@@ -92,7 +92,7 @@ class Handed:
 
 
 def _take(sent: bytes) -> None:
-    start_worker()
+    start_worker(0)
     given: HandedModel = pickle.loads(sent)
     loaded = worker()
     loaded.keep_data(given.source, given.data)

@@ -18,8 +18,8 @@ from bench.studies.mip.evaluation import MipEvaluation, prepare_mip
 from bench.studies.paper import SECTIONS, needed
 from bench.studies.robustness.evaluation import Evaluation, prepare_on
 from bench.studies.shared.ask import Ask
-from bench.studies.shared.models import check_device
 from bench.studies.shared.weights import Weights, weights_of
+from bench.studies.shared.where import check_device
 from zoo.entries import ENTRIES
 from zoo.registry import data_options
 

@@ -38,7 +38,8 @@ from bench.studies.robustness.results import Results
 from bench.studies.shared.ask import Ask
 from bench.studies.shared.batch import chosen_batch
 from bench.studies.shared.inspection import kinds, suspicions
-from bench.studies.shared.models import LOOKED_AT, check_device
+from bench.studies.shared.models import LOOKED_AT
+from bench.studies.shared.where import check_device
 from zoo.notes import note_once
 
 
@@ -75,7 +76,7 @@ def evaluate(
         attacks: names as on the command line, e.g. ``pgd``, ``foolbox:pgd`` or one's own ``FILE.py:FUNCTION``, which
             runs in this process; a text may hold several, with commas.
         eps: one ε or several, in pixel units, as numbers or texts like ``8/255``; a text may hold several.
-        norm: ``linf`` or ``l2``.
+        norm: ``linf``, ``l2``, ``l1``, or ``l0``, which counts pixels.
         name, dataset: names in rows; of the data set its own, or else ``data``.
         library: library of the attacks that name none, where it has them; default: the first that does.
         seed: of the random starts.

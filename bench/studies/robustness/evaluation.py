@@ -27,7 +27,8 @@ from bench.studies.robustness.plan import lanes
 from bench.studies.robustness.results import Results, Setting
 from bench.studies.shared.ask import Ask
 from bench.studies.shared.batch import chosen_batch, with_batch
-from bench.studies.shared.models import check_device, open_models
+from bench.studies.shared.models import open_models
+from bench.studies.shared.where import check_device
 
 DEFAULT_N = 1000
 GRIDS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -35,6 +36,10 @@ GRIDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("photographs", "linf"): ("1/255", "2/255", "4/255", "8/255"),
     ("digits", "l2"): ("0.25", "0.5", "1", "1.5"),
     ("photographs", "l2"): ("0.125", "0.25", "0.5", "1"),
+    ("digits", "l1"): ("1", "2", "4", "8"),
+    ("photographs", "l1"): ("3", "6", "12", "24"),
+    ("digits", "l0"): ("1", "2", "4", "8"),
+    ("photographs", "l0"): ("1", "4", "12", "24"),
 }
 PAPER_GRID = tuple(f"{i / 100:.2f}" for i in range(1, 16))
 
@@ -172,6 +177,8 @@ def make_setting(ask: Ask, data: Images) -> Setting:
     elif ask.norm == "linf" and (most := grid[-1]) > 1:
         meant = f"; did you mean {most:g}/255?" if most <= 255 else ""
         raise UsageError(f"--eps has {most:g}, which is larger than the whole range of a pixel, 1{meant}")
+    elif ask.norm == "l0" and (parts := [eps for eps in grid if eps != int(eps)]):
+        raise UsageError(f"--eps has {parts[0]:g}, but in norm l0 ε counts pixels; give a whole number")
     return Setting(
         dataset=data.name,
         data=data.sha256,

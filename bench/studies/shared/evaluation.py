@@ -22,7 +22,8 @@ from bench.inputs.model_info import ModelInfo
 from bench.inputs.sources import DataSource, Images, ModelSource
 from bench.studies.shared.ask import Ask
 from bench.studies.shared.batch import chosen_batch, with_batch
-from bench.studies.shared.models import check_device, open_models
+from bench.studies.shared.models import open_models
+from bench.studies.shared.where import check_device
 
 
 @runtime_checkable
