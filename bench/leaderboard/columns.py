@@ -11,7 +11,7 @@ from bench.engine.shards import BATCH
 from bench.inputs.model_info import ModelInfo
 
 # 2 added CLEVER's columns, 3 those of iterates and of the audit, 4 what is stronger, the audit's level and
-# corruption errors, 5 what the first look found, 6 the batch
+# corruption errors, 5 what the first look found, 6 the batch and where it was split
 SCHEMA = 6
 CLEVER_BATCH = 10  # images of a cell of CLEVER, unless another number is given
 Row = dict[str, Any]
@@ -61,6 +61,7 @@ _VALUES: dict[str, str] = {
     "nonfinite": "int",
     "projected": "int",
     "silent": "int",
+    "split": "int",
     "clever_median": "float",
     "clever_lo": "float",
     "clever_hi": "float",
@@ -91,7 +92,7 @@ _ATTACK = {
     "robust", "vanished", "nonfinite", "projected", "silent",
 }  # fmt: skip
 _CORRUPTION = {"mce", "relative_mce"}
-OPTIONAL = _CLEVER | _ATTACK | _CORRUPTION | {"batch"}  # numbers that do not apply to every row
+OPTIONAL = _CLEVER | _ATTACK | _CORRUPTION | {"batch", "split"}  # numbers that do not apply to every row
 
 
 def made_with(versions: Mapping[str, str], model: ModelInfo) -> str:

@@ -25,7 +25,7 @@ from bench.leaderboard.marks import level_of, marked, verdict_of
 from bench.leaderboard.members import WORST, named
 from bench.leaderboard.row_verdicts import Outcomes, remark
 
-_NEW_IN_6 = ("batch",)
+_NEW_IN_6 = ("batch", "split")
 _NEW_IN_5 = ("suspect", *_NEW_IN_6)
 _NEW_IN_4 = ("stronger", *ERRORS, *_NEW_IN_5)
 _NEW_IN_3 = ("iterate", "audit", "silent", *_NEW_IN_4)

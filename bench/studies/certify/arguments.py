@@ -29,10 +29,13 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--preset", metavar="P", help="cohen2019: 100000 samples, as published")
     group.add_argument(
-        "--alpha", type=float, metavar="A", help="chance that a smoothing certificate is wrong (default 0.001)"
+        "--alpha",
+        type=float,
+        metavar="A",
+        help="chance that a smoothing certificate is wrong (default 0.001)",
     )
     group.add_argument(
         "--orbit", action="store_true", help="smooth the three quarter turns of every image too"
     )
-    measuring_options(sub, n="images (default: all, but at most 100)")
+    measuring_options(sub, n="images (default: all, but at most 100)", batch="images of a cell (default 20)")
     place_options(sub, "store", "reports")

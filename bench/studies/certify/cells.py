@@ -13,11 +13,11 @@ from bench.engine.judge import ask_again
 from bench.engine.kind import Kind, Subject
 from bench.engine.result import CellResult
 from bench.engine.seeding import seeded
+from bench.engine.shards import shards
 from bench.inputs.model_info import ModelInfo
 from bench.studies.certify.results import CertifySetting
 from bench.studies.clever.cells import bound_cells, score_cells
 
-SHARD = 20  # images whose work is lost when a run is killed
 VERSION = 1  # raised whenever the numbers change
 TURNS = (1, 2, 3)
 
@@ -87,9 +87,7 @@ def _smoothed_attack(cell: Cell, subject: Subject) -> dict[str, np.ndarray]:
     from bench.studies.certify.smoothed_attack import attack_smoothed
 
     sigma = float(cell.param("sigma") or 0)
-    return attack_smoothed(
-        subject.model, subject.x, subject.y, first=cell.first, sigma=sigma, seed=cell.seed
-    )
+    return attack_smoothed(subject.model, subject.x, subject.y, first=cell.first, sigma=sigma, seed=cell.seed)
 
 
 def _interval(cell: Cell, subject: Subject) -> dict[str, np.ndarray]:
@@ -134,7 +132,7 @@ def _cells(
             dataset=setting.dataset,
             data=setting.data,
             first=first,
-            count=min(SHARD, setting.n - first),
+            count=count,
             attack=name,
             library=f"symbench.certify=={VERSION}",
             params=sorted_params(params),
@@ -145,7 +143,7 @@ def _cells(
             backend=model.backend(setting.backend),
             parent=None,
         )
-        for first in range(0, setting.n, SHARD)
+        for first, count in shards(setting.n, setting.batch)
     )
 
 

@@ -50,6 +50,7 @@ class Clean:
         nonfinite: whether a logit was NaN or infinite.
         seconds: time the cells took.
         digest: sha256 over the cells' results.
+        split: smallest number of images measured together for lack of memory; ``None`` if no cell was split.
     """
 
     label: Int64[np.ndarray, " n"]
@@ -61,6 +62,7 @@ class Clean:
     nonfinite: Bool[np.ndarray, " n"]
     seconds: float
     digest: str
+    split: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -84,6 +86,7 @@ class Curve:
             its one run.
         seconds: time the cells took, by ε.
         digest: sha256 over the cells' results, by ε.
+        split: smallest number of images measured together for lack of memory at any ε; ``None`` if no cell was split.
     """
 
     request: Request
@@ -98,6 +101,7 @@ class Curve:
     gradients: tuple[int, ...]
     seconds: tuple[float, ...]
     digest: tuple[str, ...]
+    split: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
