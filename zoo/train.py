@@ -145,7 +145,7 @@ def _epoch(run: Run, epoch: int, images: Resident, kept: Int64[Tensor, " kept"])
         now = run.recipe.at(epoch, number / batches)
         for group in run.optimizer.param_groups:
             group["lr"] = run.recipe.peak_lr * now.rate
-        x, y = _batch(images, places, now.rotation), images.labels[places]
+        x, y = _batch(images, places, now.rotation, run.recipe.noise), images.labels[places]
         loss, logits = learned(run.model, x, y, run.recipe, now.eps)
         run.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -172,11 +172,15 @@ def _seed(text: str) -> int:
     return int(hashlib.sha256(text.encode()).hexdigest()[:15], 16)
 
 
-def _batch(images: Resident, places: Int64[Tensor, " n"], rotation: float) -> Float32[Tensor, "n c h w"]:
-    """The images at these places in [0, 1], each turned by an angle of its own."""
+def _batch(
+    images: Resident, places: Int64[Tensor, " n"], rotation: float, noise: float
+) -> Float32[Tensor, "n c h w"]:
+    """The images at these places in [0, 1], each turned by an angle of its own, with noise of its own."""
     x = images.images(places)
     if rotation:
         x = moved(x, drawn(None, len(x), rotation, x.device))
+    if noise:
+        x = x + noise * torch.randn_like(x)
     return x.contiguous(memory_format=torch.channels_last)
 
 

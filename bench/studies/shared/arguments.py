@@ -75,21 +75,46 @@ def model_options(sub: argparse.ArgumentParser) -> None:
 
 
 def measuring_options(
-    sub: argparse.ArgumentParser, n: str | None = "images (default: all, but at most 1000)"
+    sub: argparse.ArgumentParser,
+    n: str | None = "images (default: all, but at most 1000)",
+    batch: str
+    | None = "images that go through a model together, which a row says: other batches give other bits "
+    "and random starts (default: 100; on a GPU as many as its memory has room for, at most 4096)",
 ) -> None:
-    """How many images (the help of ``--n``; ``None`` for no such option), from which seed and on what."""
+    """How many images, how many together, from which seed and on what.
+
+    Args:
+        sub: parser of the command.
+        n, batch: help of these options; ``None`` where there is no such option.
+    """
     group = sub.add_argument_group("measuring")
     if n is not None:
         group.add_argument("--n", type=positive, metavar="N", help=n)
+    if batch is not None:
+        group.add_argument("--batch", type=positive, metavar="N", help=batch)
+    else:
+        sub.set_defaults(batch=None)
     group.add_argument("--seed", type=int, default=0, metavar="S", help="seed of random starts (default 0)")
-    group.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
-    group.add_argument(
-        "--workers", type=positive, metavar="N", help="processes (default: the cores); no number changes"
-    )
+    device_options(group)
     group.add_argument("--dry-run", action="store_true", help="show what would run and for how long")
     group.add_argument(
         "--json", action="store_true", help="rows as one JSON list on stdout, all else on stderr"
     )
+
+
+def device_options(group: argparse._ArgumentGroup) -> None:
+    """On what is measured."""
+    group.add_argument(
+        "--device", default="cpu", metavar="D",
+        help="cpu (default), cuda, several GPUs as cuda:0,cuda:1, or cuda:all",
+    )  # fmt: skip
+    group.add_argument(
+        "--workers", type=positive, metavar="N", help="processes (default: the cores); no number changes"
+    )
+    group.add_argument(
+        "--cluster", metavar="auto|HOST:PORT|local:N",
+        help="measure on a Ray cluster, all its CPUs or with --device cuda its GPUs; local:N starts one here",
+    )  # fmt: skip
 
 
 def place_options(sub: argparse.ArgumentParser, *names: str) -> None:

@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from bench.errors import UsageError
 from bench.inputs.libraries import LIBRARIES
 from bench.inputs.preparation import Preparation
 from bench.inputs.sources import DataSource
 from bench.studies.shared.ask import Ask
 from bench.studies.shared.screen import say
+from bench.studies.shared.where import devices_of
 from zoo import cifar10c, entries, hub_sets
 
 DATA = "$DATA"
@@ -42,7 +41,8 @@ def data_ask(options: Namespace) -> Ask:
         data=data_source(options),
         weights_from=options.weights_from,
         seed=options.seed,
-        device=options.device,
+        device=devices_of(options.device)[0],
+        batch=options.batch,
         command=shown_command(options.argv),
         download=options.download,
     )
@@ -176,9 +176,7 @@ def _data_words(options: Namespace) -> list[str]:
 
 
 def check_numbers(options: Namespace) -> None:
-    """Raises ``UsageError`` for a seed that cannot be; says where workers are not used."""
-    if (options.workers or 1) > 1 and options.device.startswith("cuda") and torch.cuda.is_available():
-        say(f"note: --workers is {options.workers}, but on a GPU cells run one after another, in one process")
+    """Raises ``UsageError`` for a seed that cannot be."""
     if getattr(options, "seeds", None) is not None and options.seeds < 1:
         raise UsageError(f"--seeds is {options.seeds}; it is a number of seeds, at least 1")
     if options.seed < 0:
