@@ -65,7 +65,8 @@ def evaluate(
             runs in this process; a text may hold several, with commas.
         eps: one ε or several, in pixel units, as numbers or texts like ``8/255``; a text may hold several.
         norm: ``linf``, ``l2``, ``l1``, or ``l0``, which counts pixels.
-        name, dataset: names in rows.
+        name: what rows call the model.
+        dataset: what rows call the images.
         library: library of the attacks that name none, where it has them; default: the first that does.
         seed: of the random starts.
         independent: measure every ε anew instead of carrying broken images forward.
@@ -73,7 +74,8 @@ def evaluate(
         **params: parameters of the attacks as ``bench list attacks`` shows them, e.g. ``steps=50``.
 
     Returns:
-        Results; ``bench.leaderboard_rows(results)`` makes leaderboard rows of them, and
+        Results. A notebook shows them as a table; ``results.to_frame()`` is the table of pandas, ``results.plot()``
+        draws the curves. ``bench.leaderboard_rows(results)`` makes leaderboard rows of them, and
         ``results.models[0].worst().mean(axis=1)`` is the robust accuracy at each ε.
 
     Raises:
