@@ -83,7 +83,9 @@ def test_a_linear_model_has_exact_margins_with_the_box_clipped() -> None:
     for i in range(4):
         for j in range(5):
             row = weight[y[i]] - weight[j]
-            ends = torch.where(row > 0, (x[i] - eps).clamp(min=0).flatten(), (x[i] + eps).clamp(max=1).flatten())
+            ends = torch.where(
+                row > 0, (x[i] - eps).clamp(min=0).flatten(), (x[i] + eps).clamp(max=1).flatten()
+            )
             assert low[i, j].item() == pytest.approx((row @ ends + bias[y[i]] - bias[j]).item(), abs=1e-12)
     assert bool((low.gather(1, y[:, None]) == 0).all())
     rounded = margins(model, ball(x, eps), y, ROUNDED)

@@ -146,7 +146,8 @@ def test_every_number_is_in_the_fingerprint() -> None:
 
 def test_wrong_arguments() -> None:
     with pytest.raises(
-        recipes.UnknownRecipe, match=r"standard, pgd_at, .*cusp, ibp, gauss.*, rotate.*: did you mean pgd_at\?"
+        recipes.UnknownRecipe,
+        match=r"standard, pgd_at, .*cusp, ibp, gauss.*, rotate.*: did you mean pgd_at\?",
     ):
         recipe("pgd")
     for name in ("rotate0", "rotate181", "rotate", "rotate30.5", "rotate030", "rotate90+trades"):

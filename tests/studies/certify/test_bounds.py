@@ -67,7 +67,9 @@ def test_lipschitz_radii_of_a_linear_model_are_the_distances_to_its_boundary() -
         assert (found["radius"] <= margin / size).all()
 
 
-@pytest.mark.parametrize(("stride", "padding", "groups", "dilation"), [(1, 1, 1, 1), (1, 0, 2, 1), (2, 1, 1, 1), (1, 2, 1, 2)])
+@pytest.mark.parametrize(
+    ("stride", "padding", "groups", "dilation"), [(1, 1, 1, 1), (1, 0, 2, 1), (2, 1, 1, 1), (1, 2, 1, 2)]
+)
 def test_the_norm_of_a_convolution_is_not_below_that_of_its_matrix(
     stride: int, padding: int, groups: int, dilation: int
 ) -> None:
@@ -90,7 +92,9 @@ def test_a_resize_has_the_norm_of_its_matrix_twice() -> None:
     layer = Resize(8, 16).double()
     matrix = layer(torch.eye(64).double().view(64, 8, 8)).flatten(1).T
     for norm, order in (("l2", 2), ("linf", float("inf"))):
-        assert matrix_norm(layer.matrix, norm) ** 2 == pytest.approx(float(torch.linalg.matrix_norm(matrix, order)))
+        assert matrix_norm(layer.matrix, norm) ** 2 == pytest.approx(
+            float(torch.linalg.matrix_norm(matrix, order))
+        )
 
 
 @pytest.mark.parametrize("name", [f"{each}_4" for each in ARCHITECTURES])
@@ -141,13 +145,24 @@ def test_no_random_point_and_no_pgd_leaves_the_class_within_a_certificate(name: 
                 assert bool((model((x[i] + radius * u).clamp(0, 1)).argmax(1) == y[i]).all())
         torch.manual_seed(0)
         many = x[i : i + 1].expand(10, -1, -1, -1)
-        attacked = pgd(model, many, y[i].expand(10), norm="linf", eps=radius, alpha=radius / 5, steps=20, random_start=True)
+        attacked = pgd(
+            model,
+            many,
+            y[i].expand(10),
+            norm="linf",
+            eps=radius,
+            alpha=radius / 5,
+            steps=20,
+            random_start=True,
+        )
         with torch.no_grad():
             assert bool((model(attacked).argmax(1) == y[i]).all())
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(record.name for record in zoo.registry.shipped().values() if record.dataset == "digits"))
+@pytest.mark.parametrize(
+    "name", sorted(record.name for record in zoo.registry.shipped().values() if record.dataset == "digits")
+)
 def test_no_certificate_is_above_the_smallest_attack_on_all_digits(name: str) -> None:
     x, y = digits(360)
     model = network(name)
