@@ -55,7 +55,9 @@ def _render(
         setting=results.setting,
         options=results.setting.options,
         violations=results.violations(),
-        compared=sum(int((model.right & (model.attack > 0)).sum()) * len(model.radii) for model in results.models),
+        compared=sum(
+            int((model.right & (model.attack > 0)).sum()) * len(model.radii) for model in results.models
+        ),
         panels=panels,
         others=others,
         methods=METHODS,
