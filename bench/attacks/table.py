@@ -13,7 +13,8 @@ from bench.numbers.eps import NORMS
 if TYPE_CHECKING:
     from torch import Tensor
 
-LIBRARIES: tuple[str, ...] = ("torchattacks", "foolbox", "symbench")
+LIBRARIES: tuple[str, ...] = ("torchattacks", "foolbox", "symbench", "art")
+_PACKAGES = {"art": "adversarial-robustness-toolbox"}
 OWN = "own"  # the library of a user's own attacks
 OWN_CODE = "code"  # the parameter that tells two versions of one's own attack apart
 OWN_VERSION = 1  # raised whenever the numbers of our own attacks change
@@ -164,6 +165,10 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
             about="nearest misclassified image in L2 by Adam, with nine constants (Carlini & Wagner 2017)",
         ),
         AttackSpec(
+            name="cw", library="art", threat="minimum_norm", norms=("linf",), params={"steps": 30},
+            about="nearest misclassified image in L∞ by Adam under shrinking bounds (Carlini & Wagner 2017)",
+        ),
+        AttackSpec(
             name="ead", library="foolbox", threat="minimum_norm", norms=("l1",), params={"steps": 500},
             about="nearest misclassified image in L1 by elastic nets, with nine constants (Chen et al. 2018)",
         ),
@@ -228,4 +233,4 @@ def library_version(library: str) -> str:
         return f"{OWN}==1"  # how they are called; the digest of their code is a parameter
     if library == "symbench":
         return f"symbench==attacks-{OWN_VERSION}"
-    return f"{library}=={importlib.metadata.version(library)}"
+    return f"{library}=={importlib.metadata.version(_PACKAGES.get(library, library))}"
