@@ -34,6 +34,9 @@ def _run(attack: str, library: str, of: Callable[[str], int], wrong: int) -> flo
         "square": of("queries"),
         "pixle": 2 * of("queries"),
         "noise": of("queries"),
+        "boundary": of("queries"),
+        "hopskipjump": of("queries"),
+        "spsa": of("queries"),
         "spatial_grid": of("rotations") * of("translations") ** 2,
         "spatial_random": of("draws"),
     }

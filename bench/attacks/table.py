@@ -173,6 +173,18 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
             about="nearest misclassified image in L1 by elastic nets, with nine constants (Chen et al. 2018)",
         ),
         AttackSpec(
+            name="boundary", library="foolbox", threat="minimum_norm", norms=("l2",), params={"queries": 5000},
+            gradients=False, about="black box: classes alone, random steps along the boundary (Brendel et al. 2018)",
+        ),
+        AttackSpec(
+            name="hopskipjump", library="foolbox", threat="minimum_norm", norms=BALLS, params={"queries": 5000},
+            gradients=False, about="black box: classes alone, gradients estimated from them (Chen et al. 2020)",
+        ),
+        AttackSpec(
+            name="spsa", library="symbench", norms=BALLS, params={"queries": 5000, "restarts": 1},
+            gradients=False, about="black box: PGD on gradients estimated from logits (Uesato et al. 2018)",
+        ),
+        AttackSpec(
             name="spatial_grid", library="foolbox", threat="spatial", norms=(), gradients=False,
             params={**_SPATIAL, "rotations": 31, "translations": 5},
             about="worst of a grid of rotations and translations (Engstrom et al. 2019)",
