@@ -52,6 +52,7 @@ def _run(attack: str, library: str, of: Callable[[str], int], wrong: int) -> flo
         "fmn": 2 * (steps + LOOKS),  # DDN first
         "deepfool": steps * aims,
         "cw": ART_ROUNDS * (steps + 1) * (2 + 2 * FORWARD) if library == "art" else 9 * steps,
+        "vmi_fgsm": 6 * steps,
         "ead": 9 * steps * (1 + FORWARD),
     }.get(attack, steps)
 

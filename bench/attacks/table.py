@@ -62,6 +62,11 @@ class AttackSpec:
 BALLS = ("linf", "l2")
 CONVEX = (*BALLS, "l1")
 _PGD: Defaults = {"steps": 20, "alpha": None, "random_start": True, "restarts": 1, "best_iterate": False}
+_TRANSFER: Defaults = {
+    "steps": 10,
+    "alpha": None,
+    "surrogate": "",
+}  # the model itself, if no surrogate is named
 _SPATIAL: Defaults = {"rotation": 30.0, "translation": 0.1}
 
 ATTACKS: dict[tuple[str, str], AttackSpec] = {
@@ -147,6 +152,26 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
             name="transfer", library="symbench", norms=BALLS, gradients=False,
             params={"steps": 20, "alpha": None, "random_start": True, "surrogate": "digits/baseline_cnn"},
             about="PGD on another model, a DATASET/NAME of the zoo",
+        ),
+        AttackSpec(
+            name="mi_fgsm", library="torchattacks", norms=("linf",), params=_TRANSFER, aimed=True,
+            about="PGD with momentum, to transfer (Dong et al. 2018)",
+        ),
+        AttackSpec(
+            name="ni_fgsm", library="torchattacks", norms=("linf",), params=_TRANSFER, aimed=True,
+            about="Nesterov momentum, to transfer (Lin et al. 2020)",
+        ),
+        AttackSpec(
+            name="di_fgsm", library="torchattacks", norms=("linf",), params=_TRANSFER, aimed=True,
+            about="gradients of randomly shrunk and padded images, to transfer (Xie et al. 2019)",
+        ),
+        AttackSpec(
+            name="ti_fgsm", library="torchattacks", norms=("linf",), params=_TRANSFER, aimed=True,
+            about="as di_fgsm, with blurred gradients; three channels (Dong et al. 2019)",
+        ),
+        AttackSpec(
+            name="vmi_fgsm", library="torchattacks", norms=("linf",), params=_TRANSFER, aimed=True,
+            about="momentum with variance tuning, to transfer (Wang & He 2021)",
         ),
         AttackSpec(
             name="ddn", library="foolbox", threat="minimum_norm", norms=("l2",), params={"steps": 100},
