@@ -19,7 +19,7 @@ VERDICTS = {
     "believable": ("✓", "believable"),
     "not_audited": ("?", "not audited"),
 }
-NORMS = {"linf": "L∞", "l2": "L2", "l1": "L1"}
+NORMS = {"linf": "L∞", "l2": "L2", "l1": "L1", "l0": "L0"}
 _LONGEST_SLUG = 60
 _LONGEST_LABEL = 30
 
