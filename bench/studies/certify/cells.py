@@ -87,9 +87,7 @@ def _smoothed_attack(cell: Cell, subject: Subject) -> dict[str, np.ndarray]:
     from bench.studies.certify.smoothed_attack import attack_smoothed
 
     sigma = float(cell.param("sigma") or 0)
-    return attack_smoothed(
-        subject.model, subject.x, subject.y, first=cell.first, sigma=sigma, seed=cell.seed
-    )
+    return attack_smoothed(subject.model, subject.x, subject.y, first=cell.first, sigma=sigma, seed=cell.seed)
 
 
 def _interval(cell: Cell, subject: Subject) -> dict[str, np.ndarray]:
