@@ -24,7 +24,7 @@ from bench.studies.shared.where import where_of
 
 
 def execute(options: Namespace) -> int:
-    """Measures what the store lacks, then writes leaderboard and page; 1 if cells failed or the results contradict each other."""
+    """Measures what the store lacks, then writes rows and page; 1 if cells failed or results contradict each other."""
     study = find_study(options.command)
     check_numbers(options)
     where = where_of(options)
