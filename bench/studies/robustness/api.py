@@ -88,7 +88,8 @@ def evaluate(
         **params: parameters of the attacks as ``bench list attacks`` shows them, e.g. ``steps=50``.
 
     Returns:
-        Results; ``bench.leaderboard_rows(results)`` makes leaderboard rows of them, and
+        Results. A notebook shows them as a table; ``results.to_frame()`` is the table of pandas, ``results.plot()``
+        draws the curves. ``bench.leaderboard_rows(results)`` makes leaderboard rows of them, and
         ``results.models[0].worst().mean(axis=1)`` is the robust accuracy at each ε.
 
     Raises:
