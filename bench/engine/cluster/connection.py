@@ -69,8 +69,10 @@ class Connection:
         try:
             self.ray.init(**options)
         except (ConnectionError, RuntimeError, ValueError) as fault:
+            found = isinstance(fault, ConnectionError) and address == "auto"
+            why = "no Ray cluster was found" if found else in_words(fault)
             raise UsageError(
-                f"--cluster {address}: {in_words(fault)}; start one with: ray start --head, or give local:N"
+                f"--cluster {address}: {why}; start one with ray start --head, or give local:N"
             ) from fault
 
     def _check_local(self, count: int) -> None:
