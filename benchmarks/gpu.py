@@ -76,7 +76,7 @@ def arguments() -> argparse.Namespace:
     if unknown := set(options.only.split(",")) - set(SECTIONS):
         parser.error(f"--only has {', '.join(sorted(unknown))}; known: {', '.join(SECTIONS)}")
     small = options.small
-    options.n, options.n_autoattack, options.n_networks = (20, 2, 4) if small else (10_000, 1_000, 1_000)
+    options.n, options.n_autoattack, options.n_networks = (20, 2, 2) if small else (10_000, 1_000, 1_000)
     options.batches = (1, 10, 20) if small else (100, 250, 500, 1_000, 2_000, 4_000)
     options.train = 256 if small else 50_000
     return options
@@ -187,13 +187,19 @@ def best_rate(world: World, model: nn.Module, x: Tensor, y: Tensor, batches: tup
     """Gradients a second by batch size, printed; the best of them."""
     rates = {}
     for size in (size for size in batches if size <= len(x)):
-        part, labels = x[:size], y[:size]
-        once = max(world.seconds(lambda p=part, q=labels: gradient(model, p, q)) for _ in range(2))
-        turns = max(2, min(50, int(1 / max(once, 1e-3))))
-        spent = world.seconds(lambda p=part, q=labels, t=turns: [gradient(model, p, q) for _ in range(t)])
-        rates[size] = turns * size / spent
+        try:
+            rates[size] = rate(world, model, x[:size], y[:size])
+        except torch.OutOfMemoryError:
+            break
     print("  gradients/s by batch: " + ", ".join(f"{size}: {rate:,.0f}" for size, rate in rates.items()))
     return max(rates.values())
+
+
+def rate(world: World, model: nn.Module, x: Tensor, y: Tensor) -> float:
+    """Gradients a second of one batch, after two that are not counted."""
+    once = min(world.seconds(lambda: gradient(model, x, y)) for _ in range(2))
+    turns = max(2, min(50, int(1 / max(once, 1e-3))))
+    return turns * len(x) / world.seconds(lambda: [gradient(model, x, y) for _ in range(turns)])
 
 
 def limit(world: World, found: Findings) -> None:
@@ -289,15 +295,13 @@ def networks(world: World, found: Findings) -> None:
             y = torch.cat([plain(part).argmax(1) for part in x.split(250)])
         print(name)
         ready = folded_if_equal(deployed(plain, world.device), x[:100])
-        sizes = tuple(size for size in world.options.batches if size <= 1000)
+        sizes = (1, len(x)) if world.options.small else (100, 250, 500, 1_000)
         fastest = best_rate(world, ready, x, y, sizes)
         spent = [world.seconds(lambda m=model, x=x, y=y: pgd(m, x, y)) for model in (plain, ready)]
-        rate = STEPS * len(x) / spent[1]
+        reached = STEPS * len(x) / spent[1] / fastest
         print(f"  PGD-{STEPS}, {len(x)} images: plain {spent[0]:.2f} s, deployed {spent[1]:.2f} s")
         found.add(f"{name}, deployed over plain", spent[1] / spent[0], "≤ 1.1", spent[1] <= 1.1 * spent[0])
-        found.add(
-            f"{name}, PGD's gradients/s over the limit", rate / fastest, "≥ 0.85", rate >= 0.85 * fastest
-        )
+        found.add(f"{name}, PGD's gradients/s over the limit", reached, "≥ 0.85", reached >= 0.85)
 
 
 def pgd(model: nn.Module, x: Tensor, y: Tensor) -> None:

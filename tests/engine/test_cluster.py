@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from bench.engine.executors import Where, executor_for
+from bench.engine.executors import executor_for
+from bench.engine.where import Where
 from bench.inputs.luggage import moved, packed, unpack
 from bench.inputs.sources import find_model
 from tests.engine.test_isolation import NET

@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from bench.engine.driver import versions
-from bench.engine.executors import Where
+from bench.engine.versions import versions
+from bench.engine.where import Where
 from bench.errors import CellError, UsageError, in_words
 
 REACHED = 5.0  # seconds in which a cluster must answer

@@ -11,9 +11,9 @@ from typing import Any
 
 from bench.engine.cluster.connection import Connection, Lost
 from bench.engine.cluster.seats import Seats
-from bench.engine.executors import Where, company_of
 from bench.engine.loaded import Loaded, Task
 from bench.engine.result import CellResult
+from bench.engine.where import Where, company_of
 from bench.inputs.luggage import packed
 from bench.inputs.own_attacks import OwnAttack
 from bench.inputs.sources import DataSource, ModelSource
