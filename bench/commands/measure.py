@@ -25,7 +25,7 @@ from bench.studies.shared.where import where_of
 
 
 def execute(options: Namespace) -> int:
-    """Measures what the store lacks, then writes leaderboard and page; 1 if cells failed."""
+    """Measures what the store lacks, then writes rows and page; 1 if cells failed or results contradict each other."""
     study = find_study(options.command)
     check_numbers(options)
     where = where_of(options)
@@ -45,11 +45,14 @@ def execute(options: Namespace) -> int:
         study.show(results)
     for warning in study.warnings(results):
         say(warning)
+    faults = [f"fault of symbench: {fault}" for fault in study.faults(results)]
+    for fault in faults:
+        say(fault)
     rows = f" ({count} rows)" if count else ""
     places = [f"leaderboard: {options.leaderboard}{rows}"] if study.has_rows else []
     places += [f"page: {page}"] if page else []
     say(", ".join(places) or f"{study.name}: nothing to draw yet")
-    return exit_code(failures)
+    return exit_code(failures) or int(bool(faults))
 
 
 def _check_places(study: Study[Any, Any], options: Namespace) -> None:

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 
-from bench.errors import UsageError, nearest
+from bench.errors import UsageError
 from bench.inputs import own_models
 from bench.inputs.checkpoint import load_weights
 from bench.inputs.folding import folded
@@ -24,12 +24,11 @@ from bench.inputs.model_info import ModelInfo
 from bench.inputs.outputs import giving_logits
 from bench.inputs.own_code import digest_of, source_files
 from bench.inputs.preparation import AS_IT_IS, Preparation, Prepared
+from bench.inputs.roads import unknown_model
 from bench.inputs.switches import put_back
 from zoo import data as zoo_data
 from zoo import entries, registry
 from zoo.deployment import Deployed, deploy
-
-ROADS = f"FILE.py:FACTORY, {':NAME, '.join(LIBRARIES)}:NAME or an installed entry point"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,8 +226,7 @@ def find_source(target: str, *, dataset: str, weights: str | None, weights_from:
     try:
         name = entries.parsed(target).name
     except entries.UnknownModel:
-        known = [*entries.ENTRIES, *own_models.entry_points()]
-        raise UsageError(f"unknown model {target!r}; {nearest(target, known)}; or give {ROADS}") from None
+        raise unknown_model(target) from None
     return ModelSource(kind="zoo", name=name, target=name, dataset=dataset, weights=weights_from)
 
 

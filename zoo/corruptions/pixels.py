@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from zoo.corruptions.recipe import CORRUPTIONS, VERSION, corrupted, made
-from zoo.folders import DataError
 from zoo.grouped import SEVERITIES, LazyPixels
+from zoo.pictures import DataError
 
 KEPT_BYTES = 256 * 2**20  # of images made, kept in memory for the next attack or model
 

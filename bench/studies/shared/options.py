@@ -16,7 +16,7 @@ from bench.inputs.preparation import Preparation
 from bench.inputs.sources import DataSource
 from bench.studies.shared.ask import Ask
 from bench.studies.shared.where import devices_of
-from zoo import cifar10c, entries
+from zoo import cifar10c, entries, hub_sets
 
 DATA = "$DATA"
 
@@ -41,6 +41,7 @@ def data_ask(options: Namespace) -> Ask:
         weights_from=options.weights_from,
         seed=options.seed,
         device=devices_of(options.device)[0],
+        batch=options.batch,
         command=shown_command(options.argv),
         download=options.download,
     )
@@ -131,11 +132,13 @@ def shown_command(argv: Sequence[str]) -> str:
 def _shown_value(flag: str, value: str) -> str:
     if flag == "--data-root":
         return DATA
-    where = re.match(r"(corrupted:)?(folder|npz):", value)
-    if where:
+    where = re.match(r"(corrupted:)?(folder|npz|imagenet|hf):", value)
+    if where and (where[2] != "hf" or Path(hub_sets.split_spec(value[where.end() :])[0]).is_dir()):
         name = value.rpartition(":")[2]
         return f"{where[0]}{DATA}" + (f":{name}" if where[1] and name in cifar10c.NAMES else "")
     paths = ("--weights", "--weights-from", "--model", "--models", "--store", "--leaderboard", "--reports")
+    if flag in ("--surrogate", "--attacks"):
+        return ",".join(_shown_part(part) if ".py:" in part else part for part in value.split(","))
     return ",".join(map(_shown_part, value.split(","))) if flag in paths else value
 
 
@@ -161,7 +164,7 @@ def command_for_terminal(command: str, options: Namespace) -> str:
         out = Path(options.weights_from).name
         words = words.replace(f"--out {out}", f"--out {shlex.quote(options.weights_from)}")
     # of other data, which only the user knows
-    words = re.sub(rf"(folder|npz):{re.escape(DATA)}", r"\1:PATH", words)
+    words = re.sub(rf"(folder|npz|imagenet|hf):{re.escape(DATA)}", r"\1:PATH", words)
     return words.replace(DATA, shlex.quote(options.data_root or "PATH"))
 
 
