@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from bench.engine.protocols import released_rules
-from bench.leaderboard.columns import Row, identity
+from bench.leaderboard.columns import ERRORS, Row, identity
 from bench.leaderboard.row_verdicts import ball_of, forget, kept
 
 Known = dict[tuple[Any, ...], Row]  # rows by their identity
 Key = tuple[str, str, int, str, str]  # weights, data, n, protocol and backend of a row
 Verdicts = Mapping[tuple[str, str], str]  # by weights and data
-ERRORS = ("mce", "relative_mce", "mce_baseline")
 
 
 def put(known: Known, new: Iterable[Mapping[str, Any]]) -> None:
-    """Replaces rows by new ones; where numbers have changed, what rows said of each other is forgotten."""
-    changed = set()
+    """Replaces rows by new ones; where numbers have changed, what rows said of each other is forgotten.
+
+    A row is dated by the day, in UTC, on which it came with these numbers.
+    """
+    changed, today = set(), datetime.now(UTC).date().isoformat()
     for row in new:
         # the verdict is of weights and images: measuring them again without an audit leaves it
         before = known.get(identity(row), row)
-        if before["digest"] != row["digest"]:
+        same = before["digest"] == row["digest"]
+        if not same:
             changed.add(ball_of(row))
         verdict = kept(row["audit"], before["audit"])
         errors = {} if row["mce_baseline"] else {column: before[column] for column in ERRORS}
-        known[identity(row)] = {**row, **errors, "audit": verdict, "stronger": before["stronger"]}
+        date = (before["date"] if same else "") or today
+        known[identity(row)] = {
+            **row, **errors, "audit": verdict, "stronger": before["stronger"], "date": date
+        }  # fmt: skip
     for row in known.values():
         if ball_of(row) in changed:  # other numbers, compared anew
             forget(row)

@@ -8,9 +8,7 @@ from typing import Any
 
 from bench.inputs.model_info import ModelInfo
 
-# 2 added CLEVER's columns, 3 those of iterates and of the audit, 4 what is stronger, the audit's level and
-# corruption errors, 5 what the first look found
-SCHEMA = 5
+SCHEMA = 6  # 6 split full rows into results and runs, with a leaderboard made of them
 Row = dict[str, Any]
 # column → kind of its values; what these columns mean is in docs/leaderboard.md
 _IDENTITY: dict[str, str] = {
@@ -75,12 +73,22 @@ _VALUES: dict[str, str] = {
     "versions": "text",
     "schema": "int",
     "symbench": "text",
+    "date": "text",
 }
 KINDS = {**_IDENTITY, **_VALUES}
 IDENTITY: tuple[str, ...] = tuple(_IDENTITY)
 COLUMNS: tuple[str, ...] = tuple(KINDS)
-TIMING: tuple[str, ...] = ("seconds",)
+TIMING: tuple[str, ...] = ("seconds", "date")
+ERRORS: tuple[str, ...] = ("mce", "relative_mce", "mce_baseline")
 _CLEVER = {column for column in KINDS if column.startswith("clever_")} | {"attack_median"}
+# the schema that added a column; all others are of the first
+SINCE: dict[str, int] = {
+    **dict.fromkeys(_CLEVER, 2),
+    **dict.fromkeys(("iterate", "audit", "silent"), 3),
+    **dict.fromkeys(("stronger", *ERRORS), 4),
+    "suspect": 5,
+    "date": 6,
+}
 _ATTACK = {
     "eps", "steps", "alpha", "random_start", "restarts", "robust_acc", "robust_lo", "robust_hi",
     "robust_given_clean", "robust_given_clean_lo", "robust_given_clean_hi",
@@ -88,6 +96,11 @@ _ATTACK = {
 }  # fmt: skip
 _CORRUPTION = {"mce", "relative_mce"}
 OPTIONAL = _CLEVER | _ATTACK | _CORRUPTION  # numbers that do not apply to every row
+
+
+def columns_of(schema: int, columns: Iterable[str] = COLUMNS) -> tuple[str, ...]:
+    """Those of some columns that rows of a schema have."""
+    return tuple(column for column in columns if SINCE.get(column, 1) <= schema)
 
 
 def made_with(versions: Mapping[str, str], model: ModelInfo) -> str:
