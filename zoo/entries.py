@@ -22,9 +22,10 @@ ARCHITECTURES = (
     "weighted_gcnn_rs",
     "equivariant_gcnn",
 )
-RECIPES = ("standard", "pgd_at", "fgsm_mix", "pgd_at_half", "pgd_at_quarter", "trades", "cusp")
+RECIPES = ("standard", "pgd_at", "fgsm_mix", "pgd_at_half", "pgd_at_quarter", "trades", "cusp", "ibp")
 # besides these: images turned by up to ±θ degrees, alone or under adversarial training
 ROTATED = r"rotate(?P<theta>180|1[0-7][0-9]|[1-9][0-9]?)(?:\+(?P<under>pgd_at(?:_half|_quarter)?))?"
+NOISY = r"gauss(?P<sigma>[1-9][0-9]?)"  # Gaussian noise, its standard deviation in hundredths
 OWN_RECIPE = r"[A-Za-z][A-Za-z0-9_+]*"  # what a user may call a recipe of their own
 
 
@@ -89,7 +90,7 @@ PAPER_NAMES: dict[tuple[str, int | None], str] = {
 
 _ARCHITECTURE = rf"(?P<architecture>{'|'.join(ARCHITECTURES)})(?P<four>_4)?"
 _NAME = re.compile(rf"{_ARCHITECTURE}(?:\.(?P<recipe>{OWN_RECIPE})(?P<best>-best)?)?(?:@(?P<seed>[0-9]+))?")
-_RECIPE = re.compile(rf"{'|'.join(RECIPES)}|{ROTATED}")
+_RECIPE = re.compile(rf"{'|'.join(RECIPES)}|{ROTATED}|{NOISY}")
 
 
 def entry(name: str) -> Entry:

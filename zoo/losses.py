@@ -8,6 +8,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from zoo.adversarial import adversarial, away
+from zoo.intervals import ball
+from zoo.margins import batch_statistics, margins
 from zoo.recipes import Recipe
 
 
@@ -17,8 +19,11 @@ def learned(
     """The loss of a batch (n, c, h, w) in [0, 1] under attack at radius `eps`, and the logits (n, k) there.
 
     Examples are made in eval mode, then learned from in the model's own mode. `ce` is the cross-entropy of
-    the attacked batch alone (Madry et al. 2018).
+    the attacked batch alone (Madry et al. 2018). `ibp` is the mean of the cross-entropies of the clean logits and
+    of the worst ones that interval bounds leave possible (Gowal et al. 2018, equation 11, κ = 1/2).
     """
+    if recipe.loss == "ibp":
+        return _bounded(model, x, y, eps)
     with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
         if recipe.loss == "ce":
             logits = model(adversarial(model, x, y, recipe, eps)).to(x.dtype)
@@ -26,6 +31,16 @@ def learned(
         attacked = away(model, x, recipe, eps)
         clean, logits = model(x).to(x.dtype), model(attacked).to(x.dtype)
         return trades(clean, logits, y, recipe.beta), logits
+
+
+def _bounded(
+    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], eps: float
+) -> tuple[Float[Tensor, ""], Float[Tensor, "n k"]]:
+    """Clean logits, and the mean of both losses; batch norm scales boxes by the statistics of the clean batch."""
+    with batch_statistics(model) as rules:
+        clean = model(x)
+    worst = -margins(model, ball(x, eps), y, rules)
+    return (F.cross_entropy(clean, y) + F.cross_entropy(worst, y)) / 2, clean
 
 
 def trades(

@@ -20,16 +20,16 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from zoo import schedule
-from zoo.entries import OWN_RECIPE, ROTATED
+from zoo.entries import NOISY, OWN_RECIPE, ROTATED
 from zoo.errors import UserError
 from zoo.schedule import Point, Stage
 
 __all__ = ["RECIPES", "Point", "Recipe", "Stage", "UnknownRecipe", "recipe"]
 
-LOSSES = ("ce", "trades")
+LOSSES = ("ce", "trades", "ibp")
 PRECISIONS = ("float32", "bfloat16")
 # Fields that came later enter row and fingerprint only where they say something, so old ones stay as they were.
-_LATER = ("stages", "drops", "warmup", "loss", "beta", "held_out", "precision")
+_LATER = ("stages", "drops", "warmup", "loss", "beta", "held_out", "precision", "noise")
 
 
 class UnknownRecipe(UserError, ValueError):
@@ -46,9 +46,11 @@ class Recipe:
 
     With `stages` their radii stand in for `eps`, and images are first turned. With `drops` the learning rate
     falls by ten after these shares of the epochs, and rises linearly over the first `warmup` of all steps.
-    `loss` is cross-entropy (`ce`) or that of TRADES with weight `beta` (see `zoo.losses`). `held_out` is the
-    share of the training images that is kept apart to find the best epoch. With `precision` bfloat16 the
-    network's own arithmetic in training is of that type (autocast); weights, loss and optimiser stay float32.
+    `loss` is cross-entropy (`ce`), that of TRADES with weight `beta`, or that of interval bounds (`ibp`), which
+    needs no attack: ε is of the box that is bounded (see `zoo.losses`). `held_out` is the share of the training
+    images that is kept apart to find the best epoch. With `precision` bfloat16 the network's own arithmetic in
+    training is of that type (autocast); weights, loss and optimiser stay float32. Gaussian noise of standard
+    deviation `noise` is added to every image, anew in every epoch; pixels may then leave [0, 1].
 
     Raises:
         ValueError: numbers that contradict one another.
@@ -71,6 +73,7 @@ class Recipe:
     beta: float = 0.0
     held_out: float = 0.0
     precision: str = "float32"
+    noise: float = 0.0
 
     def __post_init__(self) -> None:
         for wrong, reason in _contradictions(self):
@@ -107,14 +110,17 @@ class Recipe:
 def _contradictions(recipe: Recipe) -> list[tuple[bool, str]]:
     ends = [stage.until for stage in recipe.stages]
     radii = [recipe.eps, *(stage.eps for stage in recipe.stages)]
-    attacked = recipe.share > 0
+    attacked, bounded = recipe.share > 0, recipe.loss == "ibp"
     return [
         (not re.fullmatch(OWN_RECIPE, recipe.name), "a name is letters, digits, _ and +, a letter first"),
         (bool(ends) and ends[-1] != 1, "the last stage ends at 1"),
         (ends != sorted({*ends}) or min(ends, default=1) <= 0, "stages end one after another, above 0"),
         (any(not 0 <= stage.rotation <= 180 for stage in recipe.stages), "rotations lie in 0 to 180 degrees"),
         (bool(ends) and recipe.eps != 0, "with stages, eps stands in each of them"),
-        (any(stage.eps > 0 for stage in recipe.stages) and not recipe.share, "stages with eps need a share"),
+        (
+            any(stage.eps > 0 for stage in recipe.stages) and not (attacked or bounded),
+            "stages with eps need a share",
+        ),
         (any(not 0 < drop < 1 for drop in recipe.drops), "drops lie between 0 and 1"),
         (not 0 <= recipe.warmup < 1, "warmup is a share from 0 to below 1"),
         (not 0 <= recipe.held_out < 1, "held_out is a share from 0 to below 1"),
@@ -125,6 +131,9 @@ def _contradictions(recipe: Recipe) -> list[tuple[bool, str]]:
             "beta above 0 goes with loss trades, and only with it",
         ),
         (recipe.loss == "trades" and recipe.share != 1, "loss trades takes whole batches, share 1"),
+        (bounded and attacked, "loss ibp takes no share: it attacks nothing"),
+        (bounded and recipe.precision != "float32", "loss ibp needs precision float32"),
+        (recipe.noise < 0, "noise is a standard deviation, 0 or more"),
         (min(radii) < 0, "eps is a radius, 0 or more"),
         (attacked and recipe.steps < 1, "a share above 0 needs steps, at least 1"),
         (attacked and recipe.alpha <= 0, "a share above 0 needs alpha, the length of a step, above 0"),
@@ -165,6 +174,15 @@ def _cusp(full: Recipe) -> Recipe:
     return replace(cusp, peak_lr=0.03, warmup=0.05)
 
 
+def _ibp(standard: Recipe, eps: float, epochs: int) -> Recipe:
+    """Interval bounds (Gowal et al. 2018): ε grows in equal steps over the middle of the training."""
+    ends = [IBP_START + (IBP_FULL - IBP_START) * i / IBP_STEPS for i in range(IBP_STEPS)]
+    ramp = tuple(Stage(until=end, eps=eps * i / IBP_STEPS) for i, end in enumerate(ends))
+    return replace(
+        standard, name="ibp", epochs=epochs, loss="ibp", stages=(*ramp, Stage(until=1, eps=eps))
+    )
+
+
 def _table(standard: Recipe, full: Recipe, mixed: Recipe, trades_alpha: float) -> dict[str, Recipe]:
     half = replace(full, name="pgd_at_half", eps=full.eps / 2, held_out=HELD_OUT)
     quarter = replace(full, name="pgd_at_quarter", eps=full.eps / 4, held_out=HELD_OUT)
@@ -195,17 +213,20 @@ def recipe(name: str, levels: int = 255, *, epochs: int | None = None) -> Recipe
     Raises UnknownRecipe, or ValueError for fewer than one epoch.
     """
     table = _DIGITS if levels == 16 else _PHOTOGRAPHS
-    rotated = re.fullmatch(ROTATED, name)
+    rotated, noisy = re.fullmatch(ROTATED, name), re.fullmatch(NOISY, name)
     if rotated:
         found = _rotated(name, float(rotated["theta"]), table[rotated["under"] or "standard"])
+    elif noisy:
+        found = replace(table["standard"], name=name, noise=int(noisy["sigma"]) / 100)
     elif name in table:
         found = table[name]
     else:
-        candidates = [*table, "rotate180", "rotate180+pgd_at"]
+        candidates = [*table, "gauss25", "rotate180", "rotate180+pgd_at"]
         near = difflib.get_close_matches(name, candidates, n=1, cutoff=0.4) or candidates
         raise UnknownRecipe(
-            f"unknown recipe {name!r}; there are {', '.join(table)}, rotate<degrees, 1 to 180> and "
-            f"rotate<degrees>+pgd_at, +pgd_at_half or +pgd_at_quarter: did you mean {near[0]}?"
+            f"unknown recipe {name!r}; there are {', '.join(table)}, gauss<σ in hundredths, 1 to 99>, "
+            "rotate<degrees, 1 to 180> and rotate<degrees>+pgd_at, +pgd_at_half or +pgd_at_quarter: "
+            f"did you mean {near[0]}?"
         )
     if epochs is None:
         return found

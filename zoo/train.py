@@ -67,6 +67,7 @@ def train(
     if epochs is not None:
         recipe = dataclasses.replace(recipe, epochs=epochs)
     _check(dataset, test, recipe)
+    _check_shape(dataset)
     wanted = _named(name, recipe, seed)
     before = torch.get_num_threads()
     cuda = [torch.device(device)] if torch.device(device).type == "cuda" else []
@@ -87,6 +88,16 @@ def _check(data: Dataset, test: Dataset | None, recipe: Recipe) -> None:
         raise TrainError(
             f"the train and test images of {data.name} differ in shape or classes: "
             f"{data.pixels.shape[1:]} and {test.pixels.shape[1:]}, {data.classes} and {test.classes}"
+        )
+
+
+def _check_shape(data: Dataset) -> None:
+    """Raises TrainError for images that do not go through every model of the zoo."""
+    height, width = data.pixels.shape[2:]
+    if height != width or height < 16 or height % 8:
+        raise TrainError(
+            f"the images of {data.name} are {width}×{height}, but the zoo's models take square ones of 16 or more "
+            "pixels a side, divisible by 8: use --resize 32, or train a model of your own"
         )
 
 
@@ -134,7 +145,7 @@ def _epoch(run: Run, epoch: int, images: Resident, kept: Int64[Tensor, " kept"])
         now = run.recipe.at(epoch, number / batches)
         for group in run.optimizer.param_groups:
             group["lr"] = run.recipe.peak_lr * now.rate
-        x, y = _batch(images, places, now.rotation), images.labels[places]
+        x, y = _batch(images, places, now.rotation, run.recipe.noise), images.labels[places]
         loss, logits = learned(run.model, x, y, run.recipe, now.eps)
         run.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -161,11 +172,15 @@ def _seed(text: str) -> int:
     return int(hashlib.sha256(text.encode()).hexdigest()[:15], 16)
 
 
-def _batch(images: Resident, places: Int64[Tensor, " n"], rotation: float) -> Float32[Tensor, "n c h w"]:
-    """The images at these places in [0, 1], each turned by an angle of its own."""
+def _batch(
+    images: Resident, places: Int64[Tensor, " n"], rotation: float, noise: float
+) -> Float32[Tensor, "n c h w"]:
+    """The images at these places in [0, 1], each turned by an angle of its own, with noise of its own."""
     x = images.images(places)
     if rotation:
         x = moved(x, drawn(None, len(x), rotation, x.device))
+    if noise:
+        x = x + noise * torch.randn_like(x)
     return x.contiguous(memory_format=torch.channels_last)
 
 

@@ -27,6 +27,7 @@ def _run(attack: str, of: Callable[[str], int], wrong: int) -> float:
     steps, aims = of("steps") * of("eot"), min(wrong, LIKELIEST)
     forward = {
         "square": of("queries"),
+        "pixle": 2 * of("queries"),
         "noise": of("queries"),
         "spatial_grid": of("rotations") * of("translations") ** 2,
         "spatial_random": of("draws"),
@@ -36,13 +37,14 @@ def _run(attack: str, of: Callable[[str], int], wrong: int) -> float:
     if attack == "autoattack":  # four attacks
         return steps + 1 + _apgd_t(steps, aims) + _fab_t(steps, aims) + 5000 * FORWARD + 3 * LOOKS
     return {
-        "apgd_ce": steps + 1,
-        "apgd_dlr": steps + 1,
+        "apgd_ce": steps + 3,  # in L1 it starts in three balls
+        "apgd_dlr": steps + 3,
         "apgd_t": _apgd_t(steps, aims),
         "fab_t": _fab_t(steps, aims),
         "fmn": 2 * (steps + LOOKS),  # DDN first
         "deepfool": steps * aims,
         "cw": 9 * steps,
+        "ead": 9 * steps * (1 + FORWARD),
     }.get(attack, steps)
 
 

@@ -186,9 +186,7 @@ def _round(
         goal=goal,
         norm=str(cell.norm),
         eps=cell.eps if ball else None,
-        accepted=rules.accepted_linf
-        if cell.norm == "linf"
-        else rules.accepted_relative * float(cell.eps or 0),
+        accepted=rules.accepted(str(cell.norm), float(cell.eps or 0)),
     )
     with watch:
         proposed = _propose(cell, by, images, labels, number, target)

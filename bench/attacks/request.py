@@ -216,7 +216,7 @@ def known_names() -> tuple[str, ...]:
 
 
 def _home(attack: str, home: str, library: str | None, norm: str) -> str:
-    """The library an attack runs in: the one it names, else the one asked for, else the first that has it."""
+    """The library an attack runs in: the one it names, else the one asked for, else the first with it in this norm."""
     if home and home not in LIBRARIES:
         raise UsageError(f"unknown attack library {home!r}; {nearest(home, LIBRARIES)}")
     homes = libraries_of(attack)
@@ -225,7 +225,9 @@ def _home(attack: str, home: str, library: str | None, norm: str) -> str:
         raise UsageError(f"unknown attack {attack!r}; {nearest(attack, known)}")
     if home and home not in homes:
         raise UsageError(f"{home} has no attack {attack!r}; use {homes[0]}:{attack}")
-    return home or (library if library in homes else homes[0])
+    if home or library in homes:
+        return home or str(library)
+    return next((of for of in homes if norm in (ATTACKS[attack, of].norms or (norm,))), homes[0])
 
 
 def _check(params: Mapping[str, Scalar]) -> None:

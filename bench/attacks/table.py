@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bench.numbers.eps import NORMS
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -57,6 +59,7 @@ class AttackSpec:
 
 
 BALLS = ("linf", "l2")
+CONVEX = (*BALLS, "l1")
 _PGD: Defaults = {"steps": 20, "alpha": None, "random_start": True, "restarts": 1, "best_iterate": False}
 _SPATIAL: Defaults = {"rotation": 30.0, "translation": 0.1}
 
@@ -68,15 +71,15 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
             about="one step of ε along the gradient's sign (Goodfellow et al. 2015)",
         ),
         AttackSpec(
-            name="fgsm", library="foolbox", norms=BALLS, iterative=False, params={}, aimed=True,
-            about="one step of ε along the gradient's sign, or its direction in L2",
+            name="fgsm", library="foolbox", norms=CONVEX, iterative=False, params={}, aimed=True,
+            about="one step of ε along the gradient's sign, or its direction in L2 and L1",
         ),
         AttackSpec(
             name="pgd", library="torchattacks", norms=BALLS, params=_PGD, aimed=True,
             about="projected gradient descent on the cross-entropy (Madry et al. 2018)",
         ),
         AttackSpec(
-            name="pgd", library="foolbox", norms=BALLS, params=_PGD, aimed=True,
+            name="pgd", library="foolbox", norms=CONVEX, params=_PGD, aimed=True,
             about="projected gradient descent on the cross-entropy (Madry et al. 2018)",
         ),
         AttackSpec(
@@ -84,12 +87,16 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
             about="targeted PGD: the likeliest wrong classes one after another, the best counts",
         ),
         AttackSpec(
-            name="pgd_margin", library="foolbox", norms=BALLS, params=_PGD,
+            name="pgd_margin", library="foolbox", norms=CONVEX, params=_PGD,
             about="PGD on the margin, the label's logit minus the largest other one",
         ),
         AttackSpec(
-            name="pgd_dlr", library="foolbox", norms=BALLS, params=_PGD,
+            name="pgd_dlr", library="foolbox", norms=CONVEX, params=_PGD,
             about="PGD on the scale-free difference of logits ratio (Croce & Hein 2020)",
+        ),
+        AttackSpec(
+            name="slide", library="foolbox", norms=("l1",), params=_PGD,
+            about="sparse L1 descent: steps along the largest hundredth of the gradient (Tramèr & Boneh 2019)",
         ),
         AttackSpec(
             name="eot_pgd", library="torchattacks", norms=("linf",), params={**_PGD, "eot": 10},
@@ -120,7 +127,19 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
             about="standard AutoAttack: APGD-CE, APGD-T, FAB-T and Square, up to 9 targets (Croce & Hein 2020)",
         ),
         AttackSpec(
-            name="noise", library="symbench", norms=BALLS, params={"queries": 1000}, gradients=False,
+            name="apgd_ce", library="symbench", norms=("l1",), params={"steps": 100, "restarts": 1},
+            about="Auto-PGD on the cross-entropy in L1 (Croce & Hein 2021)",
+        ),
+        AttackSpec(
+            name="apgd_dlr", library="symbench", norms=("l1",), params={"steps": 100, "restarts": 1},
+            about="Auto-PGD on the difference of logits ratio in L1; at least 3 classes",
+        ),
+        AttackSpec(
+            name="pixle", library="torchattacks", norms=("l0",), params={"queries": 1000, "restarts": 1},
+            gradients=False, about="black box: copies pixels over others, one after another (Pomponi et al. 2022)",
+        ),
+        AttackSpec(
+            name="noise", library="symbench", norms=CONVEX, params={"queries": 1000}, gradients=False,
             about="black box: uniform points of the ball, the best of them counts",
         ),
         AttackSpec(
@@ -133,7 +152,7 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
             about="nearest misclassified image in L2 (Rony et al. 2019)",
         ),
         AttackSpec(
-            name="fmn", library="foolbox", threat="minimum_norm", norms=BALLS, params={"steps": 100},
+            name="fmn", library="foolbox", threat="minimum_norm", norms=NORMS, params={"steps": 100},
             about="nearest misclassified image (Pintor et al. 2021)",
         ),
         AttackSpec(
@@ -143,6 +162,10 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
         AttackSpec(
             name="cw", library="foolbox", threat="minimum_norm", norms=("l2",), params={"steps": 500},
             about="nearest misclassified image in L2 by Adam, with nine constants (Carlini & Wagner 2017)",
+        ),
+        AttackSpec(
+            name="ead", library="foolbox", threat="minimum_norm", norms=("l1",), params={"steps": 500},
+            about="nearest misclassified image in L1 by elastic nets, with nine constants (Chen et al. 2018)",
         ),
         AttackSpec(
             name="spatial_grid", library="foolbox", threat="spatial", norms=(), gradients=False,
@@ -178,7 +201,7 @@ def own_spec(name: str, params: Mapping[str, Any]) -> AttackSpec:
     """The row that one's own attack would have, from the parameters it was asked with."""
     taken = {key: value for key, value in params.items() if key != "alpha_rule"}
     about = "one's own attack"
-    return AttackSpec(name=name, library=OWN, norms=BALLS, params=taken, gradients=False, about=about)
+    return AttackSpec(name=name, library=OWN, norms=NORMS, params=taken, gradients=False, about=about)
 
 
 def libraries_of(name: str) -> tuple[str, ...]:

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from bench.engine.signals import Interrupted, stopping
 from bench.engine.studies import find_study, plugin_names
 from bench.studies import STUDIES
-from bench.studies.shared.arguments import data_options, model_options, place_options
+from bench.studies.shared.arguments import data_options, device_options, model_options, place_options
 from bench.studies.shared.arguments import store_options as _store_options  # noqa: F401 (found by its name)
-from bench.studies.shared.parsing import EXIT_USAGE, Parser, positive, shortened
+from bench.studies.shared.parsing import EXIT_USAGE, Parser, shortened
 from zoo.errors import UserError
 
 EXIT_OK, EXIT_FAILED = 0, 1
@@ -124,15 +124,12 @@ def _check_options(sub: argparse.ArgumentParser) -> None:
     model_options(sub)
     data_options(sub)
     group = sub.add_argument_group("measuring")
-    group.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
-    group.add_argument(
-        "--workers", type=positive, metavar="N", help="processes (default: the cores); no number changes"
-    )
+    device_options(group)
     group.add_argument(
         "--json", action="store_true", help="every row with its status as one JSON list on stdout"
     )
     place_options(sub, "store")
-    sub.set_defaults(n=None, seed=0)  # each row says its own
+    sub.set_defaults(n=None, batch=None, seed=0)  # each row says its own
 
 
 def _leaderboard_options(sub: argparse.ArgumentParser) -> None:

@@ -124,6 +124,10 @@ class Study(ABC, Generic[ReadyT, ResultsT]):
         """Lines for the terminal after measuring."""
         return ()
 
+    def faults(self, results: ResultsT) -> Iterable[str]:
+        """What shows that the program itself is wrong, a line each: the command then ends with exit code 1."""
+        return ()
+
     @abstractmethod
     def as_json(self, results: ResultsT) -> list[dict[str, Any]]:
         """Rows for ``--json``."""

@@ -6,9 +6,12 @@ import importlib.metadata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from bench.engine.protocols import released_rules
+from bench.engine.shards import BATCH
 from bench.inputs.model_info import ModelInfo
 
-SCHEMA = 6  # 6 split full rows into results and runs, with a leaderboard made of them
+SCHEMA = 7  # 7 split full rows into results and runs, with a leaderboard made of them
+CLEVER_BATCH = 10  # images of a cell of CLEVER, unless another number is given
 Row = dict[str, Any]
 # column → kind of its values; what these columns mean is in docs/leaderboard.md
 _IDENTITY: dict[str, str] = {
@@ -31,6 +34,7 @@ _IDENTITY: dict[str, str] = {
     "iterate": "text",
     "params": "text",
     "seeds": "text",
+    "batch": "int",
     "protocol": "text",
     "backend": "text",
 }
@@ -87,7 +91,8 @@ SINCE: dict[str, int] = {
     **dict.fromkeys(("iterate", "audit", "silent"), 3),
     **dict.fromkeys(("stronger", *ERRORS), 4),
     "suspect": 5,
-    "date": 6,
+    "batch": 6,
+    "date": 7,
 }
 _ATTACK = {
     "eps", "steps", "alpha", "random_start", "restarts", "robust_acc", "robust_lo", "robust_hi",
@@ -95,7 +100,7 @@ _ATTACK = {
     "robust", "vanished", "nonfinite", "projected", "silent",
 }  # fmt: skip
 _CORRUPTION = {"mce", "relative_mce"}
-OPTIONAL = _CLEVER | _ATTACK | _CORRUPTION  # numbers that do not apply to every row
+OPTIONAL = _CLEVER | _ATTACK | _CORRUPTION | {"batch"}  # numbers that do not apply to every row
 
 
 def columns_of(schema: int, columns: Iterable[str] = COLUMNS) -> tuple[str, ...]:
@@ -131,3 +136,10 @@ def version() -> str:
 def identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
     """What a row was measured on and how; rows that share it are the same measurement."""
     return tuple(row[column] for column in IDENTITY)
+
+
+def batch_before(row: Mapping[str, Any]) -> int | None:
+    """The batch of a row that does not state it, for up to schema 5 there was one for each kind of row."""
+    if released_rules(row["protocol"]) is not None:
+        return None
+    return CLEVER_BATCH if row["attack"] == "clever" else BATCH

@@ -18,7 +18,7 @@ from bench.leaderboard.columns import COLUMNS, ERRORS, Row, columns_of, identity
 from bench.leaderboard.lines import cell
 
 RUN: tuple[str, ...] = (
-    "model", "weights", "dataset", "data", "n", "seeds", "protocol", "backend", "trained_on", "parameters",
+    "model", "weights", "dataset", "data", "n", "seeds", "batch", "protocol", "backend", "trained_on", "parameters",
     "clean_acc", "clean_lo", "clean_hi", "clean_right", "suspect", *ERRORS, "versions", "symbench", "schema",
 )  # fmt: skip
 RESULT: tuple[str, ...] = tuple(column for column in COLUMNS if column not in RUN)

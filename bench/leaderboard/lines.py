@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError
-from bench.leaderboard.columns import COLUMNS, KINDS, OPTIONAL, SCHEMA, Row, columns_of, version
+from bench.leaderboard.columns import COLUMNS, KINDS, OPTIONAL, SCHEMA, Row, batch_before, columns_of, version
 from bench.leaderboard.marks import level_of, marked, verdict_of
 from bench.leaderboard.members import WORST, named
 
@@ -71,6 +71,8 @@ def typed(raw: dict[str, str]) -> Row:
     row = {column: _value(column, raw.get(column, ""), absent) for column in COLUMNS}
     if "iterate" in absent and row["steps"] is not None:
         row["iterate"] = "last"  # the only way there was
+    if "batch" in absent:
+        row["batch"] = batch_before(row)
     if row["attack"] == WORST:  # up to schema 3 the name did not say over what
         row |= named(row["params"])
     if row["audit"] and row["audit"] == verdict_of(row["audit"]):  # nor the verdict from which audit

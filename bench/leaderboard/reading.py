@@ -10,7 +10,7 @@ from bench.leaderboard.columns import SCHEMA, Row, columns_of
 from bench.leaderboard.layout import Places, results_header, row_id, runs_beside, runs_header
 from bench.leaderboard.lines import REMEDY, check_schema, numbered, raw, text_at, typed
 
-_SPLIT = 6  # the first schema of results and runs
+_SPLIT = 7  # the first schema of results and runs
 WIDE = {columns_of(schema) for schema in range(1, SCHEMA + 1)}  # headers of leaderboards that hold full rows
 RESULTS, RUNS = (
     {header(schema) for schema in range(_SPLIT, SCHEMA + 1)} for header in (results_header, runs_header)

@@ -18,7 +18,7 @@ VERDICTS = {
     "upper_bound": ("≤", "upper bound"),
     "believable": ("✓", "believable"),
 }
-NORMS = {"linf": "L∞", "l2": "L2", "l1": "L1"}
+NORMS = {"linf": "L∞", "l2": "L2", "l1": "L1", "l0": "L0"}
 _LONGEST_SLUG = 60
 _LONGEST_LABEL = 30
 

@@ -10,6 +10,7 @@ STUDIES: dict[str, tuple[str, str]] = {
     "run": ("bench.studies.attacked", "measure models under attacks; write leaderboard, figures and report"),
     "audit": ("bench.studies.attacked.audits", "check whether a model's numbers may be believed"),
     "clever": ("bench.studies.clever", "estimate how far images are from the decision boundary (CLEVER)"),
+    "certify": ("bench.studies.certify", "certify distances within which no image is classified otherwise"),
     "theory": ("bench.studies.theory", "measure what the paper's theory says of a model"),
     "mip": (
         "bench.studies.mip",
@@ -33,6 +34,7 @@ KINDS: dict[str, str] = {
     "released": "bench.studies.released.cells:KIND",
     "clever": "bench.studies.clever.cells:KIND",
     "minimum_norm": "bench.studies.clever.cells:KIND",
+    "certificate": "bench.studies.certify.cells:KIND",
     "mip": "bench.studies.mip.cells:KIND",
     "spatial": "bench.studies.spatial.cells:KIND",
     "probe": "bench.studies.audit.cells:KIND",

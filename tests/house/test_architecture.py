@@ -19,7 +19,7 @@ bench.attacks
 bench.leaderboard bench.pages bench.studies.shared bench.studies.released
 bench.studies.robustness
 bench.studies.clever bench.studies.mip bench.studies.spatial
-bench.studies.audit bench.studies.theory
+bench.studies.audit bench.studies.certify bench.studies.theory
 bench.studies.attacked bench.studies.paper bench.studies.tradeoff
 bench.commands
 """

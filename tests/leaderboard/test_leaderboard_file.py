@@ -102,15 +102,15 @@ def test_a_damaged_file_is_left_alone(wide: Path, change, words: tuple[str, ...]
 
 
 def test_a_newer_file_is_left_alone(wide: Path) -> None:
-    _damage(wide, lambda x: [*x[:2], _with_field(x[2], "schema", "7"), *x[3:]])
-    _refused(wide, "line 3", "schema 7", "newer symbench")
+    _damage(wide, lambda x: [*x[:2], _with_field(x[2], "schema", "8"), *x[3:]])
+    _refused(wide, "line 3", "schema 8", "newer symbench")
 
 
 def test_a_newer_file_with_other_columns_is_left_alone(wide: Path) -> None:
     _damage(
-        wide, lambda x: [x[0].replace("robust_lo", "low"), *(_with_field(y, "schema", "7") for y in x[1:])]
+        wide, lambda x: [x[0].replace("robust_lo", "low"), *(_with_field(y, "schema", "8") for y in x[1:])]
     )
-    _refused(wide, "line 2", "schema 7", "newer symbench")
+    _refused(wide, "line 2", "schema 8", "newer symbench")
     _damage(wide, lambda x: [x[0].replace("model", "verdict"), *x[1:]])
     _refused(wide, "not a leaderboard")
 

@@ -149,7 +149,7 @@ def test_runs_that_no_row_names_are_taken_away(board: Path) -> None:
             lambda folder: _change(folder / "reports" / "results.csv", ",linf,", ",linf,x"),
             "damaged at line 2",
         ),
-        (lambda folder: _change(folder / "reports" / "runs.csv", ",6\n", ",7\n"), "newer symbench"),
+        (lambda folder: _change(folder / "reports" / "runs.csv", ",7\n", ",8\n"), "newer symbench"),
         (lambda folder: _change(folder / "reports" / "results.csv", "robust_lo", "low"), "damaged at line 1"),
     ],
 )

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from zoo.corruptions.recipe import CORRUPTIONS, VERSION, corrupted, made
-from zoo.folders import DataError
+from zoo.pictures import DataError
 from zoo.grouped import SEVERITIES, LazyPixels
 
 KEPT_BYTES = 256 * 2**20  # of images made, kept in memory for the next attack or model

@@ -12,6 +12,7 @@ from bench.errors import UsageError
 from bench.studies.shared.ask import Ask
 from bench.studies.shared.options import model_ask, names
 
+AUDITED = ("linf", "l2")
 PARAMETERS = ("steps", "alpha", "restarts", "targets", "queries", "eot", "rotation", "translation", "target")
 
 
@@ -27,6 +28,11 @@ def asked(options: Namespace) -> Ask:
         raise UsageError(
             f"--audit is {options.audit}, but protocol {options.protocol} cannot be audited, only sound; "
             "leave --audit or --protocol out"
+        )
+    if options.audit and options.norm not in AUDITED:
+        raise UsageError(
+            f"--audit is {options.audit}, but only norms {' and '.join(AUDITED)} are audited; "
+            f"leave --audit or --norm {options.norm} out"
         )
     requests = _requests(options, given)
     if options.eps is not None and requests and all(each.spec.threat == "spatial" for each in requests):

@@ -29,10 +29,10 @@ from bench.inputs.probe import probe
 from bench.inputs.sources import DataSource, ModelSource, deployed, precision_name
 from bench.inputs.switches import left_alone
 from bench.studies.robustness.evaluation import Evaluation, make_setting, run_evaluation
-from bench.studies.robustness.plan import SHARD
 from bench.studies.robustness.results import Results
 from bench.studies.shared.ask import Ask
 from bench.studies.shared.inspection import kinds, suspicions
+from bench.studies.shared.models import LOOKED_AT
 from zoo.notes import note_once
 
 
@@ -64,7 +64,7 @@ def evaluate(
         attacks: names as on the command line, e.g. ``pgd``, ``foolbox:pgd`` or one's own ``FILE.py:FUNCTION``, which
             runs in this process; a text may hold several, with commas.
         eps: one ε or several, in pixel units, as numbers or texts like ``8/255``; a text may hold several.
-        norm: ``linf`` or ``l2``.
+        norm: ``linf``, ``l2``, ``l1``, or ``l0``, which counts pixels.
         name, dataset: names in rows.
         library: library of the attacks that name none, where it has them; default: the first that does.
         seed: of the random starts.
@@ -124,7 +124,7 @@ def evaluate(
 
 def _looked_at(data: ArrayData, info: ModelInfo, ready: nn.Module, requests: Sequence[Request]) -> nn.Module:
     """The model, folded if it has an equal, after it was found that it can be measured."""
-    first = data.images(0, min(SHARD, len(data)))
+    first = data.images(0, min(LOOKED_AT, len(data)))
     with one_thread(), seeded(first.device, "probe"):  # the model may draw numbers
         logits = probe(info.name, ready, first, 2, more=True)
         if (largest := int(data.labels.max())) >= logits:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int64
 
 from bench.attacks import Request
+from bench.engine.shards import BATCH
 from bench.inputs.model_info import ModelInfo
 
 
@@ -21,6 +22,7 @@ class Setting:
         norm, eps: the ball; the ε grid ascends, in pixel units.
         curve: ``cumulative`` (an image broken at a smaller ε stays broken) or ``independent``.
         seed, protocol, backend: as in the cells.
+        batch: images of a shard, which go through the model together; a released protocol has its own.
     """
 
     dataset: str
@@ -32,6 +34,7 @@ class Setting:
     seed: int
     protocol: str
     backend: str
+    batch: int = BATCH
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

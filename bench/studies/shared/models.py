@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import torch
-
 from bench.engine.loaded import Loaded
 from bench.errors import UsageError
 from bench.inputs.images import base_of
@@ -73,12 +71,3 @@ def _check_weights(weights: str | None, sources: Sequence[ModelSource]) -> None:
             f"--weights is a file for one's own model, but {what} were requested; measure one own model at a "
             "time, and give the zoo other weights with --weights-from"
         )
-
-
-def check_device(device: str) -> None:
-    """Raises ``UsageError`` unless the device is there."""
-    kind = device.partition(":")[0]
-    if kind not in ("cpu", "cuda"):
-        raise UsageError(f"unknown device {device!r}; known: cpu, cuda")
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise UsageError(f"--device {device}, but torch finds no GPU here; use --device cpu")

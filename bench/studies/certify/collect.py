@@ -1,0 +1,150 @@
+"""Stored certificates joined into results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from bench.engine.result import CellResult
+from bench.engine.store import Store
+from bench.inputs.model_info import ModelInfo
+from bench.numbers.stats import wilson
+from bench.studies.certify import cells
+from bench.studies.certify.options import CertifyOptions
+from bench.studies.certify.results import CertifyResult, CertifyResults, CertifySetting, Orbit
+from bench.studies.certify.smoothing import radii
+from bench.studies.clever.cells import bound_cells, score_cells
+from bench.studies.clever.collect import read_setting as read_clever
+from bench.studies.shared.collect import digest, joined, whole
+
+
+def collect_certificates(
+    store: Store,
+    setting: CertifySetting,
+    models: Sequence[ModelInfo],
+    *,
+    versions: Mapping[str, str],
+    command: str,
+    failed: Sequence[str] = (),
+) -> CertifyResults:
+    """What the store holds of an evaluation; a model with a cell missing is left out."""
+    collected = _smoothed if setting.options.method == "smoothing" else _bounded
+    found = [collected(store, setting, model) for model in models]
+    return CertifyResults(
+        setting=setting,
+        models=tuple(result for result in found if result is not None),
+        versions=versions,
+        command=command,
+        failed=tuple(failed),
+    )
+
+
+def read_setting(fields: Mapping[str, Any]) -> CertifySetting:
+    """The setting of the fields that a run keeps."""
+    options = {**fields["options"], "radii": tuple(fields["options"]["radii"])}
+    return CertifySetting(
+        **{**fields, "options": CertifyOptions(**options), "clever": read_clever(fields["clever"])}
+    )
+
+
+def _bounded(store: Store, setting: CertifySetting, model: ModelInfo) -> CertifyResult | None:
+    """Interval and Lipschitz bounds, CLEVER and the smallest attack of one network."""
+    parts = [
+        whole(store, found)
+        for found in (
+            cells.interval_cells(setting, model),
+            cells.lipschitz_cells(setting, model),
+            score_cells(setting.clever, model),
+            bound_cells(setting.clever, model),
+        )
+    ]
+    if not all(parts):
+        return None
+    interval, lipschitz, scores, bounds = parts
+    right = joined(interval, "standing")
+    certified = {"ibp": joined(interval, "radius"), "lipschitz": joined(lipschitz, "radius")}
+    return CertifyResult(
+        info=model,
+        label=joined(interval, "label"),
+        right=right,
+        abstained=np.zeros(len(right), dtype=bool),
+        radii={name: np.where(right, found, 0.0) for name, found in certified.items()},
+        attack=joined(bounds, "distance"),
+        clever=joined(scores, "score"),
+        bound=joined(lipschitz, "bound"),
+        estimate=_weakest(scores),
+        orbit=None,
+        seconds=_seconds(parts),
+        digest=digest([shard for part in parts for shard in part]),
+    )
+
+
+def _weakest(scores: Sequence[CellResult]) -> np.ndarray:
+    """(n,) CLEVER's Lipschitz constant of the margin that gave the score; NaN for wrong images."""
+    score, constant = joined(scores, "target_score"), joined(scores, "lipschitz")
+    at = np.where(np.isnan(score), np.inf, score).argmin(axis=1)
+    return constant[np.arange(len(at)), at]
+
+
+def _smoothed(store: Store, setting: CertifySetting, model: ModelInfo) -> CertifyResult | None:
+    """The votes under noise, and the smallest attack on the network that votes."""
+    turns = (0, *cells.TURNS) if setting.options.orbit else (0,)
+    voted = [whole(store, cells.smoothing_cells(setting, model, turn)) for turn in turns]
+    attacks = whole(store, cells.attack_cells(setting, model))
+    if not all(voted) or not attacks:
+        return None
+    label, chosen = joined(voted[0], "label"), joined(voted[0], "chosen")
+    found = _radii(setting, chosen, joined(voted[0], "votes"))
+    abstained = np.isnan(found)
+    right = (chosen == label) & ~abstained
+    parts = [*voted, attacks]
+    return CertifyResult(
+        info=model,
+        label=label,
+        right=right,
+        abstained=abstained,
+        radii={"smoothing": np.where(right, found, 0.0)},
+        attack=np.where(right, joined(attacks, setting.options.norm), 0.0),
+        clever=None,
+        bound=None,
+        estimate=None,
+        orbit=_orbit(setting, voted) if setting.options.orbit else None,
+        seconds=_seconds(parts),
+        digest=digest([shard for part in parts for shard in part]),
+    )
+
+
+def _radii(setting: CertifySetting, chosen: np.ndarray, votes: np.ndarray) -> np.ndarray:
+    """(n,) radii in the setting's norm, NaN for abstentions; an L∞ ball lies in an L2 ball √d times as large."""
+    options = setting.options
+    assert options.sigma is not None
+    assert options.samples is not None
+    assert options.alpha is not None
+    k = votes[np.arange(len(votes)), chosen]
+    found = radii(k, options.samples, sigma=options.sigma, alpha=options.alpha)
+    return found / setting.pixels**0.5 if options.norm == "linf" else found
+
+
+def _orbit(setting: CertifySetting, voted: Sequence[Sequence[CellResult]]) -> Orbit:
+    from scipy import stats
+
+    chosen = np.stack([joined(shards, "chosen") for shards in voted])
+    votes = np.stack([joined(shards, "votes") for shards in voted])
+    found = np.stack([_radii(setting, c, v) for c, v in zip(chosen, votes, strict=True)])
+    found = np.nan_to_num(found, nan=0.0)
+    p = np.ones(votes.shape[1])
+    for i in range(len(p)):
+        table = votes[:, i][:, votes[:, i].any(axis=0)]
+        if table.shape[1] > 1:
+            p[i] = stats.chi2_contingency(table).pvalue
+    return Orbit(
+        same_class=wilson(int((chosen == chosen[0]).all(axis=0).sum()), len(p)),
+        p=p,
+        spread=found.max(axis=0) - found.min(axis=0),
+    )
+
+
+def _seconds(parts: Sequence[Sequence[CellResult]]) -> float:
+    return sum(shard.seconds for part in parts for shard in part)

@@ -1,0 +1,107 @@
+"""The figure of the page on certificates: a panel for each model, in which every image is one line upward."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+
+from bench.pages.figures import as_files, figure_style, inline
+from bench.pages.format import figure_label, norm_text
+from bench.pages.style import CARD, INK, LINE, MUTED, PALETTE, WRONG
+from bench.studies.certify.results import CertifyResult, CertifySetting
+
+METHODS = {"ibp": (PALETTE[2], "s"), "lipschitz": (PALETTE[4], "v"), "smoothing": (PALETTE[2], "s")}
+ESTIMATE, ABOVE = PALETTE[0], PALETTE[1]
+DECADES = 6  # below the largest attack; what is smaller, or 0, lies on the bottom edge
+MOST = 120  # images drawn for a model, spread evenly over the ranking; violations are always drawn
+
+_WIDTH, _HEIGHT = 3.6, 2.75  # inches, of a panel
+_COLUMNS = 3
+
+
+@figure_style()
+def draw_certificates(
+    models: Sequence[CertifyResult], setting: CertifySetting, stem: str
+) -> tuple[tuple[str, ...], dict[str, bytes]]:
+    """An SVG for each model, and the files of all panels together by name."""
+    shown = [model for model in models if model.right.any()]
+    if not shown:
+        return (), {}
+    title = f"{setting.dataset}: certificate, estimate and attack, {norm_text(setting.options.norm)}"
+    files = as_files(_sheet(shown, setting, title), f"{stem}-sandwich")
+    panels = (
+        inline(_sheet([model], setting), f"{stem}-sandwich-{number}") for number, model in enumerate(shown)
+    )
+    return tuple(panels), files
+
+
+def _sheet(models: Sequence[CertifyResult], setting: CertifySetting, title: str = "") -> Figure:
+    columns = min(_COLUMNS, len(models))
+    rows, head = -(-len(models) // columns), 0.35 if title else 0.0
+    width, height = columns * _WIDTH, rows * _HEIGHT + head
+    figure = Figure(figsize=(width, height), facecolor=CARD)
+    for number, model in enumerate(models):
+        left = number % columns * _WIDTH + 0.62
+        bottom = height - head - (number // columns + 1) * _HEIGHT + 0.45
+        box = (left / width, bottom / height, (_WIDTH - 0.75) / width, (_HEIGHT - 0.8) / height)
+        _panel(figure.add_axes(box), model, setting)
+    if title:
+        figure.text(0.1 / width, 1 - 0.1 / height, " ".join(title.split()), va="top", fontsize=9, weight="bold")
+    return figure
+
+
+def _panel(axes: Axes, model: CertifyResult, setting: CertifySetting) -> None:
+    """One model: images from left to right by the size of their attack, each a line from certificate to attack."""
+    order = _ranked(model)
+    attack, best = model.attack[order], model.best[order]
+    finite = attack[np.isfinite(attack) & (attack > 0)]
+    top = 2 * float(max(finite.max(initial=0.0), best.max(initial=0.0)) or 1.0)
+    bottom = top * 10.0**-DECADES
+    place = np.arange(len(order))
+    ends = np.where(np.isfinite(attack), attack, top)
+    axes.vlines(place, np.maximum(best, bottom), ends, color=LINE, linewidth=1.0, zorder=1)
+    _marks(axes, place, ends, ~np.isnan(attack), INK, "_", 4.5)
+    _marks(axes, place, ends, np.isnan(attack), MUTED, "^", 3.5)
+    if model.clever is not None:
+        score = model.clever[order]
+        above = score > ends
+        _marks(axes, place, score, ~above, ESTIMATE, "o", 2.6)
+        _marks(axes, place, score, above, ABOVE, "X", 4.0)
+    for method, found in model.radii.items():
+        colour, marker = METHODS[method]
+        values = np.maximum(found[order], bottom)
+        wrong = found[order] >= ends
+        _marks(axes, place, values, ~wrong, colour, marker, 2.8)
+        _marks(axes, place, values, wrong, WRONG, "X", 6.0)
+    axes.set_yscale("log")
+    axes.set_ylim(bottom, top)
+    axes.set_xlim(-1, len(order))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_title(figure_label(model.info.name), loc="left", fontsize=8.5, weight="bold")
+    axes.set_xlabel("images by size of attack", fontsize=7.5, labelpad=1)
+    axes.set_ylabel(f"{norm_text(setting.options.norm)}, pixel units", fontsize=7.5, labelpad=2)
+    axes.tick_params(labelsize=7, pad=2)
+    axes.set_xticks([])
+
+
+def _ranked(model: CertifyResult) -> np.ndarray:
+    """Places of the right images that are drawn, the smallest attack first; those not broken last."""
+    right = model.right.nonzero()[0]
+    order = right[np.argsort(np.where(np.isnan(model.attack[right]), np.inf, model.attack[right]), kind="stable")]
+    chosen = np.unique(np.linspace(0, len(order) - 1, min(MOST, len(order))).round().astype(int))
+    bad = [place for place, image in enumerate(order) if model.best[image] >= model.attack[image]]
+    return order[np.unique([*chosen, *bad])]
+
+
+def _marks(
+    axes: Axes, x: np.ndarray, y: np.ndarray, chosen: np.ndarray, colour: str, marker: str, size: float
+) -> None:
+    if chosen.any():
+        style = {"mew": 1.2} if marker == "_" else {"mew": 0}
+        axes.plot(
+            x[chosen], y[chosen], marker, color=colour, markersize=size, clip_on=False, zorder=3, **style
+        )

@@ -1,0 +1,53 @@
+"""Certificates by interval bounds: the largest L∞ ball that they show to hold one class only."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float64, Int64
+from torch import Tensor, nn
+
+from zoo.intervals import FLOAT32, Rules, ball
+from zoo.margins import margins
+
+SMALLEST = -30  # log2 of the smallest radius that is sought
+HALVINGS = 17  # of the range of exponents: radii are found to 0.02 %
+ROUNDED = Rules(unit=FLOAT32)
+
+
+@torch.no_grad()
+def holds(
+    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], eps: Float64[Tensor, " n"]
+) -> Bool[Tensor, " n"]:
+    """Whether every image within ε of each x is shown to be of its class, the network's own rounding included.
+
+    Args:
+        model: deployed model that computes in float32, on the device of ``x``.
+        x: images (n, c, h, w) in [0, 1].
+        y: labels (n,).
+        eps: L∞ radii (n,) in pixel units.
+
+    Raises:
+        zoo.intervals.NoBounds: no bounds are known of a layer.
+    """
+    low = margins(model, ball(x.double(), eps), y, ROUNDED)
+    others = low.scatter(1, y[:, None], torch.inf)
+    return others.amin(dim=1) > 0  # NaN holds nothing
+
+
+def interval_radii(
+    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"]
+) -> Float64[np.ndarray, " n"]:
+    """The largest radii (n,) that ``holds``, by halving their exponents; 0 where 2⁻³⁰ does not hold.
+
+    Each radius is one that was checked, so it is a certificate whatever the search missed.
+    """
+    low = torch.full((len(x),), float(SMALLEST), dtype=torch.float64, device=x.device)
+    high = torch.zeros_like(low)
+    found = torch.where(holds(model, x, y, 2**low), 2**low, 0.0)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        held = holds(model, x, y, 2**middle) & (found > 0)
+        found = torch.where(held, 2**middle, found)
+        low, high = torch.where(held, middle, low), torch.where(held, high, middle)
+    return found.cpu().numpy()

@@ -1,0 +1,78 @@
+"""Certificates of one setting as an HTML page with its figure, and their rows in ``certificates.csv`` beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from bench.numbers.eps import eps_text
+from bench.pages.format import slug
+from bench.pages.frame import environment, write
+from bench.studies.certify import file
+from bench.studies.certify.results import CertifyResult, CertifyResults
+from bench.studies.certify.rows import certificate_rows
+
+METHODS = {"ibp": "interval bounds", "lipschitz": "Lipschitz bound", "smoothing": "smoothing"}
+
+
+def write_certify_page(results: CertifyResults, others: Sequence[CertifyResults], directory: Path) -> Path:
+    """Writes ``<directory>/<data set>-certify.html``, its figure, and the rows of all settings.
+
+    Args:
+        results: what the page is about.
+        others: earlier settings of the same data set, shown as compact tables at the end.
+        directory: where they go; made if absent.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        UsageError: the directory cannot be written, or holds another ``certificates.csv``.
+    """
+    stem = f"{slug(results.setting.dataset)}-certify"
+    page = directory / f"{stem}.html"
+    written = write(page, (results, others), partial(_render, results, others, stem))
+    file.merge(directory / file.NAME, [row for each in (results, *others) for row in certificate_rows(each)])
+    return written
+
+
+def _render(
+    results: CertifyResults, others: Sequence[CertifyResults], stem: str
+) -> tuple[str, dict[str, bytes]]:
+    """The page, and the files of its figure by name."""
+    panels, files = (), {}
+    if results.models:
+        from bench.studies.certify.figures import draw_certificates
+
+        panels, files = draw_certificates(results.models, results.setting, stem)
+    templates = environment()
+    templates.filters |= {"eps": eps_text}
+    html = templates.get_template("certify.html.j2").render(
+        results=results,
+        setting=results.setting,
+        options=results.setting.options,
+        violations=results.violations(),
+        compared=sum(int((model.right & (model.attack > 0)).sum()) * len(model.radii) for model in results.models),
+        panels=panels,
+        others=others,
+        methods=METHODS,
+        median=median,
+        looseness=looseness,
+    )
+    return html, files
+
+
+def median(values: np.ndarray) -> float:
+    """The middle of (n,) values; NaN counts as infinitely far."""
+    return float(np.median(np.where(np.isnan(values), np.inf, values))) if values.size else float("nan")
+
+
+def looseness(model: CertifyResult) -> float:
+    """Median of Lipschitz bound over CLEVER's estimate, over right images with an estimate above 0; NaN for none."""
+    if model.bound is None or model.estimate is None:
+        return float("nan")
+    known = model.right & (model.estimate > 0)
+    return float(np.median(model.bound[known] / model.estimate[known])) if known.any() else float("nan")

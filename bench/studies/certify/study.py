@@ -1,0 +1,57 @@
+"""``bench certify``: certificates below the estimates and the attacks."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.engine.store import Store
+from bench.studies.certify.arguments import add_options
+from bench.studies.certify.collect import collect_certificates, read_setting
+from bench.studies.certify.evaluation import CertifyEvaluation, expected, prepare_certificates
+from bench.studies.certify.results import CertifyResults, CertifySetting
+from bench.studies.certify.rows import image_rows
+from bench.studies.shared.cell_study import CellStudy
+from bench.studies.shared.options import model_ask
+
+OPTIONS = ("method", "norm", "eps", "sigma", "samples", "preset", "alpha", "orbit")
+
+
+class CertifyStudy(CellStudy[CertifySetting, CertifyResults]):
+    """Certificates."""
+
+    name = "certify"
+    at_most = False
+    collected = staticmethod(collect_certificates)
+    read_setting = staticmethod(read_setting)
+
+    def options(self, parser: ArgumentParser) -> None:
+        add_options(parser)
+
+    def prepare(self, options: Namespace) -> CertifyEvaluation:
+        return prepare_certificates(model_ask(options), {name: getattr(options, name) for name in OPTIONS})
+
+    def seconds(self, ready: CertifyEvaluation, store: Store) -> float:
+        return expected(ready, store)
+
+    def write(self, results: CertifyResults, others: Sequence[CertifyResults], out: Path) -> Path:
+        from bench.studies.certify.page import write_certify_page
+
+        return write_certify_page(results, others, out)
+
+    def faults(self, results: CertifyResults) -> Iterable[str]:
+        return map(str, results.violations())
+
+    def as_json(self, results: CertifyResults) -> list[dict[str, Any]]:
+        return image_rows(results)
+
+    def show(self, results: CertifyResults) -> None:
+        from bench.studies.certify.screen import certificates_table
+
+        if results.models:
+            certificates_table(results)
+
+
+STUDY = CertifyStudy()

@@ -1,0 +1,265 @@
+"""Interval bounds (Gowal et al. 2018): what a network can give for any image of a box, layer by layer.
+
+A layer's box is where all its values lie while its input lies in the box before. Bounds hold for real numbers, and
+with ``unit`` above 0 also for a network that rounds: each sum of k products may then be off by
+γ(k) = k·unit / (1 − k·unit) times the sum of their sizes (Higham 2002, section 3.1), in whatever order it is taken.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial, singledispatch
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from zoo.deployment import Deployed
+from zoo.errors import UserError
+from zoo.layers import (
+    Block,
+    Concatenate,
+    GroupBatchNorm,
+    GroupPool,
+    LiftingConv,
+    Normalize,
+    Resize,
+    ScaleConv,
+    WeightedSum,
+)
+from zoo.models.classifier import Classifier, Head
+
+FLOAT32 = 2.0**-24  # unit roundoff
+_TINY = 1e-30  # more than all that underflow can take away
+_OWN = 1.01  # float64 rounds too, 2²⁹ times less
+
+Map = Callable[[Tensor], Tensor]
+
+
+class NoBounds(UserError, ValueError):
+    """A layer that no bounds are known of; the message names it."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """Lower and upper ends of every value, of one shape, lo <= hi."""
+
+    lo: Tensor
+    hi: Tensor
+
+    @property
+    def middle(self) -> Tensor:
+        return (self.lo + self.hi) / 2
+
+    @property
+    def radius(self) -> Tensor:
+        return (self.hi - self.lo) / 2
+
+    @property
+    def size(self) -> Tensor:
+        """The largest absolute value of each."""
+        return torch.maximum(self.lo.abs(), self.hi.abs())
+
+    def each(self, rising: Map) -> Box:
+        """The box after a map that rises in each value and rounds nothing."""
+        return Box(rising(self.lo), rising(self.hi))
+
+    def wider(self, by: Tensor, terms: int, unit: float) -> Box:
+        """This box with what rounding sums of so many terms of these total sizes can add."""
+        if not unit:
+            return self
+        margin = by * (_OWN * terms * unit / (1 - terms * unit)) + _TINY
+        return Box(self.lo - margin, self.hi + margin)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How boxes are carried.
+
+    Attributes:
+        unit: unit roundoff of the network's arithmetic; 0 for real numbers.
+        affine: scale and shift of a batch norm; those of eval mode unless another is given.
+    """
+
+    unit: float = 0.0
+    affine: Callable[[GroupBatchNorm], tuple[Tensor, Tensor]] = GroupBatchNorm.affine_map
+
+
+def ball(x: Float[Tensor, "n c h w"], eps: float | Tensor) -> Box:
+    """The images within ε of ``x`` in L∞ and in [0, 1]; ε is a number or a tensor (n,)."""
+    eps = eps.view(-1, 1, 1, 1) if isinstance(eps, Tensor) else eps
+    return Box((x - eps).clamp(min=0), (x + eps).clamp(max=1))
+
+
+@singledispatch
+def carried(module: nn.Module, box: Box, rules: Rules) -> Box:
+    """The box of a layer's outputs for a box of inputs.
+
+    Raises:
+        NoBounds: the layer is not known.
+    """
+    raise NoBounds(
+        f"no interval bounds are known of a layer {type(module).__name__}; known are convolutions, linear layers, "
+        "batch norm, ReLU, pooling and the layers of the zoo"
+    )
+
+
+def _weighted(box: Box, apply: Callable[[Tensor, Tensor], Tensor], weight: Tensor, terms: int, unit: float, bias: Tensor | None) -> Box:
+    """The box after sums of ``terms`` products with the weights, and a bias."""
+    weight = weight.to(box.lo)
+    middle, radius = apply(box.middle, weight), apply(box.radius, weight.abs())
+    sizes = apply(box.size, weight.abs()) if unit else radius
+    if bias is not None:
+        middle, sizes = middle + bias.to(middle), sizes + bias.to(middle).abs()
+    return Box(middle - radius, middle + radius).wider(sizes, terms + 2, unit)
+
+
+@carried.register
+def _(module: nn.Linear, box: Box, rules: Rules) -> Box:
+    return _weighted(box, F.linear, module.weight, module.in_features, rules.unit, module.bias)
+
+
+@carried.register
+def _(module: nn.Conv2d, box: Box, rules: Rules) -> Box:
+    if module.padding_mode != "zeros":
+        raise NoBounds(f"no interval bounds are known of padding {module.padding_mode!r}; use zeros")
+    bias = None if module.bias is None else module.bias[:, None, None]
+    apply = partial(
+        F.conv2d,
+        stride=module.stride,
+        padding=module.padding,
+        dilation=module.dilation,
+        groups=module.groups,
+    )
+    return _weighted(box, apply, module.weight, module.weight[0].numel(), rules.unit, bias)
+
+
+@carried.register
+def _(module: Block, box: Box, rules: Rules) -> Box:
+    scale, shift = (each.to(box.lo) for each in rules.affine(module.norm))
+    inner = module.conv.conv if isinstance(module.conv, ScaleConv) else module.conv
+    assert isinstance(inner, LiftingConv) or hasattr(inner, "expanded")
+    weight, bias = inner.expanded()
+    if bias is not None:
+        shift = shift + bias.to(scale) * scale
+    weight = weight.to(scale) * scale[:, None, None, None]
+    convolve = partial(F.conv2d, padding=inner.padding)
+
+    def through(part: Box) -> Box:
+        return _weighted(part, convolve, weight, weight[0].numel(), rules.unit, shift[:, None, None])
+
+    box = _scaled(module.conv, box, rules, through) if isinstance(module.conv, ScaleConv) else through(box)
+    return box.each(torch.relu)
+
+
+@carried.register
+def _(module: ScaleConv, box: Box, rules: Rules) -> Box:
+    return _scaled(module, box, rules, lambda part: carried(module.conv, part, rules))
+
+
+def _scaled(module: ScaleConv, box: Box, rules: Rules, through: Callable[[Box], Box]) -> Box:
+    """The mean over scales of: resized, ``through`` the convolution, resized back."""
+    parts = [
+        carried(back, through(carried(there, box, rules)), rules)
+        for there, back in zip(module.there, module.back, strict=True)
+    ]
+    return _sum(parts, [1 / len(parts)] * len(parts), rules.unit)
+
+
+@carried.register
+def _(module: Resize, box: Box, rules: Rules) -> Box:
+    matrix = module.matrix
+    rows = _weighted(box, lambda x, m: m @ x, matrix, module.size, rules.unit, None)
+    return _weighted(rows, lambda x, m: x @ m.T, matrix, module.size, rules.unit, None)
+
+
+@carried.register
+def _(module: LiftingConv, box: Box, rules: Rules) -> Box:
+    weight, bias = module.expanded()
+    bias = None if bias is None else bias[:, None, None]
+    apply = partial(F.conv2d, padding=module.padding)
+    return _weighted(box, apply, weight, weight[0].numel(), rules.unit, bias)
+
+
+@carried.register
+def _(module: nn.BatchNorm2d, box: Box, rules: Rules) -> Box:
+    assert module.running_mean is not None
+    assert module.running_var is not None
+    scale = 1 / torch.sqrt(module.running_var.to(box.lo) + module.eps)[:, None, None]
+    if module.weight is not None:
+        scale = scale * module.weight.to(box.lo)[:, None, None]
+    mean = module.running_mean.to(box.lo)[:, None, None] * scale
+    bias = torch.zeros_like(mean) if module.bias is None else module.bias.to(box.lo)[:, None, None]
+    after = _weighted(box, torch.mul, scale, 6, rules.unit, bias - mean)
+    return after.wider(bias.abs() + mean.abs(), 6, rules.unit)
+
+
+@carried.register
+def _(module: Normalize, box: Box, rules: Rules) -> Box:
+    return box.each(lambda x: (x - 0.5) / 0.5).wider(2 * box.size + 1, 3, rules.unit)
+
+
+@carried.register
+def _(module: Concatenate, box: Box, rules: Rules) -> Box:
+    parts = [carried(branch, box, rules) for branch in module.branches]
+    return Box(torch.cat([part.lo for part in parts], 1), torch.cat([part.hi for part in parts], 1))
+
+
+@carried.register
+def _(module: WeightedSum, box: Box, rules: Rules) -> Box:
+    parts = [carried(branch, box, rules) for branch in module.branches]
+    return _sum(parts, module.logits.softmax(0), rules.unit)
+
+
+def _sum(parts: list[Box], weights: list[float] | Tensor, unit: float) -> Box:
+    """The box of Σ w·part, w >= 0."""
+    shares = [w.to(parts[0].lo) if isinstance(w, Tensor) else w for w in weights]
+    lo, hi, sizes = (
+        torch.stack([share * value for share, value in zip(shares, values, strict=True)]).sum(0)
+        for values in zip(*((part.lo, part.hi, part.size) for part in parts), strict=True)
+    )
+    return Box(lo, hi).wider(sizes, len(parts) + 2, unit)
+
+
+@carried.register(nn.ReLU)
+@carried.register(nn.MaxPool2d)
+@carried.register(GroupPool)
+@carried.register(nn.Flatten)
+@carried.register(nn.Identity)
+@carried.register(nn.Dropout)
+def _(module: nn.Module, box: Box, rules: Rules) -> Box:
+    return Box(module(box.lo.clone()), module(box.hi.clone()))
+
+
+def pooled(head: Head, box: Box, rules: Rules) -> Box:
+    """What the head does before its linear layer."""
+    terms = math.prod(box.lo.shape[2:])
+    mean = box.each(lambda x: x.mean((2, 3))).wider(box.size.mean((2, 3)), terms + 1, rules.unit)
+    return carried(head.pool, mean, rules)
+
+
+@carried.register
+def _(module: Head, box: Box, rules: Rules) -> Box:
+    return carried(module.linear, pooled(module, box, rules), rules)
+
+
+@carried.register
+def _(module: nn.Sequential, box: Box, rules: Rules) -> Box:
+    for part in module:
+        box = carried(part, box, rules)
+    return box
+
+
+@carried.register
+def _(module: Classifier, box: Box, rules: Rules) -> Box:
+    for part in (module.normalize, module.front, module.trunk, module.head):
+        box = carried(part, box, rules)
+    return box
+
+
+@carried.register
+def _(module: Deployed, box: Box, rules: Rules) -> Box:
+    return carried(module.body, box, rules)
