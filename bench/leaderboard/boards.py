@@ -123,9 +123,14 @@ def chosen(rows: Iterable[Row]) -> list[Row]:
     lowest: dict[tuple[Any, ...], Row] = {}
     for row in rows:
         key = (*contest(row), row["model"], row["weights"])
-        if key not in lowest or _score(row) < _score(lowest[key]):
+        if key not in lowest or _first(row) < _first(lowest[key]):
             lowest[key] = row
     return sorted(lowest.values(), key=_order)
+
+
+def _first(row: Row) -> tuple[float, str]:
+    """The lowest row of several is shown; of equal ones the oldest."""
+    return _score(row), row["date"]
 
 
 def contest(row: Row) -> tuple[Any, ...]:

@@ -167,7 +167,7 @@ def test_merging_again_changes_no_byte_in_any_order(board: Path, tmp_path: Path)
 
 def test_new_rows_replace_those_of_the_same_identity_and_keep_the_rest(board: Path) -> None:
     old = read(board)
-    merge(board, [{**old[3], "robust": 7, "seconds": 99.5}])
+    merge(board, [{**old[3], "robust": 7, "seconds": 99.5, "digest": "other"}])
     new = read(board)
     assert (new[3]["robust"], new[3]["seconds"]) == (7, 99.5)
     assert new[:3] + new[4:] == old[:3] + old[4:]
