@@ -24,7 +24,7 @@ from bench.studies.robustness.comparing import (
 )
 from bench.studies.robustness.history import chapters
 from bench.studies.shared.options import names
-from bench.studies.shared.screen import percent
+from bench.studies.shared.screen import percent, say
 from bench.studies.shared.terminal import Name, print_table
 from zoo import entries
 from zoo.data import BUILT_IN
@@ -52,6 +52,7 @@ def execute(options: Namespace) -> int:
         print(json.dumps([_row(measured, pair) for pair in found], allow_nan=False))
     else:
         _print(measured, found)
+        say("next: bench leaderboard   # all models ranked")
     return 0
 
 

@@ -8,12 +8,13 @@ from bench.studies.shared.terminal import Name, print_table
 from bench.studies.spatial.results import SpatialResult, SpatialResults
 
 CAPTION = (
-    "±30°: random angles in degrees or shifts in % of the side, mean over images and draws; grid: right at every point of "
-    "it. No ball of ε contains these transformations, so no ε-accuracy compares with them. What stands after a number covers its 95 % interval."
+    "±30°: random angles in degrees or shifts in % of the side, mean over images and draws; grid: right at every "
+    "point of it. No ball of ε contains these transformations, so no ε-accuracy compares with them. What stands after "
+    "± in a cell covers the 95 % interval."
 )
 
 
-def print_table(results: SpatialResults) -> None:
+def spatial_table(results: SpatialResults) -> None:
     """Prints the models in their order."""
     setting = results.setting
     heads = ["clean", *(f"±{level:g}°" for level in setting.rotations)]
