@@ -101,12 +101,14 @@ class Driver:
         self._waiting: dict[str, list[_Position]] = {}
         self._failures: dict[str, Failure] = {}
         self._retried: set[str] = set()
+        self._counted: set[str] = set()  # first cells
         self._done = 0
         self._total = 0
 
     def run(self, lanes: Sequence[Lane]) -> tuple[Failure, ...]:
         """Measures what the store lacks; the failed cells come back, each with its reason."""
-        self._done, self._total = 0, sum(map(len, lanes))
+        first = {lane.first.key for lane in lanes}  # which lanes share
+        self._done, self._total = 0, len(first) + sum(len(lane) - 1 for lane in lanes)
         self._progress(0, self._total)
         self._queue = deque(_Position(lane) for lane in lanes)
         running: dict[Future[CellResult], _Position] = {}
@@ -165,7 +167,7 @@ class Driver:
     def _skip_stored(self, position: _Position) -> bool:
         """Moves past stored cells; ``False`` when the lane is done."""
         while (stored := self._store.get(position.cell.key)) is not None:
-            self._count(1)
+            self._count(position)
             if not position.advance(stored.result):
                 return False
         return True
@@ -188,7 +190,7 @@ class Driver:
         result = future.result()
         self._put(position.cell, result)
         for each in reversed(waiting):
-            self._count(1)
+            self._count(each)
             if each.advance(result):
                 # A lane that has begun goes on first: its model is the one the workers have loaded.
                 self._queue.appendleft(each)
@@ -197,10 +199,13 @@ class Driver:
         self._store.put(Stored(cell=cell, result=result, provenance=provenance(self._device)))
 
     def _give_up(self, position: _Position) -> None:
-        self._count(len(position.lane) - 1 - position.index)
+        self._count(position, following=len(position.lane) - 2 - position.index)
 
-    def _count(self, cells: int) -> None:
-        self._done += cells
+    def _count(self, position: _Position, following: int = 0) -> None:
+        """Counts a position's cell, a first one only once, and so many after it."""
+        again = position.index < 0 and position.cell.key in self._counted
+        self._counted |= {position.cell.key} if position.index < 0 else set()
+        self._done += following + (not again)
         self._progress(self._done, self._total)
 
 
