@@ -20,7 +20,7 @@ from bench.studies.shared.screen import say
 
 
 def execute(options: Namespace) -> int:
-    """Measures what the store lacks, then writes leaderboard and page; 1 if cells failed or the results contradict each other."""
+    """Measures what the store lacks, then writes leaderboard and page; 1 if cells failed or results contradict."""
     study = find_study(options.command)
     check_numbers(options)
     _check_places(study, options)
