@@ -193,7 +193,8 @@ def test_bounds_stand_between_nothing_and_the_attack_and_a_violation_ends_with_1
     real = collect.joined
 
     def too_good(shards: Any, name: str) -> np.ndarray:
-        return real(shards, name) * (100 if name == "radius" else 1)
+        found = real(shards, name)
+        return found * 100 if name == "radius" else found
 
     monkeypatch.setattr(collect, "joined", too_good)
     answer = call(capsys, *words)
