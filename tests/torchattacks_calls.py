@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.attacks import with_torchattacks as adapters
-from bench.engine.judge import distance
+from bench.engine.balls import distance
 
 SEED = 5
 STEPS = 10

@@ -8,16 +8,17 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from zoo.folders import DataError, fits
+from zoo.pictures import SMALLEST, DataError
 
 
 def read(
     path: Path, split: str
-) -> tuple[UInt8[np.ndarray, "n c h h"], Int64[np.ndarray, " n"], tuple[str, ...]]:
-    """Pixels uint8 (n, c, h, h), labels int64 (n,) and class names of a split, in the order of the file.
+) -> tuple[UInt8[np.ndarray, "n c h w"], Int64[np.ndarray, " n"], tuple[str, ...]]:
+    """Pixels uint8 (n, c, h, w), labels int64 (n,) and class names of a split, in the order of the file.
 
-    The file holds `x_SPLIT`, uint8 (n, h, h), (n, h, h, 1) or (n, h, h, 3), and `y_SPLIT`, integers (n,) or
-    (n, 1) from 0. `classes`, the names by label, is optional; without it classes are called by their number.
+    The file holds `x_SPLIT`, uint8 (n, h, w), (n, h, w, 1) or (n, h, w, 3) with sides of 8 or more, and `y_SPLIT`,
+    integers (n,) or (n, 1) from 0. `classes`, the names by label, is optional; without it classes are called by
+    their number.
 
     Raises:
         DataError: a file or key that is missing or of another kind, in one sentence with the remedy.
@@ -27,10 +28,10 @@ def read(
         raise DataError(f"x_{split} of {path} is {_kind(pixels)}: save uint8 (n, height, width, channels)")
     pixels = pixels[..., None] if pixels.ndim == 3 else pixels
     height, width, channels = pixels.shape[1:]
-    if height != width or not fits(height) or channels not in (1, 3):
+    if min(height, width) < SMALLEST or channels not in (1, 3):
         raise DataError(
             f"the images of {path} are {width}×{height} with {channels} channels: "
-            "use square ones, divisible by 8 and at least 16, with 1 or 3 channels"
+            f"use some of {SMALLEST} or more along each side, with 1 or 3 channels"
         )
     if labels.dtype.kind not in "iu" or labels.shape not in ((len(pixels),), (len(pixels), 1)):
         raise DataError(f"y_{split} of {path} is {_kind(labels)}: save {len(pixels)} integers, one an image")

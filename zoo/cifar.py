@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 
 from zoo import arrays
-from zoo.folders import DataError
+from zoo.pictures import DataError
 
 SIZES = {"train": 50_000, "test": 10_000}
 CLASSES = (

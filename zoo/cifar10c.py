@@ -7,12 +7,7 @@ In the published set m is 10,000, in the order of the files of CIFAR-10; any m i
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import hashlib
-import json
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,8 +15,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from zoo.folders import DataError
+from zoo.file_digest import file_digest
 from zoo.grouped import SEVERITIES
+from zoo.pictures import DataError
 
 NAMES = (
     "gaussian_noise", "shot_noise", "impulse_noise", "defocus_blur", "glass_blur", "motion_blur", "zoom_blur",
@@ -104,41 +100,8 @@ def directory(root: Path) -> Path:
 
 
 def digest(root: Path, names: Sequence[str]) -> str:
-    """sha256 of the labels' and the corruptions' files.
-
-    Reading gigabytes takes a while, so the answer is kept in the user's cache directory for as long as the
-    files keep their sizes and times.
-    """
-    paths = [root / f"{name}.npy" for name in ("labels", *names)]
-    stats = [path.stat() for path in paths]
-    listing = [
-        (str(path.resolve()), info.st_size, info.st_mtime_ns) for path, info in zip(paths, stats, strict=True)
-    ]
-    key = hashlib.sha256(json.dumps(listing).encode()).hexdigest()
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "symbench"
-    kept = home / f"{key}.sha256"
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        text = kept.read_text()
-        if len(text) == 64:
-            return text
-    total = hashlib.sha256(b"cifar10c")
-    for path in paths:
-        with path.open("rb") as file:
-            total.update(f"{path.stem} {hashlib.file_digest(file, 'sha256').hexdigest()};".encode())
-    _keep(kept, total.hexdigest())
-    return total.hexdigest()
-
-
-def _keep(path: Path, text: str) -> None:
-    """Writes the text whole or not at all; a cache that cannot be written is no error."""
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False) as file:
-            file.write(text)
-        try:
-            os.replace(file.name, path)
-        finally:
-            Path(file.name).unlink(missing_ok=True)
+    """sha256 of the labels' and the corruptions' files."""
+    return file_digest("cifar10c", [(name, root / f"{name}.npy") for name in ("labels", *names)])
 
 
 def _checked(path: Path, count: int) -> np.ndarray:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import difflib
 import functools
 import hashlib
-import heapq
 import importlib.metadata
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,25 +20,33 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float32, Int64, Integer, UInt8
 
-from zoo import arrays, cifar, folders
-from zoo.folders import DataError
+from zoo import arrays, cifar, folders, hub_sets, imagenet, torchvision_sets
 from zoo.grouped import Groups, LazyPixels
+from zoo.ordering import order
+from zoo.pictures import DataError
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["BUILT_IN", "KNOWN", "DataError", "Dataset", "load"]
+__all__ = ["BUILT_IN", "KNOWN", "DataError", "Dataset", "load", "order"]
 
 BUILT_IN = ("digits", "cifar10", "cifar100")  # sets of images to train on that are no folders
 KNOWN = (
     "digits",
     "cifar10",
     "cifar100",
+    "torchvision:NAME",
+    "imagenet:DIR",
     "folder:PATH",
     "npz:FILE",
+    "hf:NAME[:SPLIT]",
     "cifar10c[:NAME]",
     "corrupted:BASE[:NAME]",
 )
+KINDS = {each.partition(":")[0].partition("[")[0] for each in KNOWN}
+RESIZED = ("folder", "imagenet", "torchvision", "hf")
+NAMED = ("folder", "npz", "imagenet", "hf")
+ALIASES = {"torchvision:CIFAR10": "cifar10", "torchvision:CIFAR100": "cifar100"}
 SPLITS = ("train", "test")
 DIGITS_TEST = 360
 
@@ -72,7 +79,7 @@ class Dataset:
 
     @property
     def size(self) -> int:
-        """Height and width in pixels."""
+        """Height in pixels, and width where images are square."""
         return self.pixels.shape[2]
 
     def images(self, first: int = 0, count: int | None = None) -> Float32[torch.Tensor, "count c h w"]:
@@ -110,83 +117,70 @@ def load(
 ) -> Dataset:
     """The `split`, "train" or "test", of the data set `spec`, one of `KNOWN`.
 
-    `root` holds the files of CIFAR and CIFAR-10-C (default: $SYMBENCH_DATA, else `data/`). `resize` is for
-    folders. `name`, which rows show, is for `folder:` and `npz:` images; the default is the name of the folder
-    or file, and a name of a built-in set is refused. `seed` is for the random numbers of `corrupted:`, whose
-    rows show the base's name with `corrupted-` before it. Raises DataError, one sentence with a remedy, for
-    anything the user can put right.
+    `root` holds the files of CIFAR, CIFAR-10-C and torchvision (default: $SYMBENCH_DATA, else `data/`). `resize`
+    is the side of the square that pictures are resized to (`imagenet:` cuts its square from the middle). `name`,
+    which rows show, is for sets of one's own; the default is the name of the folder or file, and a name of a
+    built-in set is refused. `seed` is for the random numbers of `corrupted:`, whose rows show the base's name with
+    `corrupted-` before it. Raises DataError, one sentence with a remedy, for anything the user can put right.
     """
     if split not in SPLITS:
         raise DataError(f"unknown split {split!r}: use train or test")
+    spec = ALIASES.get(spec, spec)
     kind, _, rest = spec.partition(":")
     if kind in ("corrupted", "cifar10c") and split == "train":
         raise DataError(f"the images of {spec} are for measuring: train on plain ones")
     if kind == "corrupted":
         base = functools.partial(load, split=split, root=root, download=download, name=name, resize=resize)
         return _corrupted(rest, base, seed)
-    if seed != 0:
-        raise DataError(f"--corruption-seed is for corrupted: data sets; the images of {spec} have no seed")
-    path = Path(rest).expanduser()
-    if kind == "folder":
-        name = _name(name or path.resolve().name)
-        pixels, labels, classes = folders.read(path, split, resize)
-        return _dataset(name, split, pixels, labels, classes, 255)
-    if spec not in BUILT_IN and kind not in ("cifar10c", "npz"):
-        raise DataError(f"unknown data set {spec!r}: {_nearest(spec)}")
-    if resize is not None:
-        raise DataError(f"--resize is for image folders; the images of {spec} have one fixed size")
-    if kind == "npz":
-        pixels, labels, classes = arrays.read(path, split)
-        return _dataset(_name(name or path.stem), split, pixels, labels, classes, 255)
-    if name is not None:
-        raise DataError(f"--name is for folder: and npz: images; those of {spec} have a name of their own")
+    _check_options(spec, name, resize, seed)
+    if kind == "cifar10c":
+        return _cifar10c(rest or None, _root(root))
     if spec == "digits":
         pixels, labels = _digits(split)
         return _dataset(spec, split, pixels, labels, tuple("0123456789"), 16)
-    if kind == "cifar10c":
-        return _cifar10c(rest or None, _root(root))
-    pixels, labels, classes = cifar.read(spec, split, _root(root), download)
-    return _dataset(spec, split, pixels, labels, classes, 255)
+    if kind == "imagenet":
+        path = Path(rest).expanduser()
+        own = _name(name or path.resolve().name)
+        photographs, labels, classes, sha256 = imagenet.read(path, split, resize or imagenet.SIDE)
+        return Dataset(own, split, photographs, labels, classes, 255, sha256)
+    own, (pixels, labels, classes) = _read(spec, split, _root(root), download, name, resize)
+    return _dataset(own, split, pixels, labels, classes, 255)
 
 
-def order(labels: Integer[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:
-    """The fixed stratified order of a split: a permutation of its indices, int64 (n,).
+def _read(
+    spec: str, split: str, root: Path, download: bool, name: str | None, resize: int | None
+) -> tuple[str, tuple[UInt8[np.ndarray, "n c h w"], Int64[np.ndarray, " n"], tuple[str, ...]]]:
+    """What rows call a set of 8-bit images, with its pixels, labels and classes in the order of its files."""
+    kind, _, rest = spec.partition(":")
+    path = Path(rest).expanduser()
+    if kind == "folder":
+        return _name(name or path.resolve().name), folders.read(path, split, resize)
+    if kind == "npz":
+        read = arrays.read(path, split)
+        return _name(name or path.stem), read
+    if kind == "hf":
+        own = _name(name or re.sub(r"[^A-Za-z0-9_.-]", "-", Path(hub_sets.split_spec(rest)[0]).name))
+        return own, hub_sets.read(rest, split, download, resize)
+    if kind == "torchvision":
+        return torchvision_sets.row_name(rest), torchvision_sets.read(rest, split, root, download, resize)
+    return spec, cifar.read(spec, split, root, download)
 
-    Within a class images come by the sha256 of their index; classes are interleaved so that any first m
-    images hold each class less than one image away from its share of m.
-    """
-    names, counts = np.unique(labels, return_counts=True)
-    queues = [sorted(np.flatnonzero(labels == name).tolist(), key=_shuffle, reverse=True) for name in names]
-    turns = _interleave(counts.tolist())
-    return np.array([queues[turn].pop() for turn in turns], dtype=np.int64)
 
-
-def _shuffle(index: int) -> str:
-    return hashlib.sha256(str(index).encode()).hexdigest()
-
-
-def _interleave(counts: Sequence[int]) -> list[int]:
-    """Which class comes at each place, by earliest deadline.
-
-    The j-th image (from 0) of a class with n of the N images may come from place floor(jN/n) on and must have
-    come by place ceil((j+1)N/n): between these, the class is less than one image from its share. Such windows
-    can always be met, and earliest deadline first meets them (Baruah et al. 1996, "Proportionate progress").
-    """
-    total = sum(counts)
-    waiting = [(0, kind) for kind in range(len(counts))]  # (place from which the next image may come, class)
-    ready: list[tuple[int, int]] = []  # (place by which it must have come, class)
-    done = [0] * len(counts)
-    turns = []
-    for place in range(total):
-        while waiting and waiting[0][0] <= place:
-            kind = heapq.heappop(waiting)[1]
-            heapq.heappush(ready, (-(-(done[kind] + 1) * total // counts[kind]), kind))
-        kind = heapq.heappop(ready)[1]
-        turns.append(kind)
-        done[kind] += 1
-        if done[kind] < counts[kind]:
-            heapq.heappush(waiting, (done[kind] * total // counts[kind], kind))
-    return turns
+def _check_options(spec: str, name: str | None, resize: int | None, seed: int) -> None:
+    """Raises DataError for an unknown set, and for an option that is not for it."""
+    kind, colon, _ = spec.partition(":")
+    if seed != 0:
+        raise DataError(f"--corruption-seed is for corrupted: data sets; the images of {spec} have no seed")
+    if spec not in BUILT_IN and (kind in BUILT_IN or kind not in KINDS or (not colon and kind != "cifar10c")):
+        raise DataError(f"unknown data set {spec!r}: {_nearest(spec)}")
+    if resize is not None and kind not in RESIZED:
+        raise DataError(
+            f"--resize is for image folders and sets of pictures; the images of {spec} have one fixed size"
+        )
+    if name is not None and kind not in NAMED:
+        raise DataError(
+            f"--name is for folder:, npz:, imagenet: and hf: images; those of {spec} have a name of their own"
+        )
 
 
 def _dataset(
@@ -281,8 +275,13 @@ def _name(name: str) -> str:
 
 
 def _nearest(spec: str) -> str:
+    """What an unknown set may have meant, and all roads to one."""
     path = Path(spec).expanduser()
     if path.is_dir() or (path.is_file() and path.suffix == ".npz"):
         return f"for these images write {'folder' if path.is_dir() else 'npz'}:{spec}"
-    near = difflib.get_close_matches(spec.lower(), KNOWN, n=2, cutoff=0.5)
-    return f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(KNOWN)}"
+    torchvision = {name.lower(): f"torchvision:{name}" for name in torchvision_sets.NAMES}
+    known = {**{each.lower(): each for each in KNOWN}, "imagenet": "imagenet:DIR", **torchvision}
+    bare = re.sub("^torchvision[:/]", "", spec.lower())
+    near = [bare] if bare in known else difflib.get_close_matches(bare, known, n=2, cutoff=0.6)
+    mean = f"did you mean {' or '.join(known[each] for each in near)}? " if near else ""
+    return f"{mean}known are {', '.join(KNOWN)}"

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo import torchvision_sets
 from zoo.data import BUILT_IN
 from zoo.entries import Entry, UnknownModel, entry, parsed
 from zoo.errors import UserError
@@ -140,8 +141,10 @@ def find(name: str, dataset: str, weights_from: str | Path | None = None) -> Wei
 
 
 def data_options(dataset: str, path: str = "PATH") -> str:
-    """What names a data set on a command line: one that is not built in lies in a folder, at `path`."""
-    return f"--dataset {dataset}" if dataset in BUILT_IN else f"--dataset folder:{path} --name {dataset}"
+    """What names a data set on a command line: one that is neither built in nor torchvision's lies at `path`."""
+    names = {torchvision_sets.row_name(name): f"torchvision:{name}" for name in torchvision_sets.NAMES}
+    known = {**dict(zip(BUILT_IN, BUILT_IN, strict=True)), **names}
+    return f"--dataset {known[dataset]}" if dataset in known else f"--dataset folder:{path} --name {dataset}"
 
 
 def _trained_on(weights_from: str, known: Iterable[WeightsRecord]) -> str:

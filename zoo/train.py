@@ -67,6 +67,7 @@ def train(
     if epochs is not None:
         recipe = dataclasses.replace(recipe, epochs=epochs)
     _check(dataset, test, recipe)
+    _check_shape(dataset)
     wanted = _named(name, recipe, seed)
     before = torch.get_num_threads()
     cuda = [torch.device(device)] if torch.device(device).type == "cuda" else []
@@ -87,6 +88,16 @@ def _check(data: Dataset, test: Dataset | None, recipe: Recipe) -> None:
         raise TrainError(
             f"the train and test images of {data.name} differ in shape or classes: "
             f"{data.pixels.shape[1:]} and {test.pixels.shape[1:]}, {data.classes} and {test.classes}"
+        )
+
+
+def _check_shape(data: Dataset) -> None:
+    """Raises TrainError for images that do not go through every model of the zoo."""
+    height, width = data.pixels.shape[2:]
+    if height != width or height < 16 or height % 8:
+        raise TrainError(
+            f"the images of {data.name} are {width}×{height}, but the zoo's models take square ones of 16 or more "
+            "pixels a side, divisible by 8: use --resize 32, or train a model of your own"
         )
 
 

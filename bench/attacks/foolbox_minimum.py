@@ -1,9 +1,9 @@
 """Foolbox's minimum-norm attacks: the nearest broken version of every image.
 
 What this file works around, all in foolbox 3.3.4: ``L2FMNAttack.project`` multiplies by one instead of
-projecting, so its steps never come back towards the image; FMN creeps up to a flat boundary and may end
-just short of it, and refuses a batch in which one starting point is not adversarial; DeepFool returns its
-last iterate even where that is not adversarial.
+projecting, so its steps never come back towards the image, and ``L0FMNAttack.project`` keeps too many values; FMN
+creeps up to a flat boundary and may end just short of it, and refuses a batch in which one starting point is not
+adversarial; DeepFool returns its last iterate even where that is not adversarial.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def fmn(
 
     Args:
         model, x, y, criterion: as for ``ddn``.
-        norm: ``linf``, ``l2`` or ``l1``.
+        norm: ``linf``, ``l2``, ``l1`` or ``l0``, which counts pixels.
         steps: gradient steps of DDN, and again of FMN.
 
     Returns:
@@ -80,7 +80,8 @@ def fmn(
     Raises:
         CellError: another norm.
     """
-    attacks = {"linf": foolbox.attacks.LInfFMNAttack, "l2": _L2FMN, "l1": foolbox.attacks.L1FMNAttack}
+    l1 = foolbox.attacks.L1FMNAttack
+    attacks = {"linf": foolbox.attacks.LInfFMNAttack, "l2": _L2FMN, "l1": l1, "l0": _L0FMN}
     if norm not in attacks:
         raise CellError(f"foolbox has no FMN in norm {norm}")
     starts = ddn(model, x, y, norm="l2", steps=steps, criterion=criterion)
@@ -142,6 +143,38 @@ def cw(
         raise CellError(f"foolbox has no Carlini & Wagner attack in norm {norm}")
     attack = foolbox.attacks.L2CarliniWagnerAttack(binary_search_steps=CONSTANTS, steps=steps)
     return _kept(model, _search(attack, model, x, Broken(y)), Broken(y), x)
+
+
+def ead(
+    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], *, norm: str, steps: int
+) -> Float[Tensor, "n c h w"]:
+    """Elastic-net attack (Chen et al. 2018): as ``cw``, plus a hundredth of the L1 norm; the smallest L1 counts.
+
+    Args:
+        model, x, y: as for ``ddn``.
+        norm: ``l1``.
+        steps: gradient steps at most for each of the nine constants; fewer where a tenth of them brings nothing.
+
+    Returns:
+        As ``ddn``.
+
+    Raises:
+        CellError: another norm.
+    """
+    if norm != "l1":
+        raise CellError(f"foolbox has no EAD in norm {norm}")
+    attack = foolbox.attacks.EADAttack(binary_search_steps=CONSTANTS, steps=steps, decision_rule="L1")
+    return _kept(model, _search(attack, model, x, Broken(y)), Broken(y), x)
+
+
+class _L0FMN(foolbox.attacks.L0FMNAttack):
+    """Keeps whole pixels: foolbox keeps one channel value too many, and all where sizes tie."""
+
+    def project(self, x: ep.Tensor, x0: ep.Tensor, epsilon: ep.Tensor) -> ep.Tensor:
+        change = (x - x0).raw.square().sum(dim=1).flatten(1)
+        rank = change.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+        kept = rank < torch.ceil(epsilon.raw / x.shape[1])[:, None]
+        return ep.astensor(torch.where(kept.view(len(x), 1, *x.shape[2:]), x.raw, x0.raw))
 
 
 class _L2FMN(foolbox.attacks.L2FMNAttack):

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from bench.engine.judge import distance
+from bench.engine.balls import distance
 
 
 class Watch:

@@ -8,10 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bench.numbers.eps import NORMS
+
 if TYPE_CHECKING:
     from torch import Tensor
 
-LIBRARIES: tuple[str, ...] = ("torchattacks", "foolbox", "symbench")
+LIBRARIES: tuple[str, ...] = ("torchattacks", "foolbox", "symbench", "art")
+_PACKAGES = {"art": "adversarial-robustness-toolbox"}
 OWN = "own"  # the library of a user's own attacks
 OWN_CODE = "code"  # the parameter that tells two versions of one's own attack apart
 OWN_VERSION = 1  # raised whenever the numbers of our own attacks change
@@ -57,7 +60,13 @@ class AttackSpec:
 
 
 BALLS = ("linf", "l2")
+CONVEX = (*BALLS, "l1")
 _PGD: Defaults = {"steps": 20, "alpha": None, "random_start": True, "restarts": 1, "best_iterate": False}
+_TRANSFER: Defaults = {
+    "steps": 10,
+    "alpha": None,
+    "surrogate": "",
+}  # the model itself, if no surrogate is named
 _SPATIAL: Defaults = {"rotation": 30.0, "translation": 0.1}
 
 ATTACKS: dict[tuple[str, str], AttackSpec] = {
@@ -68,15 +77,15 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
             about="one step of ε along the gradient's sign (Goodfellow et al. 2015)",
         ),
         AttackSpec(
-            name="fgsm", library="foolbox", norms=BALLS, iterative=False, params={}, aimed=True,
-            about="one step of ε along the gradient's sign, or its direction in L2",
+            name="fgsm", library="foolbox", norms=CONVEX, iterative=False, params={}, aimed=True,
+            about="one step of ε along the gradient's sign, or its direction in L2 and L1",
         ),
         AttackSpec(
             name="pgd", library="torchattacks", norms=BALLS, params=_PGD, aimed=True,
             about="projected gradient descent on the cross-entropy (Madry et al. 2018)",
         ),
         AttackSpec(
-            name="pgd", library="foolbox", norms=BALLS, params=_PGD, aimed=True,
+            name="pgd", library="foolbox", norms=CONVEX, params=_PGD, aimed=True,
             about="projected gradient descent on the cross-entropy (Madry et al. 2018)",
         ),
         AttackSpec(
@@ -84,12 +93,16 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
             about="targeted PGD: the likeliest wrong classes one after another, the best counts",
         ),
         AttackSpec(
-            name="pgd_margin", library="foolbox", norms=BALLS, params=_PGD,
+            name="pgd_margin", library="foolbox", norms=CONVEX, params=_PGD,
             about="PGD on the margin, the label's logit minus the largest other one",
         ),
         AttackSpec(
-            name="pgd_dlr", library="foolbox", norms=BALLS, params=_PGD,
+            name="pgd_dlr", library="foolbox", norms=CONVEX, params=_PGD,
             about="PGD on the scale-free difference of logits ratio (Croce & Hein 2020)",
+        ),
+        AttackSpec(
+            name="slide", library="foolbox", norms=("l1",), params=_PGD,
+            about="sparse L1 descent: steps along the largest hundredth of the gradient (Tramèr & Boneh 2019)",
         ),
         AttackSpec(
             name="eot_pgd", library="torchattacks", norms=("linf",), params={**_PGD, "eot": 10},
@@ -120,7 +133,19 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
             about="standard AutoAttack: APGD-CE, APGD-T, FAB-T and Square, up to 9 targets (Croce & Hein 2020)",
         ),
         AttackSpec(
-            name="noise", library="symbench", norms=BALLS, params={"queries": 1000}, gradients=False,
+            name="apgd_ce", library="symbench", norms=("l1",), params={"steps": 100, "restarts": 1},
+            about="Auto-PGD on the cross-entropy in L1 (Croce & Hein 2021)",
+        ),
+        AttackSpec(
+            name="apgd_dlr", library="symbench", norms=("l1",), params={"steps": 100, "restarts": 1},
+            about="Auto-PGD on the difference of logits ratio in L1; at least 3 classes",
+        ),
+        AttackSpec(
+            name="pixle", library="torchattacks", norms=("l0",), params={"queries": 1000, "restarts": 1},
+            gradients=False, about="black box: copies pixels over others, one after another (Pomponi et al. 2022)",
+        ),
+        AttackSpec(
+            name="noise", library="symbench", norms=CONVEX, params={"queries": 1000}, gradients=False,
             about="black box: uniform points of the ball, the best of them counts",
         ),
         AttackSpec(
@@ -129,11 +154,31 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
             about="PGD on another model, a DATASET/NAME of the zoo",
         ),
         AttackSpec(
+            name="mi_fgsm", library="torchattacks", norms=("linf",), params=_TRANSFER, aimed=True,
+            about="PGD with momentum, to transfer (Dong et al. 2018)",
+        ),
+        AttackSpec(
+            name="ni_fgsm", library="torchattacks", norms=("linf",), params=_TRANSFER, aimed=True,
+            about="Nesterov momentum, to transfer (Lin et al. 2020)",
+        ),
+        AttackSpec(
+            name="di_fgsm", library="torchattacks", norms=("linf",), params=_TRANSFER, aimed=True,
+            about="gradients of randomly shrunk and padded images, to transfer (Xie et al. 2019)",
+        ),
+        AttackSpec(
+            name="ti_fgsm", library="torchattacks", norms=("linf",), params=_TRANSFER, aimed=True,
+            about="as di_fgsm, with blurred gradients; three channels (Dong et al. 2019)",
+        ),
+        AttackSpec(
+            name="vmi_fgsm", library="torchattacks", norms=("linf",), params=_TRANSFER, aimed=True,
+            about="momentum with variance tuning, to transfer (Wang & He 2021)",
+        ),
+        AttackSpec(
             name="ddn", library="foolbox", threat="minimum_norm", norms=("l2",), params={"steps": 100},
             about="nearest misclassified image in L2 (Rony et al. 2019)",
         ),
         AttackSpec(
-            name="fmn", library="foolbox", threat="minimum_norm", norms=BALLS, params={"steps": 100},
+            name="fmn", library="foolbox", threat="minimum_norm", norms=NORMS, params={"steps": 100},
             about="nearest misclassified image (Pintor et al. 2021)",
         ),
         AttackSpec(
@@ -143,6 +188,26 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
         AttackSpec(
             name="cw", library="foolbox", threat="minimum_norm", norms=("l2",), params={"steps": 500},
             about="nearest misclassified image in L2 by Adam, with nine constants (Carlini & Wagner 2017)",
+        ),
+        AttackSpec(
+            name="cw", library="art", threat="minimum_norm", norms=("linf",), params={"steps": 30},
+            about="nearest misclassified image in L∞ by Adam under shrinking bounds (Carlini & Wagner 2017)",
+        ),
+        AttackSpec(
+            name="ead", library="foolbox", threat="minimum_norm", norms=("l1",), params={"steps": 500},
+            about="nearest misclassified image in L1 by elastic nets, with nine constants (Chen et al. 2018)",
+        ),
+        AttackSpec(
+            name="boundary", library="foolbox", threat="minimum_norm", norms=("l2",), params={"queries": 5000},
+            gradients=False, about="black box: classes alone, random steps along the boundary (Brendel et al. 2018)",
+        ),
+        AttackSpec(
+            name="hopskipjump", library="foolbox", threat="minimum_norm", norms=BALLS, params={"queries": 5000},
+            gradients=False, about="black box: classes alone, gradients estimated from them (Chen et al. 2020)",
+        ),
+        AttackSpec(
+            name="spsa", library="symbench", norms=BALLS, params={"queries": 5000, "restarts": 1},
+            gradients=False, about="black box: PGD on gradients estimated from logits (Uesato et al. 2018)",
         ),
         AttackSpec(
             name="spatial_grid", library="foolbox", threat="spatial", norms=(), gradients=False,
@@ -178,7 +243,7 @@ def own_spec(name: str, params: Mapping[str, Any]) -> AttackSpec:
     """The row that one's own attack would have, from the parameters it was asked with."""
     taken = {key: value for key, value in params.items() if key != "alpha_rule"}
     about = "one's own attack"
-    return AttackSpec(name=name, library=OWN, norms=BALLS, params=taken, gradients=False, about=about)
+    return AttackSpec(name=name, library=OWN, norms=NORMS, params=taken, gradients=False, about=about)
 
 
 def libraries_of(name: str) -> tuple[str, ...]:
@@ -205,4 +270,4 @@ def library_version(library: str) -> str:
         return f"{OWN}==1"  # how they are called; the digest of their code is a parameter
     if library == "symbench":
         return f"symbench==attacks-{OWN_VERSION}"
-    return f"{library}=={importlib.metadata.version(library)}"
+    return f"{library}=={importlib.metadata.version(_PACKAGES.get(library, library))}"

@@ -1,11 +1,15 @@
-"""What torchattacks is given to attack, and what it cannot attack."""
+"""How attacks of torchattacks are called, what they are given to attack, and what they cannot attack."""
 
 from __future__ import annotations
 
+import contextlib
 import math
+import sys
+from collections.abc import Callable
+from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from bench.errors import CellError
@@ -52,3 +56,40 @@ def check_squares(x: Float[Tensor, "n c h w"], norm: str) -> None:
             f"torchattacks' Square has no squares for {height}×{width} images in L2; "
             "use norm linf, or resize them to, say, 32×32"
         )
+
+
+def run_aimed(
+    attack: Any,
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"],
+    target: Int64[Tensor, " n"] | None,
+    **params: Any,
+) -> Float[Tensor, "n c h w"]:
+    """As ``run``; with targets, (n,), the attack is aimed at these classes and labels play no part."""
+    if target is None:
+        return run(attack, model, x, y, **params)
+    return run(attack, model, x, target, lambda ready: ready.set_mode_targeted_by_label(quiet=True), **params)
+
+
+def run(
+    attack: Any,
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    labels: Int64[Tensor, " n"],
+    prepare: Callable[[Any], None] = lambda _: None,
+    **params: Any,
+) -> Float[Tensor, "n c h w"]:
+    """What an attack makes of images in [0, 1] with these labels.
+
+    Args:
+        attack: class of torchattacks.
+        model, x, labels: what it attacks.
+        prepare: is given the attack before it runs.
+        **params: what the class takes besides the model.
+    """
+    with contextlib.redirect_stdout(sys.stderr):
+        ready = attack(Guarded(model), **params)
+        ready.set_device(x.device)
+        prepare(ready)
+        return ready(x.contiguous(), labels).detach()

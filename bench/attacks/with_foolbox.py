@@ -17,24 +17,33 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from bench.attacks import losses
-from bench.attacks.foolbox_minimum import cw, ddn, deepfool, fmn
+from bench.attacks.foolbox_decisions import boundary, hopskipjump
+from bench.attacks.foolbox_minimum import cw, ddn, deepfool, ead, fmn
 from bench.attacks.foolbox_model import wrapped
 from bench.attacks.foolbox_spatial import spatial_grid, spatial_random
 from bench.errors import CellError
 
 __all__ = [
+    "boundary",
     "cw",
     "ddn",
     "deepfool",
+    "ead",
     "fgsm",
     "fmn",
+    "hopskipjump",
     "pgd",
     "pgd_dlr",
     "pgd_margin",
+    "slide",
     "spatial_grid",
     "spatial_random",
 ]
-PGD = {"linf": foolbox.attacks.LinfPGD, "l2": foolbox.attacks.L2ProjectedGradientDescentAttack}
+PGD = {
+    "linf": foolbox.attacks.LinfPGD,
+    "l2": foolbox.attacks.L2ProjectedGradientDescentAttack,
+    "l1": foolbox.attacks.L1PGD,
+}
 
 
 def fgsm(
@@ -46,13 +55,13 @@ def fgsm(
     eps: float,
     target: Int64[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "n c h w"]:
-    """Fast gradient method: one step of ε along the gradient's sign (L∞) or direction (L2).
+    """Fast gradient method: one step of ε along the gradient's sign (L∞) or direction (L2, L1).
 
     Args:
         model: classifier of images in [0, 1], in eval mode with frozen parameters.
         x: images (n, c, h, w), float32 in [0, 1], contiguous.
         y: labels (n,), int64.
-        norm: ``linf`` or ``l2``.
+        norm: ``linf``, ``l2`` or ``l1``.
         eps: radius in pixel units, above 0.
         target: (n,) int64, the class each image is to be taken for; ``None`` for any wrong one.
 
@@ -62,6 +71,7 @@ def fgsm(
     attacks = {
         "linf": foolbox.attacks.LinfFastGradientAttack,
         "l2": foolbox.attacks.L2FastGradientAttack,
+        "l1": foolbox.attacks.L1FastGradientAttack,
     }
     if target is None:
         return _run(_of_norm(attacks, norm)(random_start=False), model, x, y, eps)
@@ -83,6 +93,9 @@ def pgd(
 ) -> Float[Tensor, "n c h w"]:
     """Projected gradient descent (Madry et al. 2018) on the cross-entropy; returns the last iterate.
 
+    In L1 a step follows the gradient's direction, scaled to the step size, and what leaves the ball is scaled back:
+    far from the best of L1, which changes few pixels (see ``slide``).
+
     Args:
         model, x, y, norm, eps, target: as for ``fgsm``.
         alpha: absolute step size in pixel units.
@@ -95,6 +108,27 @@ def pgd(
     attack = _of_norm(PGD, norm)(abs_stepsize=alpha, steps=steps, random_start=random_start)
     found = y if target is None else foolbox.TargetedMisclassification(target)
     return _run(attack, model, x, found, eps)
+
+
+def slide(
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"],
+    *,
+    norm: str,
+    eps: float,
+    alpha: float,
+    steps: int,
+    random_start: bool,
+) -> Float[Tensor, "n c h w"]:
+    """Sparse L1 descent (Tramèr & Boneh 2019); all else as for ``pgd``, with the norm ``l1``.
+
+    A step follows the signs of those entries of the gradient that lie in its largest hundredth by size, but of none
+    that would leave the box.
+    """
+    attack = _of_norm({"l1": foolbox.attacks.SparseL1DescentAttack}, norm)
+    ready = attack(abs_stepsize=alpha, steps=steps, random_start=random_start)
+    return _run(ready, model, x, y, eps)
 
 
 def pgd_margin(

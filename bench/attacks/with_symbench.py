@@ -6,11 +6,13 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from bench.attacks.apgd import apgd_ce, apgd_dlr
 from bench.attacks.losses import broken, margin
+from bench.attacks.spsa import spsa
 from bench.attacks.transferred import transfer
 from bench.errors import CellError
 
-__all__ = ["noise", "transfer"]
+__all__ = ["apgd_ce", "apgd_dlr", "noise", "spsa", "transfer"]
 
 AT_ONCE = 1024  # images a forward pass takes, so that memory does not grow with the queries
 
@@ -34,7 +36,7 @@ def noise(
         model: classifier of images in [0, 1], in eval mode.
         x: images (n, c, h, w), float32 in [0, 1].
         y: labels (n,), int64.
-        norm: ``linf`` or ``l2``.
+        norm: ``linf``, ``l2`` or ``l1``.
         eps: radius in pixel units, above 0.
         queries: points tried for each image, at least 1; fewer where one breaks it early.
 
@@ -74,9 +76,14 @@ def _uniform(shape: tuple[int, ...], norm: str, device: torch.device) -> Float[T
     """Uniform points of the unit ball of each image."""
     if norm == "linf":
         return 2 * torch.rand(shape, device=device) - 1
-    if norm != "l2":
+    if norm == "l1":  # exponential sizes over their sum are uniform on the simplex
+        sizes = torch.empty(shape, device=device).exponential_()
+        steps = sizes * torch.randint(0, 2, shape, device=device).mul(2).sub(1)
+        length = sizes.flatten(2).sum(dim=2)
+    elif norm == "l2":
+        steps = torch.randn(shape, device=device)
+        length = steps.flatten(2).norm(dim=2)
+    else:
         raise CellError(f"there is no noise in norm {norm}")
-    normal = torch.randn(shape, device=device)
-    length = normal.flatten(2).norm(dim=2)
-    radius = torch.rand(shape[:2], device=device) ** (1 / normal[0, 0].numel())
-    return normal * (radius / length)[..., None, None, None]
+    radius = torch.rand(shape[:2], device=device) ** (1 / steps[0, 0].numel())
+    return steps * (radius / length)[..., None, None, None]

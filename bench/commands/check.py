@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from argparse import Namespace
 from collections import Counter
@@ -15,7 +14,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.commands.running import rows_only, running
+from bench.commands.running import executing, rows_only
+from bench.commands.screen import cells_bar
+from bench.engine.executors import Where
 from bench.engine.store import DirectoryStore
 from bench.errors import UsageError
 from bench.inputs.model_info import ModelInfo
@@ -33,9 +34,10 @@ from bench.studies.robustness.regression import (
     one_generation,
     reference_rows,
 )
-from bench.studies.shared.models import check_device, open_models
+from bench.studies.shared.models import open_models
 from bench.studies.shared.options import check_numbers, model_ask
 from bench.studies.shared.screen import say
+from bench.studies.shared.where import where_of
 
 SHOWN = ("fell", "failed")
 
@@ -43,13 +45,13 @@ SHOWN = ("fell", "failed")
 def execute(options: Namespace) -> int:
     """Measures the rows of a file again; 1 if an accuracy fell or cells failed."""
     check_numbers(options)
+    where = where_of(options)
     if not 0 <= options.tolerance < 1:
         raise UsageError(f"--tolerance is {options.tolerance:g}; it is a share of the images, in [0, 1)")
-    check_device(options.device)
     if not Path(options.against).is_file():
         raise UsageError(f"there is no leaderboard at {options.against}; give another --against FILE")
     table = leaderboard.read(Path(options.against))
-    checked, failures, notes = _checked(options, table)
+    checked, failures, notes = _checked(options, table, where)
     for note in notes:
         say(f"note: {note}")
     if options.json:
@@ -64,7 +66,9 @@ def execute(options: Namespace) -> int:
     return 1 if count["fell"] or count["failed"] or failures else 0
 
 
-def _checked(options: Namespace, table: Sequence[Row]) -> tuple[list[Checked], list[str], list[str]]:
+def _checked(
+    options: Namespace, table: Sequence[Row], where: Where
+) -> tuple[list[Checked], list[str], list[str]]:
     """What came of every row, the cells that failed, and what has changed since the file was written."""
     ask = model_ask(options)
     with rows_only():
@@ -80,7 +84,7 @@ def _checked(options: Namespace, table: Sequence[Row]) -> tuple[list[Checked], l
     plans = {info: grouped(rows, data, ask.device) for info, rows in reference.items()}
     checked: list[Checked] = []
     failures: list[str] = []
-    with running(loaded, ask.device, options.workers or os.cpu_count() or 1) as (executor, progress):
+    with executing(loaded, where) as executor, cells_bar() as progress:
         for source, info in models:
             measured = []
             for group in plans[info]:

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from bench.engine.signals import Interrupted, stopping
 from bench.engine.studies import find_study, plugin_names
 from bench.studies import STUDIES
-from bench.studies.shared.arguments import data_options, model_options, place_options
+from bench.studies.shared.arguments import data_options, device_options, model_options, place_options
 from bench.studies.shared.arguments import store_options as _store_options  # noqa: F401 (found by its name)
-from bench.studies.shared.parsing import EXIT_USAGE, Parser, positive, shortened
+from bench.studies.shared.parsing import EXIT_USAGE, Parser, shortened
 from zoo.errors import UserError
 
 EXIT_OK, EXIT_FAILED = 0, 1
@@ -25,6 +25,7 @@ COMMANDS = {
     **{name: summary for name, (_, summary) in STUDIES.items()},
     "compare": "say which of several measured models is better",
     "check": "measure a leaderboard's rows of a model again; fail if it has become less robust",
+    "leaderboard": "print a leaderboard ranked, for the terminal or a paper",
     "train": "train models of the zoo",
     "list": "show models, attacks and data sets",
     "report": "draw the pages that have changed from the store; mark a leaderboard's rows",
@@ -123,15 +124,35 @@ def _check_options(sub: argparse.ArgumentParser) -> None:
     model_options(sub)
     data_options(sub)
     group = sub.add_argument_group("measuring")
-    group.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
-    group.add_argument(
-        "--workers", type=positive, metavar="N", help="processes (default: the cores); no number changes"
-    )
+    device_options(group)
     group.add_argument(
         "--json", action="store_true", help="every row with its status as one JSON list on stdout"
     )
     place_options(sub, "store")
-    sub.set_defaults(n=None, seed=0)  # each row says its own
+    sub.set_defaults(n=None, batch=None, seed=0)  # each row says its own
+
+
+def _leaderboard_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--dataset", metavar="NAME", help="only this data set")
+    sub.add_argument(
+        "--attack", metavar="NAME", help="only this attack (default: the lowest of all of a ball)"
+    )
+    sub.add_argument("--eps", metavar="GRID", help="these ε as columns (default: those of most models)")
+    sub.add_argument(
+        "--protocol", default="sound", metavar="P", help="only rows of this protocol, or all (default sound)"
+    )
+    sub.add_argument(
+        "--sort", default="robust", choices=("robust", "clean", "model"),
+        help="by mean robust accuracy (default), clean accuracy, or name",
+    )  # fmt: skip
+    forms = sub.add_mutually_exclusive_group()
+    for form, what in (("markdown", "as a Markdown table"), ("latex", "as a LaTeX tabular, with booktabs")):
+        forms.add_argument(f"--{form}", dest="form", action="store_const", const=form, help=what)
+    forms.add_argument(
+        "--json", action="store_true", help="the rows, ranked by attack and ε, as one JSON list"
+    )
+    sub.set_defaults(form="terminal")
+    place_options(sub, "leaderboard")
 
 
 def _train_options(sub: argparse.ArgumentParser) -> None:

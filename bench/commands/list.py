@@ -23,12 +23,16 @@ from bench.inputs.own_models import entry_points
 from zoo import entries, registry
 
 _FETCHED = "--data-root with NAME.npz or torchvision's files, --download"
+_ANY = "one size, 8 or more along each side"
 DATASETS = (
     ("digits", "1×16×16", "1,437", "360", "embedded (scikit-learn)"),
     ("cifar10", "3×32×32", "50,000", "10,000", _FETCHED),
     ("cifar100", "3×32×32", "50,000", "10,000", _FETCHED),
-    ("folder:PATH", "any square size divisible by 8", "", "", "PATH/train/CLASS/*, PATH/test/CLASS/*"),
-    ("npz:FILE", "any square size divisible by 8", "", "", "keys x_test, y_test, x_train, y_train, classes"),
+    ("torchvision:NAME", "those of MNIST, SVHN, …", "", "", "torchvision's files in --data-root, --download"),
+    ("imagenet:DIR", "3×224×224, or --resize N", "", "50,000", "DIR/val/WNID/* or DIR/WNID/*"),
+    ("folder:PATH", _ANY, "", "", "PATH/test/CLASS/* or PATH/val/CLASS/*, PATH/train/CLASS/*"),
+    ("npz:FILE", _ANY, "", "", "keys x_test, y_test, x_train, y_train, classes"),
+    ("hf:NAME[:SPLIT]", _ANY, "", "", "the Hugging Face hub's cache, --download, or a saved directory"),
     ("cifar10c[:NAME]", "3×32×32", "", "10,000 × 19 × 5", "--data-root: the files of CIFAR-10-C"),
     ("corrupted:BASE[:NAME]", "as BASE", "", "BASE × 19 × 5, grey × 18 × 5", "made when measured"),
 )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from bench.commands.places import check_directory
-from bench.commands.running import LONG, duration, exit_code, rows_only, running, show_plan, workers_of
+from bench.commands.running import LONG, duration, executing, exit_code, rows_only, show_plan
+from bench.commands.screen import cells_bar
 from bench.engine.driver import Failure, driver
+from bench.engine.executors import Executor, Where
 from bench.engine.store import DirectoryStore, Store
 from bench.engine.studies import find_study
 from bench.engine.study import Study
@@ -17,20 +20,22 @@ from bench.errors import CellError, UsageError
 from bench.leaderboard import file as leaderboard
 from bench.studies.shared.options import check_numbers
 from bench.studies.shared.screen import say
+from bench.studies.shared.where import where_of
 
 
 def execute(options: Namespace) -> int:
     """Measures what the store lacks, then writes leaderboard and page; 1 if cells failed or results contradict."""
     study = find_study(options.command)
     check_numbers(options)
+    where = where_of(options)
     _check_places(study, options)
     with rows_only():
         ready = study.prepare(options)
     for note in study.notes(ready, options):
         say(note)
     if options.dry_run:
-        return show_plan(study, ready, options)
-    run = _Run(study, ready, options)
+        return show_plan(study, ready, options, where)
+    run = _Run(study, ready, options, where)
     failures = run.measured()
     results, count, page = run.shown(failures)
     if options.json:
@@ -61,24 +66,29 @@ def _check_places(study: Study[Any, Any], options: Namespace) -> None:
 class _Run:
     """One run of a study, from the store it fills to the page it draws."""
 
-    def __init__(self, study: Study[Any, Any], ready: Any, options: Namespace) -> None:
+    def __init__(self, study: Study[Any, Any], ready: Any, options: Namespace, where: Where) -> None:
         self._study, self._ready, self._options = study, ready, options
         self._store: Store = DirectoryStore(Path(options.store))
-        self._workers = workers_of(options)
+        self._where = where
 
     def measured(self) -> list[Failure]:
         """Runs the batches; the cells that failed."""
-        seconds = self._seconds()
-        most = seconds if self._study.at_most else 0.0
-        for record in self._study.records(self._ready):
-            self._store.put_run(record)
+        with executing(self._ready.loaded, self._where) as executor:
+            seconds = self._seconds(executor.slots)
+            for record in self._study.records(self._ready):
+                self._store.put_run(record)
+            with cells_bar(most=seconds if self._study.at_most else 0.0) as progress:
+                return self._batches(executor, progress, in_parts=bool(seconds))
+
+    def _batches(
+        self, executor: Executor, progress: Callable[[int, int], None], *, in_parts: bool
+    ) -> list[Failure]:
         failures: list[Failure] = []
-        with running(self._ready.loaded, self._ready.device, self._workers, most) as (executor, progress):
-            for number, batch in enumerate(self._study.batches(self._ready, self._store)):
-                if number and seconds and self._study.in_parts:
-                    self.shown(failures)  # a kill then leaves what is whole
-                drive = driver(batch.planned, self._store, executor, progress)
-                failures += drive.run(batch.lanes)
+        for number, batch in enumerate(self._study.batches(self._ready, self._store)):
+            if number and in_parts and self._study.in_parts:
+                self.shown(failures)  # a kill then leaves what is whole
+            drive = driver(batch.planned, self._store, executor, progress)
+            failures += drive.run(batch.lanes)
         return list(dict.fromkeys(failures))
 
     def shown(self, failures: list[Failure]) -> tuple[Any, int, Path | None]:
@@ -90,11 +100,10 @@ class _Run:
             results, count = study.publish(Path(options.leaderboard), self._store, results)
         return results, count, study.page(self._store, self._ready.dataset, Path(options.reports), results)
 
-    def _seconds(self) -> float:
+    def _seconds(self, slots: int) -> float:
         """Seconds that the run takes at most, said if they are many; 0 where a model cannot be timed."""
         try:
-            with rows_only():
-                seconds = self._study.seconds(self._ready, self._store) / self._workers
+            seconds = self._study.seconds(self._ready, self._store) / slots
         except (CellError, RuntimeError, UsageError):
             return 0.0  # measuring it will say why
         if seconds > LONG:

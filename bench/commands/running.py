@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.commands.screen import cells_bar
 from bench.engine.driver import Failure
-from bench.engine.executors import Executor, executor_for
+from bench.engine.executors import Executor, Where, executor_for
 from bench.engine.loaded import Loaded
 from bench.engine.rooms import end_children
 from bench.engine.store import store_at
@@ -30,42 +28,31 @@ def rows_only() -> contextlib.redirect_stdout:
 
 
 @contextlib.contextmanager
-def running(
-    loaded: Loaded, device: str, workers: int, most: float = 0.0
-) -> Iterator[tuple[Executor, Callable[[int, int], None]]]:
-    """An executor and a progress bar for it, both stopped afterwards; after a fault without waiting for cells.
-
-    ``most`` is the seconds that it takes at most, 0 if unknown.
-    """
-    executor = executor_for(loaded, device, workers)
-    try:
-        with rows_only(), cells_bar(most=most) as progress:
-            yield executor, progress
-    except BaseException:
-        end_children()
-        raise
-    finally:
-        executor.close()
+def executing(loaded: Loaded, where: Where) -> Iterator[Executor]:
+    """What runs cells, stopped afterwards; after a fault without waiting for cells."""
+    with rows_only():  # Ray prints what it has to say of its nodes
+        executor = executor_for(loaded, where)
+        try:
+            yield executor
+        except BaseException:
+            end_children()
+            raise
+        finally:
+            executor.close()
 
 
-def show_plan(study: Study[Any, Any], ready: Any, options: Namespace) -> int:
+def show_plan(study: Study[Any, Any], ready: Any, options: Namespace, where: Where) -> int:
     """Prints what a run would measure and how long it would take; nothing is written, not even a store."""
     store = store_at(Path(options.store))
     total, stored = cells(study.lanes(ready), store)
-    with rows_only():
-        left = study.seconds(ready, store) / workers_of(options)
-    ready.loaded.rooms.close()
+    with executing(ready.loaded, where) as executor:
+        left = study.seconds(ready, store) / executor.slots
     key, words = ("seconds_at_most", "at most about") if study.at_most else ("seconds_about", "about")
     if options.json:
         print(json.dumps({"cells": total, "stored": stored, "to_run": total - stored, key: left}))
     else:
         print(f"{total} cells, {stored} stored, {total - stored} to run, {words} {left:.0f} s")
     return 0
-
-
-def workers_of(options: Namespace) -> int:
-    """Processes that share the work."""
-    return options.workers or os.cpu_count() or 1
 
 
 def duration(seconds: float) -> str:

@@ -14,9 +14,9 @@ from bench.commands.places import check_directory
 from bench.commands.training_lines import Lines
 from bench.commands.trainings import Training, at_least_one
 from bench.errors import UsageError, in_words
-from bench.studies.shared.models import check_device
 from bench.studies.shared.options import data_for_terminal, data_source
 from bench.studies.shared.screen import say
+from bench.studies.shared.where import check_device
 from zoo import train
 from zoo.data import Dataset
 from zoo.errors import UserError

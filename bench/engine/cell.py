@@ -36,7 +36,7 @@ class Cell:
         attack: name in the attack table, ``none`` for a clean cell.
         library: the library that runs the attack with its version, e.g. ``torchattacks==3.5.1``.
         params: every parameter of the attack, sorted; there are no hidden defaults.
-        norm: ``linf`` or ``l2``; ``None`` for a clean cell and a spatial attack.
+        norm: ``linf``, ``l2``, ``l1`` or ``l0``; ``None`` for a clean cell and a spatial attack.
         eps: radius of the ball in pixel units, images in [0, 1]; ``None`` where there is no ball (clean,
             minimum-norm and spatial) or a whole grid in ``params`` (released).
         seed: the seed that the random starts derive from.

@@ -1,24 +1,44 @@
-"""Where cells run: this process, or worker processes with one thread each.
+"""Where cells run: this process, worker processes with one thread each, or a cluster.
 
 Every worker computes a cell with the same single thread, so how many there are changes no number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
+from bench.engine import rooms
 from bench.engine.loaded import Loaded, Task, one_thread, worker
 from bench.engine.result import CellResult
-from bench.engine.rooms import Room, Rooms
+from bench.engine.rooms import Rooms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """Where the cells of a command run.
+
+    Attributes:
+        devices: one for each cell that runs at once on this machine: ``cpu`` for each worker, or every GPU.
+        cluster: a Ray cluster instead of this machine: ``auto``, ``HOST:PORT`` or ``local:N``; empty for none.
+        most: cells that run at once on a cluster; ``None`` for as many as it has room for.
+    """
+
+    devices: tuple[str, ...]
+    cluster: str = ""
+    most: int | None = None
 
 
 @runtime_checkable
 class Executor(Protocol):
     """Runs tasks; how many at once is its own affair."""
 
-    slots: int
+    @property
+    def slots(self) -> int:
+        """Tasks that may run at once now."""
+        ...
 
     def submit(self, task: Task) -> Future[CellResult]:
         """Starts a task; its failure is the future's exception."""
@@ -54,15 +74,15 @@ class Processes:
     """Runs tasks in worker processes with one thread each.
 
     Args:
-        workers: number of processes.
+        devices: the device of each process.
     """
 
-    def __init__(self, workers: int) -> None:
-        self.slots = workers
-        self._room = Room(workers)
+    def __init__(self, devices: tuple[str, ...]) -> None:
+        self.slots = len(devices)
+        self._devices, self._room = devices, rooms.Room(len(devices))
 
     def submit(self, task: Task) -> Future[CellResult]:
-        return self._room.submit(_run, task)
+        return self._room.submit(_run, task, self._devices)
 
     def close(self) -> None:
         self._room.close()
@@ -75,20 +95,18 @@ class Separated:
 
     Args:
         zoo: starts what runs the tasks of the zoo's models, when there is one.
-        rooms: processes of the other models and of own attacks.
-        slots: tasks that run at once, and processes of a model at most.
+        apart: processes of the other models and of own attacks.
+        devices: the device of each process of a model, which run at once.
     """
 
-    def __init__(self, zoo: Callable[[], Executor], rooms: Rooms, slots: int) -> None:
-        self.slots = slots
-        self._rooms = rooms
+    def __init__(self, zoo: Callable[[], Executor], apart: Rooms, devices: tuple[str, ...]) -> None:
+        self.slots = len(devices)
+        self._rooms, self._devices = apart, devices
         self._start, self._zoo = zoo, None
 
     def submit(self, task: Task) -> Future[CellResult]:
-        if task.attack is not None:
-            return self._rooms.of((task.model, task.attack), self.slots).submit(_run, task)
-        if task.model.foreign:
-            return self._rooms.of(task.model, self.slots).submit(_run, task)
+        if (company := company_of(task)) is not None:
+            return self._rooms.of(company, self.slots).submit(_run, task, self._devices)
         if self._zoo is None:
             self._zoo = self._start()
         return self._zoo.submit(task)
@@ -99,15 +117,30 @@ class Separated:
         self._rooms.close()
 
 
-def executor_for(loaded: Loaded, device: str, workers: int) -> Executor:
-    """Worker processes on a CPU; on a GPU, or with one worker, this process with what it has loaded.
+def company_of(task: Task) -> Hashable | None:
+    """Whose code a task runs besides ours: tasks of others share no process with it; ``None`` for nobody's."""
+    if task.attack is not None:
+        return task.model, task.attack
+    return task.model if task.model.foreign else None
+
+
+def executor_for(loaded: Loaded, where: Where) -> Executor:
+    """A cluster, worker processes, or with one device this process with what it has loaded.
 
     Models that are not of the zoo and a user's own attacks have processes of their own in every case.
+
+    Raises:
+        UsageError: the cluster cannot be used.
     """
-    if workers == 1 or device != "cpu":
-        return Separated(lambda: InProcess(loaded), loaded.rooms, 1)
-    return Separated(lambda: Processes(workers), loaded.rooms, workers)
+    if where.cluster:
+        from bench.engine.cluster.executor import Cluster
+
+        return Cluster(loaded, where)
+    devices = where.devices
+    alone = len(devices) == 1
+    return Separated(lambda: InProcess(loaded) if alone else Processes(devices), loaded.rooms, devices)
 
 
-def _run(task: Task) -> CellResult:
-    return worker().run(task)
+def _run(task: Task, devices: tuple[str, ...]) -> CellResult:
+    """Measures a task in a worker process, on the device of its place in the room."""
+    return worker().run(replace(task, device=devices[rooms.place() % len(devices)]))

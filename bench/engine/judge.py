@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Float32, Float64, Int64
 from torch import Tensor, nn
 
+from bench.engine.balls import distance, project, settled
 from bench.engine.cell import Cell
 from bench.engine.protocols import JUDGED, Judged
 from bench.errors import CellError
@@ -91,13 +92,13 @@ def verify(
     rules = JUDGED[cell.protocol.partition("/")[0]]
     proposed = proposed.detach()
     _check_form(x, proposed)
-    images = _clamped(proposed, rules)
+    images = settled(x, _clamped(proposed, rules), str(cell.norm))
     if cell.eps is None:
         return images, _unbounded(cell, model, x, y, images, _outside_box(proposed, rules))
     eps, norm = cell.eps, str(cell.norm)
     found = distance(x, images, norm)
     excess = found - eps
-    accepted = rules.accepted_linf if norm == "linf" else rules.accepted_relative * eps
+    accepted = rules.accepted(norm, eps)
     worst = float(excess.max())
     if worst > max(rules.projected, accepted):
         raise CellError(
@@ -118,27 +119,6 @@ def _unbounded(
     if cell.norm is not None:
         found = torch.where(verdict.right, found, distance(x, images, cell.norm))
     return replace(verdict, distance=found, projected=drifted)
-
-
-def distance(
-    x: Float[Tensor, "n c h w"], other: Float[Tensor, "n c h w"], norm: str
-) -> Float64[Tensor, " n"]:
-    """Distances between images, in float64: (n,) from two (n, c, h, w) tensors."""
-    delta = (other.double() - x.double()).flatten(1)
-    return delta.abs().amax(dim=1) if norm == "linf" else delta.norm(dim=1)
-
-
-def project(
-    x: Float[Tensor, "n c h w"], images: Float[Tensor, "n c h w"], norm: str, eps: float
-) -> Float[Tensor, "n c h w"]:
-    """The nearest images inside the ball of radius ε around ``x`` (and, as ``x`` is, inside the box)."""
-    delta = images.double() - x.double()
-    if norm == "linf":
-        delta = delta.clamp(-eps, eps)
-    else:
-        length = delta.flatten(1).norm(dim=1).clamp_min(torch.finfo(torch.float64).tiny)
-        delta = delta * (eps / length).clamp(max=1.0)[:, None, None, None]
-    return (x.double() + delta).clamp(0, 1).to(x.dtype)
 
 
 def _check_form(x: Tensor, proposed: Tensor) -> None:

@@ -39,13 +39,17 @@ class Judged(Protocol):
 
     Attributes:
         accepted_linf: deviation from the ball or the box that counts as rounding, L∞, in pixel units.
-        accepted_relative: the same for L2, as a share of ε.
+        accepted_relative: the same for L2 and L1, as a share of ε; pixels of L0 are counted exactly.
         projected: deviation up to which an image is projected and judged again; beyond it the cell fails.
     """
 
     accepted_linf: float
     accepted_relative: float
     projected: float
+
+    def accepted(self, norm: str, eps: float) -> float:
+        """Deviation from a ball of radius ε that counts as rounding."""
+        return {"linf": self.accepted_linf, "l0": 0.0}.get(norm, self.accepted_relative * eps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,20 +26,25 @@ KEPT = 4  # models whose processes wait for more work
 
 
 class Worker:
-    """A process with one thread that makes one call after another; started anew after it has died."""
+    """A process with one thread that makes one call after another; started anew after it has died.
 
-    def __init__(self) -> None:
-        self._pool = _started()
+    Args:
+        number: what ``place`` gives in the process.
+    """
+
+    def __init__(self, number: int = 0) -> None:
+        self._number = number
+        self._pool = _started(number)
         self._calls: list[Future[Any]] = []
 
     def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Calls a function of a module after what was submitted before."""
         with deferred(), starting_workers():
             try:
-                future = self._pool.submit(_called, function, *args, **kwargs)
+                future = self._pool.submit(called, function, *args, **kwargs)
             except BrokenProcessPool:
-                self._pool = _started()
-                future = self._pool.submit(_called, function, *args, **kwargs)
+                self._pool = _started(self._number)
+                future = self._pool.submit(called, function, *args, **kwargs)
         self._calls.append(future)
         return future
 
@@ -72,7 +77,7 @@ class Room:
     def _next(self) -> Worker:
         found = min(self._workers, key=lambda worker: worker.load, default=None)
         if found is None or (found.load and len(self._workers) < self.size):
-            found = Worker()
+            found = Worker(len(self._workers))
             self._workers.append(found)
         return found
 
@@ -135,12 +140,29 @@ def end_children() -> None:
             child.kill()
 
 
-def _started() -> ProcessPoolExecutor:
+def start_worker(number: int) -> None:
+    """Makes a process the ``number``-th worker of a room: it settles and ends with the main process."""
+    global _place
+    _place = number
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    leave_to_main()
+    settle()
+
+
+def place() -> int:
+    """Which process of its room this one is, counted from 0; 0 in the main process."""
+    return _place
+
+
+_place = 0
+
+
+def _started(number: int) -> ProcessPoolExecutor:
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(1, mp_context=context, initializer=_start_worker)
+    return ProcessPoolExecutor(1, mp_context=context, initializer=start_worker, initargs=(number,))
 
 
-def _called(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def called(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Calls a function; other people's exceptions become text, so that the main process loads no class of theirs."""
     try:
         return function(*args, **kwargs)
@@ -152,9 +174,8 @@ def _called(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         raise CellError(in_words(fault)) from None
 
 
-def _start_worker() -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    leave_to_main()
+def settle() -> None:
+    """Makes this process a worker: it computes with one thread, and what it prints goes to stderr."""
     os.dup2(2, 1)  # what compiled code prints too
     sys.stdout = sys.stderr  # what a user's own model prints must not get between the rows of --json
     import torch

@@ -6,11 +6,14 @@ import importlib.metadata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from bench.engine.protocols import released_rules
+from bench.engine.shards import BATCH
 from bench.inputs.model_info import ModelInfo
 
 # 2 added CLEVER's columns, 3 those of iterates and of the audit, 4 what is stronger, the audit's level and
-# corruption errors, 5 what the first look found
-SCHEMA = 5
+# corruption errors, 5 what the first look found, 6 the batch
+SCHEMA = 6
+CLEVER_BATCH = 10  # images of a cell of CLEVER, unless another number is given
 Row = dict[str, Any]
 # column → kind of its values; what these columns mean is in docs/leaderboard.md
 _IDENTITY: dict[str, str] = {
@@ -33,6 +36,7 @@ _IDENTITY: dict[str, str] = {
     "iterate": "text",
     "params": "text",
     "seeds": "text",
+    "batch": "int",
     "protocol": "text",
     "backend": "text",
 }
@@ -87,7 +91,7 @@ _ATTACK = {
     "robust", "vanished", "nonfinite", "projected", "silent",
 }  # fmt: skip
 _CORRUPTION = {"mce", "relative_mce"}
-OPTIONAL = _CLEVER | _ATTACK | _CORRUPTION  # numbers that do not apply to every row
+OPTIONAL = _CLEVER | _ATTACK | _CORRUPTION | {"batch"}  # numbers that do not apply to every row
 
 
 def made_with(versions: Mapping[str, str], model: ModelInfo) -> str:
@@ -118,3 +122,10 @@ def version() -> str:
 def identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
     """What a row was measured on and how; rows that share it are the same measurement."""
     return tuple(row[column] for column in IDENTITY)
+
+
+def batch_before(row: Mapping[str, Any]) -> int | None:
+    """The batch of a row that does not state it, for up to schema 5 there was one for each kind of row."""
+    if released_rules(row["protocol"]) is not None:
+        return None
+    return CLEVER_BATCH if row["attack"] == "clever" else BATCH

@@ -20,18 +20,19 @@ from filelock import FileLock, Timeout
 from bench.errors import UsageError
 from bench.leaderboard import changes
 from bench.leaderboard.changes import ERRORS, Key, Known, Verdicts
-from bench.leaderboard.columns import COLUMNS, KINDS, OPTIONAL, SCHEMA, Row, identity, version
+from bench.leaderboard.columns import COLUMNS, KINDS, OPTIONAL, SCHEMA, Row, batch_before, identity, version
 from bench.leaderboard.marks import level_of, marked, verdict_of
 from bench.leaderboard.members import WORST, named
 from bench.leaderboard.row_verdicts import Outcomes, remark
 
-_NEW_IN_5 = ("suspect",)
+_NEW_IN_6 = ("batch",)
+_NEW_IN_5 = ("suspect", *_NEW_IN_6)
 _NEW_IN_4 = ("stronger", *ERRORS, *_NEW_IN_5)
 _NEW_IN_3 = ("iterate", "audit", "silent", *_NEW_IN_4)
 _NEW_IN_2 = (*(c for c in COLUMNS if c.startswith("clever_")), "attack_median", *_NEW_IN_3)
 OLDER: dict[int, tuple[str, ...]] = {  # columns of earlier schemas, each a part of COLUMNS
     schema: tuple(c for c in COLUMNS if c not in new)
-    for schema, new in ((1, _NEW_IN_2), (2, _NEW_IN_3), (3, _NEW_IN_4), (4, _NEW_IN_5))
+    for schema, new in enumerate((_NEW_IN_2, _NEW_IN_3, _NEW_IN_4, _NEW_IN_5, _NEW_IN_6), 1)
 }
 _REMEDY = "move it away or give another --leaderboard FILE"
 
@@ -105,6 +106,8 @@ def _parse(header: tuple[str, ...], fields: list[str]) -> Row:
     row = {column: _value(column, raw.get(column, ""), absent) for column in COLUMNS}
     if "iterate" in absent and row["steps"] is not None:
         row["iterate"] = "last"  # the only way there was
+    if "batch" in absent:
+        row["batch"] = batch_before(row)
     if row["attack"] == WORST:  # up to schema 3 the name did not say over what
         row |= named(row["params"])
     if row["audit"] and row["audit"] == verdict_of(row["audit"]):  # nor the verdict from which audit

@@ -54,6 +54,16 @@ def named(params: str) -> dict[str, str]:
     return {"attack": f"{WORST}({','.join(sorted(names))})", "params": _PREFIX + ";".join(entries)}
 
 
+def entries_of(params: str) -> list[tuple[str, str, dict[str, str]]]:
+    """Library, name and parameters of each attack that ``params`` of a row ``worst(…)`` states."""
+    found = []
+    for entry in params.removeprefix(_PREFIX).split(";"):
+        inside = entry.partition("(")[2].partition(")")[0]
+        stated = {part.partition("=")[0]: part.partition("=")[2] for part in inside.split(",") if part}
+        found.append((_library(entry), _name(entry), stated))
+    return found
+
+
 def members(row: Mapping[str, Any]) -> frozenset[Member] | None:
     """The attacks a row joins, or the one that it is of; ``None`` where this version does not know them."""
     own = {"curve": row["curve"], "grid": row["grid"], "eps": repr(row["eps"]), "seed": row["seeds"]}

@@ -83,7 +83,7 @@ def largest_p(high: Row, low: Row, outcomes: Outcomes) -> float:
         return mcnemar_lower(int((a & ~b).sum()), int((b & ~a).sum()))
     d, back = high["robust"] - low["robust"], 0
     if not _contained(low, high):
-        same = high["clean_right"] == low["clean_right"] and high["backend"] == low["backend"]
+        same = high["clean_right"] == low["clean_right"] and _alike(low, high)
         right = high["clean_right"] if same else high["n"]
         back = min(low["robust"], right - high["robust"])
     return mcnemar_lower(d + back, back)
@@ -96,7 +96,12 @@ def _outcome(row: Row, outcomes: Outcomes) -> Bool[np.ndarray, " n"] | None:
 
 def _contained(low: Row, high: Row) -> bool:
     """Whether what stands under the lower row stands under the higher one too, by the attacks they state."""
-    if not is_worst(low["attack"]) or low["backend"] != high["backend"]:
+    if not is_worst(low["attack"]) or not _alike(low, high):
         return False
     inside, outside = members(high), members(low)
     return inside is not None and outside is not None and inside <= outside
+
+
+def _alike(low: Row, high: Row) -> bool:
+    """Whether two rows may rest on the same cells: their kernels and batches are the same."""
+    return (low["backend"], low["batch"]) == (high["backend"], high["batch"])

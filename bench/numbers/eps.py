@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from bench.errors import UsageError
 
+NORMS: tuple[str, ...] = ("linf", "l2", "l1", "l0")  # what ε is a radius in; l0 counts pixels
 _CLOSE = 1e-9
 _LARGEST_DENOMINATOR = 1000
 

@@ -45,7 +45,7 @@ def counted(name: str, library: str, norm: str, classes: int, **params: int) -> 
     y = model(x).argmax(1)
     chosen = {key: value for key, value in (SHORT | params).items() if key in spec.params}
     (request,) = parse_requests([f"{library}:{name}"], norm=norm or "linf", params=chosen)
-    eps = 1e-6 if spec.threat == "ball" else None
+    eps = (1.0 if norm == "l0" else 1e-6) if spec.threat == "ball" else None
     cell = attack_cell(
         attack=name, library=library_version(library), norm=norm or None, eps=eps, count=N
     ).derive(params=request.params_at(eps))

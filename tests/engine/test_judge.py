@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import minimize
 from torch import Tensor, nn
 
-from bench.engine.judge import ask_again, distance, project, verify
+from bench.engine.balls import distance, project
+from bench.engine.judge import ask_again, verify
 from bench.errors import CellError
+from bench.numbers.eps import NORMS
 from tests.toys import attack_cell, linear_problem
 
 
@@ -97,8 +101,9 @@ def test_a_wrong_shape_fails_the_cell() -> None:
         verify(attack_cell(eps=0.1), Constant([1.0, 0.0]), X, Y, X[:2])
 
 
-@given(seed=st.integers(0, 2**16), eps=st.floats(1e-3, 1.0), norm=st.sampled_from(["linf", "l2"]))
+@given(seed=st.integers(0, 2**16), eps=st.floats(1e-3, 1.0), norm=st.sampled_from(NORMS))
 def test_projection_lands_in_ball_and_box_and_keeps_what_is_inside(seed: int, eps: float, norm: str) -> None:
+    eps = {"l0": float(round(20 * eps)), "l1": 10 * eps}.get(norm, eps)
     generator = torch.Generator().manual_seed(seed)
     x = torch.rand(4, 1, 5, 5, generator=generator)
     other = (x + eps * torch.randn(4, 1, 5, 5, generator=generator)).clamp(0, 1)
@@ -108,6 +113,63 @@ def test_projection_lands_in_ball_and_box_and_keeps_what_is_inside(seed: int, ep
     assert float(landed.max()) <= 1
     inside = distance(x, other, norm) <= eps * (1 - 1e-6)
     assert torch.allclose(landed[inside], other[inside], atol=1e-7)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_nearest_image_of_the_l1_ball_and_the_box_is_a_quadratic_programs(seed: int) -> None:
+    """Against scipy's SLSQP on δ = p − q with 0 ≤ p ≤ 1 − x, 0 ≤ q ≤ x and Σ(p + q) ≤ ε."""
+    generator = torch.Generator().manual_seed(seed)
+    x, step = torch.rand(2, 6, generator=generator).double()
+    step, eps = 2 * step - 1, 0.2 + 0.1 * seed
+    goal = np.asarray(step)
+
+    def far(parts: np.ndarray) -> float:
+        return float(((parts[:6] - parts[6:] - goal) ** 2).sum())
+
+    found = minimize(
+        far,
+        np.zeros(12),
+        method="SLSQP",
+        bounds=[(0, float(end)) for end in torch.cat([1 - x, x])],
+        constraints=[{"type": "ineq", "fun": lambda parts: eps - parts.sum()}],
+        options={"ftol": 1e-14, "maxiter": 500},
+    )
+    assert found.success
+    images = project(x.view(1, 1, 2, 3), (x + step).view(1, 1, 2, 3), "l1", eps)
+    assert (images.flatten() - x).numpy() == pytest.approx(found.x[:6] - found.x[6:], abs=1e-5)
+
+
+def test_l0_counts_pixels_and_not_channels() -> None:
+    x = torch.full((2, 3, 4, 4), 0.5)
+    other = x.clone()
+    other[0, :, 1, 1] = 0.6
+    other[0, 2, 3, 0] = 0.0
+    assert distance(x, other, "l0").tolist() == [2.0, 0.0]
+    kept = project(x, other, "l0", 1)
+    assert distance(x, kept, "l0").tolist() == [1.0, 0.0]
+    assert float(kept[0, 2, 3, 0]) == 0.0  # it changed more than all three channels of the other pixel
+
+
+def test_one_pixel_too_many_fails_the_cell_and_rounding_is_put_back() -> None:
+    step = torch.zeros_like(X)
+    step[:, 0, 0, :2] = 0.3
+    with pytest.raises(CellError, match="lies 1 outside its l0 ball of radius 1"):
+        verify(attack_cell(eps=1.0, norm="l0"), Constant([1.0, 0.0]), X, Y, X + step)
+    step[:, 0, 0, 1] = 5e-7
+    images, verdict = verify(attack_cell(eps=1.0, norm="l0"), Constant([1.0, 0.0]), X, Y, X + step)
+    assert verdict.distance.tolist() == [1.0] * 3
+    assert float(images[0, 0, 0, 1]) == 0.5
+    assert not verdict.projected.any()
+
+
+@pytest.mark.parametrize(("excess", "projected"), [(0.9e-5, False), (5e-5, True)])
+def test_l1_tolerance_is_relative(excess: float, projected: bool) -> None:
+    step = torch.zeros_like(X)
+    step[:, 0, 0, :2] = torch.tensor([0.3, -0.4])
+    eps = 0.7 / (1 + excess)
+    images, verdict = verify(attack_cell(eps=eps, norm="l1"), Constant([1.0, 0.0]), X, Y, X + step)
+    assert bool(verdict.projected.all()) is projected
+    assert float(distance(X, images, "l1").max()) <= eps * (1 + (1e-6 if projected else 1e-5))
 
 
 def test_verify_breaks_a_linear_model_exactly_beyond_its_radius() -> None:

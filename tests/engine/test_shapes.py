@@ -15,7 +15,8 @@ from torch import Tensor
 import bench
 import zoo
 from bench.attacks.measure import measure
-from bench.engine.judge import ask_again, distance
+from bench.engine.balls import distance
+from bench.engine.judge import ask_again
 from bench.numbers.stats import holm
 from bench.studies.robustness.results import Sample
 from tests.toys import clean_cell, linear_problem

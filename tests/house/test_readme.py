@@ -1,8 +1,7 @@
-"""What the README says can be done is done."""
+"""What README and documentation say can be done is done: one's own model, from the command line and from Python."""
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 import sys
@@ -13,16 +12,11 @@ import pytest
 import torch
 
 import zoo
-from bench.commands.cli import COMMANDS, main
+from bench.commands.cli import main
+from tests.house.documents import ROOT, block, commands
 
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
-
-
-def block(language: str, containing: str) -> str:
-    (found,) = [text for kind, text in BLOCKS if kind == language and containing in text]
-    return found
+OWN = ROOT / "docs/own_models.md"
+ATTACK = ROOT / "docs/own_attack.md"
 
 
 def test_ones_own_model(
@@ -31,42 +25,53 @@ def test_ones_own_model(
     from safetensors.torch import save_file
 
     monkeypatch.chdir(tmp_path)
-    Path("my_model.py").write_text(block("python", "# my_model.py"))
+    source = block(OWN, "python", "# my_model.py")
+    Path("my_model.py").write_text(source)
     namespace: dict = {}
-    exec(block("python", "# my_model.py"), namespace)  # the file a reader would write
+    exec(source, namespace)  # the file a reader would write
     torch.manual_seed(0)
     save_file(namespace["small"]().state_dict(), "my_weights.safetensors")
-    command = block("sh", "my_weights.safetensors").split()
-    assert command[0] == "bench"
-    assert main([*command[1:], "--n", "20", "--workers", "1"]) == 0
+    command = commands(OWN)[0]
+    assert "my_weights.safetensors" in command
+    assert main([*command, "--n", "20", "--workers", "1"]) == 0
     shown = capsys.readouterr().out
     assert "my_model:small" in shown
     assert "baseline_cnn" in shown
     assert str(tmp_path) not in Path("reports/digits.html").read_text() + Path("leaderboard.csv").read_text()
 
 
+def test_ones_own_attack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The model that rounds its input stands against PGD, and falls to the attack of the page."""
+    from safetensors.torch import save_file
+
+    monkeypatch.chdir(tmp_path)
+    for name, text in (("rounded.py", "class Rounded"), ("bpda.py", "def attack")):
+        Path(name).write_text(block(ATTACK, "python", text))
+    namespace: dict = {}
+    exec(block(ATTACK, "python", "class Rounded"), namespace)
+    torch.manual_seed(0)
+    save_file(namespace["defended"]().state_dict(), "rounded.safetensors")
+    (command,) = commands(ATTACK)
+    assert main([*command, "--n", "10", "--workers", "1"]) == 0
+    assert "bpda:attack" in Path("leaderboard.csv").read_text()
+    assert "rounded:defended" in capsys.readouterr().out
+
+
 def test_from_python(capsys: pytest.CaptureFixture[str]) -> None:
     namespace: dict = {}
-    exec(block("python", "bench.evaluate"), namespace)
+    exec(block(ROOT / "docs/start.md", "python", "bench.evaluate"), namespace)
     robust = eval(capsys.readouterr().out.replace(" ", ",").replace("[,", "["))  # numpy prints [a b]
     assert len(robust) == 2
     assert 1 >= robust[0] >= robust[1] >= 0
     assert len(namespace["rows"]) == 6  # two attacks and their worst case at two ε
 
 
-def test_every_command_and_model_it_names_exists() -> None:
-    commands = set(
-        re.findall(r"^(?:\.venv/bin/)?bench (\w+)", "\n".join(t for k, t in BLOCKS if k == "sh"), re.M)
-    )
-    assert commands <= set(COMMANDS)
-    assert set(re.findall(r"^\| `bench (\w+)`", README, re.M)) == set(COMMANDS)
-    table = set(re.findall(r"^\| `(\w+(?:cnn|gcnn)\w*)`", README, re.M))
-    assert table == {entry.architecture for entry in zoo.ENTRIES.values()}
-
-
-def test_its_picture_and_pages_are_there() -> None:
-    for target in re.findall(r"\]\(((?!http)[^)]+)\)", README):
-        assert (ROOT / target).is_file(), target
+def test_the_table_of_models_is_whole() -> None:
+    text = (ROOT / "docs/models.md").read_text()
+    shown = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")}
+    assert shown == {entry.architecture for entry in zoo.ENTRIES.values()}
 
 
 @pytest.mark.slow

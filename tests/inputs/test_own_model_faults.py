@@ -6,7 +6,6 @@ import json
 import os
 import random
 import shutil
-from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ import bench
 from bench.attacks import ATTACKS
 from bench.inputs import switches
 from bench.inputs.sources import ModelSource, find_model
-from bench.studies.shared.options import check_numbers
 from tests import own_faulty
 from tests.own import Answer, call
 from zoo import notes
@@ -202,14 +200,3 @@ def test_paths_are_those_of_when_they_were_read(monkeypatch: pytest.MonkeyPatch,
     (place / "elsewhere").mkdir()
     monkeypatch.chdir(place / "elsewhere")
     assert source.digest(source.build()) == info.weights
-
-
-@pytest.mark.parametrize(
-    ("workers", "device", "says"), [(4, "cuda", True), (1, "cuda", False), (4, "cpu", False)]
-)
-def test_workers_that_a_gpu_has_no_use_for_are_said(
-    workers: int, device: str, says: bool, capsys: Capture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    check_numbers(Namespace(workers=workers, device=device, seed=0))
-    assert ("--workers is 4" in capsys.readouterr().err) == says

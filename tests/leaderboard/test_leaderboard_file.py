@@ -89,8 +89,8 @@ def test_a_damaged_file_is_left_alone(board: Path, change, words: tuple[str, ...
 
 
 def test_a_newer_file_is_left_alone(board: Path) -> None:
-    _damage(board, lambda x: [*x[:2], _with_field(x[2], "schema", "6"), *x[3:]])
-    _refused(board, "line 3", "schema 6", "newer symbench")
+    _damage(board, lambda x: [*x[:2], _with_field(x[2], "schema", "7"), *x[3:]])
+    _refused(board, "line 3", "schema 7", "newer symbench")
 
 
 def test_a_newer_file_with_other_columns_is_left_alone(board: Path) -> None:
@@ -99,11 +99,11 @@ def test_a_newer_file_with_other_columns_is_left_alone(board: Path) -> None:
     with board.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["verdict", *COLUMNS[3:]])
-        writer.writerows(["?", *({**row, "schema": "6"}[c] for c in COLUMNS[3:])] for row in table)
+        writer.writerows(["?", *({**row, "schema": "7"}[c] for c in COLUMNS[3:])] for row in table)
     _refused(board, "not a leaderboard")  # without model
     text = board.read_text().replace("verdict", "model", 1)
     board.write_text(text)
-    _refused(board, "line 2", "schema 6", "newer symbench")
+    _refused(board, "line 2", "schema 7", "newer symbench")
 
 
 def test_an_older_file_is_read_and_carried_over(board: Path, monkeypatch: pytest.MonkeyPatch) -> None:

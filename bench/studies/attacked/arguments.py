@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from bench.numbers.eps import NORMS
 from bench.studies.shared.arguments import data_options, measuring_options, model_options, place_options
 
 
@@ -29,10 +30,12 @@ def attack_options(sub: argparse.ArgumentParser) -> None:
         "list attacks",
     )  # fmt: skip
     group.add_argument("--library", metavar="NAME", help="torchattacks, foolbox or symbench, if it has them")
-    group.add_argument("--norm", default="linf", choices=("linf", "l2"), help="norm of the ball")
+    group.add_argument(
+        "--norm", default="linf", choices=NORMS, help="norm of the ball (default linf); l0 counts pixels"
+    )
     group.add_argument(
         "--eps", metavar="GRID",
-        help="radii in pixel units, images in [0, 1]: e.g. 2/255,8/255, or 'paper' for 0.01 … 0.15",
+        help="radii in pixel units, images in [0, 1]: e.g. 2/255,8/255, or 'paper' for 0.01 … 0.15; pixels in norm l0",
     )  # fmt: skip
     group.add_argument("--steps", type=int, metavar="N", help="gradient steps (default: the attack's own)")
     group.add_argument("--alpha", type=float, metavar="A", help="absolute step size (default 2.5·ε/steps)")
@@ -42,6 +45,11 @@ def attack_options(sub: argparse.ArgumentParser) -> None:
         "--target", metavar="CLASS",
         help="class that fgsm and pgd make of every image, by name or number from 0, or random or least-likely; an "
         "image is broken when it is taken for it",
+    )  # fmt: skip
+    group.add_argument(
+        "--surrogate", metavar="NAMES|FILE.py:FACTORY",
+        help="models whose gradients mi_fgsm, ni_fgsm, di_fgsm, ti_fgsm, vmi_fgsm and transfer follow: of the zoo, "
+        "one's own or a library's; several with commas are an ensemble",
     )  # fmt: skip
     group.add_argument("--queries", type=int, metavar="N", help="passes of black-box attacks")
     group.add_argument("--eot", type=int, metavar="N", help="passes eot_pgd averages over (default 10)")

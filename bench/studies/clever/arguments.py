@@ -12,7 +12,7 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     model_options(sub)
     data_options(sub)
     clever_options(sub)
-    measuring_options(sub, n="images (default 20)")
+    measuring_options(sub, n="images (default 20)", batch="images of a cell (default 10)")
     place_options(sub, "store", "leaderboard", "reports")
 
 

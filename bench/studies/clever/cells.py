@@ -13,11 +13,11 @@ from bench.engine.cell import Cell, sorted_params
 from bench.engine.kind import Kind
 from bench.engine.result import CellResult
 from bench.engine.seeding import seeded
+from bench.engine.shards import shards
 from bench.inputs.model_info import ModelInfo
 from bench.studies.clever.options import CleverOptions
 from bench.studies.clever.results import CleverSetting
 
-SHARD = 10  # images whose work is lost when a run is killed
 ATTACKS = {"l2": "ddn", "linf": "fmn", "l1": "fmn"}
 ATTACK_STEPS = 100
 ENGINE_VERSION = 1  # raised whenever our engines' numbers change
@@ -30,7 +30,7 @@ def engine_library(engine: str) -> str:
 
 
 def score_cells(setting: CleverSetting, model: ModelInfo) -> tuple[Cell, ...]:
-    """The cells of a model's scores, one for every ten images."""
+    """The cells of a model's scores, one for every batch of images."""
     options = asdict(setting.options)
     norm, seed = options.pop("norm"), options.pop("seed")
     options["targets"] = "all" if options["targets"] is None else f"top-{options['targets']}"
@@ -90,7 +90,7 @@ def _cells(
             dataset=setting.dataset,
             data=setting.data,
             first=first,
-            count=min(SHARD, setting.n - first),
+            count=count,
             attack=attack,
             library=library,
             params=sorted_params(params),
@@ -101,7 +101,7 @@ def _cells(
             backend=model.backend(setting.backend),
             parent=None,
         )
-        for first in range(0, setting.n, SHARD)
+        for first, count in shards(setting.n, setting.batch)
     )
 
 

@@ -19,14 +19,16 @@ from bench.engine.store import Store
 from bench.errors import UsageError
 from bench.inputs.foreign import gradient_fault
 from bench.inputs.model_info import ModelInfo
+from bench.leaderboard.columns import CLEVER_BATCH
 from bench.studies.clever import CleverOptions, clever, parse_options
-from bench.studies.clever.cells import SHARD, bound_cells, score_cells
+from bench.studies.clever.cells import bound_cells, score_cells
 from bench.studies.clever.results import CleverSetting
 from bench.studies.clever.scores import check_model
 from bench.studies.shared.ask import Ask
 from bench.studies.shared.evaluation import PreparedCells, images_of, opened
 
 DEFAULT_N = 20
+FIRST = 10  # images that a model is checked on before anything is measured
 
 CleverEvaluation = PreparedCells[CleverSetting]
 
@@ -42,7 +44,7 @@ def prepare_clever(ask: Ask, options: Mapping[str, Any]) -> CleverEvaluation:
         UsageError: anything about it cannot be done, e.g. a model that gives probabilities.
     """
     data, n = images_of(ask, DEFAULT_N)
-    first = data.images(0, min(SHARD, n))
+    first = data.images(0, min(FIRST, n))
     chosen = parse_options(image_shape=tuple(first.shape[1:]), seed=ask.seed, **options)
     setting = CleverSetting(
         dataset=data.name,
@@ -51,6 +53,7 @@ def prepare_clever(ask: Ask, options: Mapping[str, Any]) -> CleverEvaluation:
         options=chosen,
         protocol=SOUND.label,
         backend=backend(ask.device),
+        batch=ask.batch or CLEVER_BATCH,
     )
     evaluation = opened(ask, data, setting, _cells)
     for source, info in evaluation.models:

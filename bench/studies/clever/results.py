@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.inputs.model_info import ModelInfo
+from bench.leaderboard.columns import CLEVER_BATCH
 from bench.numbers.bootstrap import bootstrap
 from bench.studies.clever.flags import flags, raised
 from bench.studies.clever.options import CleverOptions
@@ -24,6 +25,7 @@ class CleverSetting:
         n: the first n images of its fixed order were scored.
         options: engine, norm, radius, budget, targets and seed.
         protocol, backend: as in the cells.
+        batch: images of a cell, whose work is lost when a run is killed.
     """
 
     dataset: str
@@ -32,6 +34,7 @@ class CleverSetting:
     options: CleverOptions
     protocol: str
     backend: str
+    batch: int = CLEVER_BATCH
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -74,6 +74,7 @@ def _row(results: CleverResults, model: CleverResult) -> Row:
         "norm": setting.options.norm,
         "params": ";".join(f"{name}={value}" for name, value in cell.params),
         "seeds": str(setting.options.seed),
+        "batch": setting.batch,
         "protocol": setting.protocol,
         "backend": model.info.backend(setting.backend),
         "trained_on": model.info.trained_on,

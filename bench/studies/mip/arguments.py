@@ -19,5 +19,5 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--fill", default="black", metavar="F", help="removed values become black (0, default) or grey (0.5)"
     )
-    measuring_options(sub, n="images (default: all, but at most 200)")
+    measuring_options(sub, n="images (default: all, but at most 200)", batch="images of a cell (default 20)")
     place_options(sub, "store", "reports")

@@ -12,11 +12,12 @@ from bench.engine.cell import Cell, sorted_params
 from bench.engine.kind import Kind
 from bench.engine.result import CellResult
 from bench.engine.seeding import seeded
+from bench.engine.shards import shards
 from bench.errors import UsageError, nearest
 from bench.inputs.model_info import ModelInfo
 from bench.studies.mip.removal import FILLS, steps_withstood
 
-SHARD = 20  # images whose work is lost when a run is killed
+BATCH = 20  # images of a cell, unless another number is given
 VERSION = 1  # raised whenever the numbers change
 
 
@@ -32,6 +33,7 @@ class MipSetting:
         fill: what takes the place of a removed value: ``black`` (0) or ``grey`` (0.5).
         seed: of the orders.
         protocol, backend: as in the cells.
+        batch: images of a cell, whose work is lost when a run is killed.
     """
 
     dataset: str
@@ -43,6 +45,7 @@ class MipSetting:
     seed: int
     protocol: str
     backend: str
+    batch: int = BATCH
 
 
 def check_options(draws: int, grid: int, fill: str) -> None:
@@ -56,7 +59,7 @@ def check_options(draws: int, grid: int, fill: str) -> None:
 
 
 def mip_cells(setting: MipSetting, model: ModelInfo) -> tuple[Cell, ...]:
-    """The cells of a model, one for every twenty images."""
+    """The cells of a model, one for every batch of images."""
     params = {"draws": setting.draws, "grid": setting.grid, "fill": setting.fill}
     return tuple(
         Cell(
@@ -66,7 +69,7 @@ def mip_cells(setting: MipSetting, model: ModelInfo) -> tuple[Cell, ...]:
             dataset=setting.dataset,
             data=setting.data,
             first=first,
-            count=min(SHARD, setting.n - first),
+            count=count,
             attack="mip",
             library=f"symbench.mip=={VERSION}",
             params=sorted_params(params),
@@ -77,7 +80,7 @@ def mip_cells(setting: MipSetting, model: ModelInfo) -> tuple[Cell, ...]:
             backend=model.backend(setting.backend),
             parent=None,
         )
-        for first in range(0, setting.n, SHARD)
+        for first, count in shards(setting.n, setting.batch)
     )
 
 

@@ -8,7 +8,7 @@ from bench.engine.driver import backend
 from bench.engine.protocols import SOUND
 from bench.engine.store import Store
 from bench.inputs.model_info import ModelInfo
-from bench.studies.mip.cells import SHARD, MipSetting, check_options, mip_cells
+from bench.studies.mip.cells import BATCH, MipSetting, check_options, mip_cells
 from bench.studies.mip.results import MipResult, MipResults
 from bench.studies.shared.ask import Ask
 from bench.studies.shared.collect import digest, joined, whole
@@ -45,6 +45,7 @@ def prepare_mip(
         seed=ask.seed,
         protocol=SOUND.label,
         backend=backend(ask.device),
+        batch=ask.batch or BATCH,
     )
     return opened(ask, data, setting, mip_cells)
 
@@ -72,7 +73,7 @@ def collect_mip(
 def most_seconds(evaluation: MipEvaluation, store: Store) -> float:
     """Seconds of one worker that the missing cells take at most: if all images withstood everything."""
     setting = evaluation.setting
-    return looking_seconds(evaluation, store, lambda _: setting.draws * setting.grid, together=SHARD)
+    return looking_seconds(evaluation, store, lambda _: setting.draws * setting.grid, together=setting.batch)
 
 
 def _result(store: Store, setting: MipSetting, model: ModelInfo) -> MipResult | None:

@@ -18,8 +18,8 @@ from bench.studies.mip.evaluation import MipEvaluation, prepare_mip
 from bench.studies.paper import SECTIONS, needed
 from bench.studies.robustness.evaluation import Evaluation, prepare_on
 from bench.studies.shared.ask import Ask
-from bench.studies.shared.models import check_device
 from bench.studies.shared.weights import Weights, weights_of
+from bench.studies.shared.where import check_device
 from zoo.entries import ENTRIES
 from zoo.registry import data_options
 
@@ -241,14 +241,19 @@ class _Loaded:
         models: dict[tuple[str, tuple[float, ...]], list[str]] = {}
         for model, protocol, eps in parts:
             models.setdefault((protocol, eps), []).append(model)
+        ask = replace(self.ask, batch=None)  # a script has its own
         return tuple(
-            prepare_on(replace(self.ask, models=tuple(each), eps=eps, n=n, protocol=protocol), self.data)
+            prepare_on(replace(ask, models=tuple(each), eps=eps, n=n, protocol=protocol), self.data)
             for (protocol, eps), each in models.items()
         )
 
     def removal(self, models: Sequence[str], n: int) -> MipEvaluation | None:
         """Ten draws an image."""
-        return prepare_mip(replace(self.ask, models=tuple(models), n=self.first(n))) if models else None
+        return (
+            prepare_mip(replace(self.ask, models=tuple(models), n=self.first(n), batch=None))
+            if models
+            else None
+        )
 
 
 def _own(on: _Loaded, models: Sequence[str], sizes: PaperSizes) -> tuple[Evaluation, ...]:

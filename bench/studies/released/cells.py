@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from bench.attacks import RELEASED_REQUESTS
 from bench.attacks.cost import passes
 from bench.attacks.outcomes import KEPT_IMAGES
+from bench.engine.balls import distance
 from bench.engine.cell import Cell
-from bench.engine.judge import Verdict, ask_again, distance
+from bench.engine.judge import Verdict, ask_again
 from bench.engine.kind import Kind, Subject
 from bench.engine.protocols import Released, released_rules
 from bench.engine.result import CellResult

@@ -13,8 +13,12 @@ from bench.errors import UsageError
 NORMALISATION = "normalize"  # the attribute that holds a model's normalisation layer
 
 
-def check_asked(rules: Released, *, norm: str, requests: Sequence[Request]) -> None:
-    """Raises ``UsageError`` where a norm or attacks were requested that the protocol fixes."""
+def check_asked(rules: Released, *, norm: str, requests: Sequence[Request], batch: int | None = None) -> None:
+    """Raises ``UsageError`` where a norm, attacks or a batch were requested that the protocol fixes."""
+    if batch is not None:
+        raise UsageError(
+            f"--batch is {batch}, but protocol {rules.name} takes the batches of its script; leave --batch out"
+        )
     if norm != "linf":
         raise UsageError(f"--norm is {norm}, but protocol {rules.name} has linf only; leave --norm out")
     if tuple(requests) not in ((), RELEASED_REQUESTS):

@@ -1,7 +1,7 @@
 """All that was measured in one ball: what other runs found in it counts for the worst case too.
 
 A perturbation that the judge verified within ε breaks the image whoever found it, so the worst case of a model
-takes the attacks of all runs with the same weights, images, norm, protocol and kernels.
+takes the attacks of all runs with the same weights, images, norm, protocol, kernels and batch.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def joined(results: Results, pool: Iterable[Results]) -> Results:
 
     Args:
         results: what was measured; of a released protocol they come back as they are.
-        pool: results of any runs. A run counts if it shares data, n, norm, protocol and backend; an
+        pool: results of any runs. A run counts if it shares data, n, norm, protocol, backend and batch; an
             independent curve takes independent runs only, since it does not count smaller ε.
     """
     if released_rules(results.setting.protocol) is not None:
@@ -112,7 +112,9 @@ def beaten(setting: Setting, model: ModelResult) -> Beaten | None:
 
 
 def _shares_balls(own: Setting, other: Setting) -> bool:
-    alike = all(getattr(own, name) == getattr(other, name) for name in ("data", "n", "norm", "backend"))
+    alike = all(
+        getattr(own, name) == getattr(other, name) for name in ("data", "n", "norm", "backend", "batch")
+    )
     return alike and own.protocol == other.protocol and own.curve in ("cumulative", other.curve)
 
 

@@ -14,10 +14,11 @@ from bench.attacks.cost import passes
 from bench.engine.driver import lane_results
 from bench.engine.kind import kind_of
 from bench.engine.lane import Lane
+from bench.engine.memory import gradient_step
 from bench.engine.protocols import released_rules
 from bench.engine.store import Store
 from bench.studies.robustness.evaluation import Evaluation
-from bench.studies.robustness.plan import SHARD, AttackLane
+from bench.studies.robustness.plan import AttackLane
 
 PATIENCE = 1.0  # seconds for which a gradient is timed, about
 
@@ -41,13 +42,14 @@ def seconds_of(evaluation: Evaluation, lanes: Sequence[Lane], store: Store) -> f
     One gradient of each model on one shard is timed, or on fewer images where that would take seconds, and multiplied
     by the gradients the cells may need.
     """
-    x = evaluation.data.images(0, min(SHARD, evaluation.setting.n)).numpy()
+    setting = evaluation.setting
+    x = evaluation.data.images(0, min(setting.batch, setting.n)).numpy()
     total = 0.0
     for source, info in evaluation.models:
         own = [lane for lane in lanes if lane.first.weights == info.weights]
         images = _images_left(own, store, len(evaluation.data.classes))
         if images:
-            released = released_rules(evaluation.setting.protocol) is not None
+            released = released_rules(setting.protocol) is not None
             seconds = evaluation.loaded.ask(
                 source, info.weights, evaluation.device, _gradient_seconds, x, evaluation.device, raw=released
             )
@@ -70,24 +72,14 @@ def _images_left(lanes: Iterable[Lane], store: Store, classes: int) -> float:
 def _gradient_seconds(model: nn.Module, images: Float32[np.ndarray, "n c h w"], device: str) -> float:
     """Seconds of a gradient of all images, from that of as many as take ``PATIENCE``."""
     x = torch.from_numpy(images).to(device)
-    _gradient(model, x[:1])
+    gradient_step(model, x[:1])
     one = _seconds(model, x[:1])
     few = x[: max(1, min(len(x), int(PATIENCE / max(one, 1e-6))))]
-    _gradient(model, few)
+    gradient_step(model, few)
     return _seconds(model, few) * len(x) / len(few)
 
 
 def _seconds(model: nn.Module, x: Float[Tensor, "n c h w"]) -> float:
     start = time.perf_counter()
-    _gradient(model, x)
+    gradient_step(model, x)
     return time.perf_counter() - start
-
-
-def _gradient(model: nn.Module, x: Float[Tensor, "n c h w"]) -> None:
-    """A gradient; a look where the model gives none, as attacks on it end there."""
-    images = x.clone().requires_grad_()
-    try:
-        torch.autograd.grad(model(images).sum(), images)
-    except Exception:  # whatever the model raises
-        with torch.no_grad():
-            model(x)

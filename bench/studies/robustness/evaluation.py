@@ -13,6 +13,7 @@ from bench.engine.executors import Executor
 from bench.engine.lane import Lane
 from bench.engine.loaded import Loaded
 from bench.engine.protocols import OWN_SCRIPT, Released, find_protocol, own_script
+from bench.engine.shards import BATCH
 from bench.engine.store import Store
 from bench.errors import UsageError
 from bench.inputs.images import base_of, checked_n, groups_of
@@ -25,7 +26,9 @@ from bench.studies.robustness.corruption_errors import check_baseline
 from bench.studies.robustness.plan import lanes
 from bench.studies.robustness.results import Results, Setting
 from bench.studies.shared.ask import Ask
-from bench.studies.shared.models import check_device, open_models
+from bench.studies.shared.batch import chosen_batch, with_batch
+from bench.studies.shared.models import open_models
+from bench.studies.shared.where import check_device
 
 DEFAULT_N = 1000
 GRIDS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -33,6 +36,10 @@ GRIDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("photographs", "linf"): ("1/255", "2/255", "4/255", "8/255"),
     ("digits", "l2"): ("0.25", "0.5", "1", "1.5"),
     ("photographs", "l2"): ("0.125", "0.25", "0.5", "1"),
+    ("digits", "l1"): ("1", "2", "4", "8"),
+    ("photographs", "l1"): ("3", "6", "12", "24"),
+    ("digits", "l0"): ("1", "2", "4", "8"),
+    ("photographs", "l0"): ("1", "4", "12", "24"),
 }
 PAPER_GRID = tuple(f"{i / 100:.2f}" for i in range(1, 16))
 
@@ -133,8 +140,10 @@ def prepare_on(ask: Ask, data: Images) -> Evaluation:
     setting = make_setting(ask, data)
     ask = replace(ask, requests=aimed(ask.requests, data.classes))
     if isinstance(protocol, Released):
-        check_asked(protocol, norm=ask.norm, requests=ask.requests)
+        check_asked(protocol, norm=ask.norm, requests=ask.requests, batch=ask.batch)
     models, loaded = open_models(ask, data, setting.n)
+    if not isinstance(protocol, Released):
+        setting = replace(setting, batch=chosen_batch(ask, data, setting.n, models, loaded))
     check_baseline(ask.mce_baseline, [info.name for _, info in models], data, setting)
     if isinstance(protocol, Released):
         channels = data.images(0, 1).shape[1]
@@ -149,7 +158,7 @@ def prepare_on(ask: Ask, data: Images) -> Evaluation:
         data=data,
         source=ask.data,
         device=ask.device,
-        command=ask.command,
+        command=with_batch(ask.command, ask, setting.batch),
         loaded=loaded,
         mce_baseline=ask.mce_baseline,
     )
@@ -168,6 +177,8 @@ def make_setting(ask: Ask, data: Images) -> Setting:
     elif ask.norm == "linf" and (most := grid[-1]) > 1:
         meant = f"; did you mean {most:g}/255?" if most <= 255 else ""
         raise UsageError(f"--eps has {most:g}, which is larger than the whole range of a pixel, 1{meant}")
+    elif ask.norm == "l0" and (parts := [eps for eps in grid if eps != int(eps)]):
+        raise UsageError(f"--eps has {parts[0]:g}, but in norm l0 ε counts pixels; give a whole number")
     return Setting(
         dataset=data.name,
         data=data.sha256,
@@ -178,6 +189,7 @@ def make_setting(ask: Ask, data: Images) -> Setting:
         seed=ask.seed,
         protocol=protocol.label,
         backend=backend(ask.device),
+        batch=ask.batch or BATCH,
     )
 
 

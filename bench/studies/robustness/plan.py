@@ -9,11 +9,11 @@ from bench.attacks import RELEASED_REQUESTS, Request, library_version
 from bench.engine.cell import Cell, Scalar, sorted_params
 from bench.engine.lane import Lane
 from bench.engine.protocols import released_rules
+from bench.engine.shards import shards
 from bench.inputs.model_info import ModelInfo
 from bench.inputs.own_attacks import OwnAttack
+from bench.inputs.own_surrogates import OwnSurrogates
 from bench.studies.robustness.results import Setting
-
-SHARD = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class AttackLane(Lane):
         return self.cumulative
 
     @property
-    def attack(self) -> OwnAttack | None:
+    def attack(self) -> OwnAttack | OwnSurrogates | None:
         return self.request.source
 
     def following(self, index: int, parent: str) -> Cell:
@@ -94,7 +94,7 @@ def clean_cells(setting: Setting, model: ModelInfo) -> tuple[Cell, ...]:
             dataset=setting.dataset,
             data=setting.data,
             first=first,
-            count=min(SHARD, setting.n - first),
+            count=count,
             attack="none",
             library="",
             params=(),
@@ -105,7 +105,7 @@ def clean_cells(setting: Setting, model: ModelInfo) -> tuple[Cell, ...]:
             backend=model.backend(setting.backend),
             parent=None,
         )
-        for first in range(0, setting.n, SHARD)
+        for first, count in shards(setting.n, setting.batch)
     )
 
 

@@ -135,7 +135,7 @@ def _measured(run: Mapping[str, Any]) -> tuple[str, list[str]]:
 
 
 def grouped(rows: Sequence[Row], data: Images, device: str) -> tuple[RowGroup, ...]:
-    """Reference rows in as few evaluations as measure them all with the same n, norm, grid, curve and seed.
+    """Reference rows in as few evaluations as measure them all with the same n, norm, grid, curve, seed and batch.
 
     A cumulative row belongs to the longest grid of its attack that begins with its own, so that every curve
     is run through once.
@@ -147,7 +147,7 @@ def grouped(rows: Sequence[Row], data: Images, device: str) -> tuple[RowGroup, .
     placed = []
     for row in rows:
         request = request_of(row)
-        key = (row["n"], row["norm"], row["curve"], row["seeds"], request)
+        key = (row["n"], row["norm"], row["curve"], row["seeds"], row["batch"], request)
         grid = parse_eps(row["grid"].split(";")) if row["grid"] else (row["eps"],)
         whole.setdefault(key, set()).add(grid)
         placed.append((key, grid, row, request))
@@ -165,7 +165,7 @@ def _grid(row: Row, grid: tuple[float, ...], known: set[tuple[float, ...]]) -> t
 
 
 def _setting(key: tuple[Any, ...], eps: tuple[float, ...], data: Images, device: str) -> Setting:
-    n, norm, curve, seeds, request = key
+    n, norm, curve, seeds, batch, request = key
     if not seeds.isdecimal():
         raise UsageError(
             f"a row of {request.label} has seeds {seeds!r}; only rows of one seed can be checked"
@@ -180,6 +180,7 @@ def _setting(key: tuple[Any, ...], eps: tuple[float, ...], data: Images, device:
         seed=int(seeds),
         protocol=SOUND.label,
         backend=backend(device),
+        batch=batch,
     )
 
 

@@ -8,7 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int64
 
 from bench.attacks import Request
+from bench.engine.shards import BATCH
 from bench.inputs.model_info import ModelInfo
+from bench.studies.robustness.shown import Shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +23,7 @@ class Setting:
         norm, eps: the ball; the ε grid ascends, in pixel units.
         curve: ``cumulative`` (an image broken at a smaller ε stays broken) or ``independent``.
         seed, protocol, backend: as in the cells.
+        batch: images of a shard, which go through the model together; a released protocol has its own.
     """
 
     dataset: str
@@ -32,6 +35,7 @@ class Setting:
     seed: int
     protocol: str
     backend: str
+    batch: int = BATCH
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -150,9 +154,9 @@ class ModelResult:
         return np.logical_and.reduce([curve.standing for curve in self.curves])
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Results:
-    """All models measured in one setting.
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
+class Results(Shown):
+    """All models measured in one setting; a notebook shows them as a table.
 
     Attributes:
         setting: what they share.

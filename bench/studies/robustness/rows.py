@@ -122,6 +122,7 @@ def _about(results: Results, model: ModelResult, standing: Bool[np.ndarray, " n"
         if setting.curve == "cumulative"
         else "",
         "seeds": str(setting.seed),
+        "batch": setting.batch if released_rules(setting.protocol) is None else None,
         "protocol": setting.protocol,
         "backend": model.info.backend(setting.backend),
         "trained_on": model.info.trained_on,

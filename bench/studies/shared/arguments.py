@@ -12,22 +12,21 @@ def data_options(sub: argparse.ArgumentParser) -> None:
     group = sub.add_argument_group("data")
     group.add_argument(
         "--dataset", default="digits", metavar="NAME",
-        help="digits (default, embedded), cifar10, cifar100, folder:PATH with train/ and test/ in it, "
-        "npz:FILE with x_test and y_test in it, cifar10c[:CORRUPTION], or corrupted:NAME[:CORRUPTION], which "
+        help="digits (default, embedded), cifar10, cifar100, torchvision:NAME as MNIST, imagenet:DIR with a folder "
+        "for each WordNet number, folder:PATH with test/ or val/ in it, npz:FILE with x_test and y_test in it, "
+        "hf:NAME[:SPLIT] of the Hugging Face hub, cifar10c[:CORRUPTION], or corrupted:NAME[:CORRUPTION], which "
         "corrupts another",
     )  # fmt: skip
-    group.add_argument(
-        "--name", metavar="NAME", help="name of a folder's or npz file's data set in rows and pages"
-    )
+    group.add_argument("--name", metavar="NAME", help="name in rows and pages of a data set of one's own")
     group.add_argument(
         "--data-root",
         metavar="PATH",
-        help="where cifar10.npz, torchvision's CIFAR files and CIFAR-10-C lie (default: data/)",
+        help="where cifar10.npz, torchvision's files and CIFAR-10-C lie (default: data/)",
     )
     group.add_argument(
         "--download", action="store_true", help="fetch a missing data set or a library's weights"
     )
-    group.add_argument("--resize", type=int, metavar="N", help="resize a folder's images to N×N")
+    group.add_argument("--resize", type=int, metavar="N", help="resize pictures to N×N")
     group.add_argument(
         "--corruption-seed", type=int, default=0, metavar="S", help="random numbers of corrupted: (default 0)"
     )
@@ -76,21 +75,46 @@ def model_options(sub: argparse.ArgumentParser) -> None:
 
 
 def measuring_options(
-    sub: argparse.ArgumentParser, n: str | None = "images (default: all, but at most 1000)"
+    sub: argparse.ArgumentParser,
+    n: str | None = "images (default: all, but at most 1000)",
+    batch: str
+    | None = "images that go through a model together, which a row says: other batches give other bits "
+    "and random starts (default: 100; on a GPU as many as its memory has room for, at most 4096)",
 ) -> None:
-    """How many images (the help of ``--n``; ``None`` for no such option), from which seed and on what."""
+    """How many images, how many together, from which seed and on what.
+
+    Args:
+        sub: parser of the command.
+        n, batch: help of these options; ``None`` where there is no such option.
+    """
     group = sub.add_argument_group("measuring")
     if n is not None:
         group.add_argument("--n", type=positive, metavar="N", help=n)
+    if batch is not None:
+        group.add_argument("--batch", type=positive, metavar="N", help=batch)
+    else:
+        sub.set_defaults(batch=None)
     group.add_argument("--seed", type=int, default=0, metavar="S", help="seed of random starts (default 0)")
-    group.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
-    group.add_argument(
-        "--workers", type=positive, metavar="N", help="processes (default: the cores); no number changes"
-    )
+    device_options(group)
     group.add_argument("--dry-run", action="store_true", help="show what would run and for how long")
     group.add_argument(
         "--json", action="store_true", help="rows as one JSON list on stdout, all else on stderr"
     )
+
+
+def device_options(group: argparse._ArgumentGroup) -> None:
+    """On what is measured."""
+    group.add_argument(
+        "--device", default="cpu", metavar="D",
+        help="cpu (default), cuda, several GPUs as cuda:0,cuda:1, or cuda:all",
+    )  # fmt: skip
+    group.add_argument(
+        "--workers", type=positive, metavar="N", help="processes (default: the cores); no number changes"
+    )
+    group.add_argument(
+        "--cluster", metavar="auto|HOST:PORT|local:N",
+        help="measure on a Ray cluster, all its CPUs or with --device cuda its GPUs; local:N starts one here",
+    )  # fmt: skip
 
 
 def place_options(sub: argparse.ArgumentParser, *names: str) -> None:

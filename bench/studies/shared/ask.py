@@ -23,6 +23,7 @@ class Ask:
         weights_from: data set or directory the zoo's weights come from, if not the data set's own.
         eps: the grid as given; ``None`` for the data set's default, ``("paper",)`` for the paper's.
         n: images; ``None`` for the default.
+        batch: images of a shard; ``None`` for the default, which on a GPU its memory decides.
         norm, seed, independent, device: of the evaluation.
         protocol: ``sound``, ``released:`` with the name of a script, or ``released``: for each model the
             script of its own architecture (see ``prepare_each``).
@@ -44,6 +45,7 @@ class Ask:
     weights_from: str | None = None
     eps: tuple[str | float, ...] | None = None
     n: int | None = None
+    batch: int | None = None
     norm: str = "linf"
     seed: int = 0
     independent: bool = False

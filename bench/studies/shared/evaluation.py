@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -21,7 +21,9 @@ from bench.inputs.images import checked_n
 from bench.inputs.model_info import ModelInfo
 from bench.inputs.sources import DataSource, Images, ModelSource
 from bench.studies.shared.ask import Ask
-from bench.studies.shared.models import check_device, open_models
+from bench.studies.shared.batch import chosen_batch, with_batch
+from bench.studies.shared.models import open_models
+from bench.studies.shared.where import check_device
 
 
 @runtime_checkable
@@ -90,9 +92,23 @@ def opened(
     data: Images,
     setting: SettingT,
     cells: Callable[[SettingT, ModelInfo], Iterable[Cell]],
+    *,
+    sized: bool = False,
 ) -> PreparedCells[SettingT]:
-    """The evaluation of the requested models, each looked at once; errors as ``open_models``."""
+    """The evaluation of the requested models, each looked at once; errors as ``open_models``.
+
+    Args:
+        ask: the request.
+        data: its images.
+        setting: what all models share.
+        cells: the cells of a model in a setting.
+        sized: whether the setting's batch goes through a model together, so that a GPU's memory decides it.
+    """
     models, loaded = open_models(ask, data, setting.n)
+    command = ask.command
+    if sized:
+        batch = chosen_batch(ask, data, setting.n, models, loaded)
+        setting, command = replace(setting, batch=batch), with_batch(command, ask, batch)
     return PreparedCells(
         setting=setting,
         cells=cells,
@@ -100,7 +116,7 @@ def opened(
         data=data,
         source=ask.data,
         device=ask.device,
-        command=ask.command,
+        command=command,
         loaded=loaded,
     )
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import torch
-
 from bench.engine.loaded import Loaded
 from bench.errors import UsageError
 from bench.inputs.images import base_of
@@ -16,6 +14,7 @@ from bench.inputs.preparation import Preparation, check_preparation, output_numb
 from bench.inputs.sources import Images, ModelSource, find_source
 from bench.studies.shared.ask import Ask
 from bench.studies.shared.inspection import Look, inspect_all
+from bench.studies.shared.wordnet import compared
 
 LOOKED_AT = 100  # images a model is looked at with before anything is measured
 
@@ -33,8 +32,10 @@ def open_models(ask: Ask, data: Images, n: int) -> tuple[tuple[tuple[ModelSource
     sources = _prepared([_asked_of_library(source, ask, data) for source in sources], preparation, data)
     loaded = Loaded()
     loaded.keep_data(ask.data, data)
+    first = data.images(0, min(LOOKED_AT, n)).numpy()
+    sources = compared(sources, data.classes, first[:1], ask.device, loaded)
     look = Look(
-        first=data.images(0, min(LOOKED_AT, n)).numpy(),
+        first=first,
         source=ask.data,
         classes=len(data.classes),
         data=digest,
@@ -73,12 +74,3 @@ def _check_weights(weights: str | None, sources: Sequence[ModelSource]) -> None:
             f"--weights is a file for one's own model, but {what} were requested; measure one own model at a "
             "time, and give the zoo other weights with --weights-from"
         )
-
-
-def check_device(device: str) -> None:
-    """Raises ``UsageError`` unless the device is there."""
-    kind = device.partition(":")[0]
-    if kind not in ("cpu", "cuda"):
-        raise UsageError(f"unknown device {device!r}; known: cpu, cuda")
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise UsageError(f"--device {device}, but torch finds no GPU here; use --device cpu")

@@ -10,15 +10,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from bench.errors import UsageError
 from bench.inputs.libraries import LIBRARIES
 from bench.inputs.preparation import Preparation
 from bench.inputs.sources import DataSource
 from bench.studies.shared.ask import Ask
-from bench.studies.shared.screen import say
-from zoo import cifar10c, entries
+from bench.studies.shared.where import devices_of
+from zoo import cifar10c, entries, hub_sets
 
 DATA = "$DATA"
 
@@ -42,7 +40,8 @@ def data_ask(options: Namespace) -> Ask:
         data=data_source(options),
         weights_from=options.weights_from,
         seed=options.seed,
-        device=options.device,
+        device=devices_of(options.device)[0],
+        batch=options.batch,
         command=shown_command(options.argv),
         download=options.download,
     )
@@ -133,11 +132,13 @@ def shown_command(argv: Sequence[str]) -> str:
 def _shown_value(flag: str, value: str) -> str:
     if flag == "--data-root":
         return DATA
-    where = re.match(r"(corrupted:)?(folder|npz):", value)
-    if where:
+    where = re.match(r"(corrupted:)?(folder|npz|imagenet|hf):", value)
+    if where and (where[2] != "hf" or Path(hub_sets.split_spec(value[where.end() :])[0]).is_dir()):
         name = value.rpartition(":")[2]
         return f"{where[0]}{DATA}" + (f":{name}" if where[1] and name in cifar10c.NAMES else "")
     paths = ("--weights", "--weights-from", "--model", "--models", "--store", "--leaderboard", "--reports")
+    if flag in ("--surrogate", "--attacks"):
+        return ",".join(_shown_part(part) if ".py:" in part else part for part in value.split(","))
     return ",".join(map(_shown_part, value.split(","))) if flag in paths else value
 
 
@@ -163,7 +164,7 @@ def command_for_terminal(command: str, options: Namespace) -> str:
         out = Path(options.weights_from).name
         words = words.replace(f"--out {out}", f"--out {shlex.quote(options.weights_from)}")
     # of other data, which only the user knows
-    words = re.sub(rf"(folder|npz):{re.escape(DATA)}", r"\1:PATH", words)
+    words = re.sub(rf"(folder|npz|imagenet|hf):{re.escape(DATA)}", r"\1:PATH", words)
     return words.replace(DATA, shlex.quote(options.data_root or "PATH"))
 
 
@@ -176,9 +177,7 @@ def _data_words(options: Namespace) -> list[str]:
 
 
 def check_numbers(options: Namespace) -> None:
-    """Raises ``UsageError`` for a seed that cannot be; says where workers are not used."""
-    if (options.workers or 1) > 1 and options.device.startswith("cuda") and torch.cuda.is_available():
-        say(f"note: --workers is {options.workers}, but on a GPU cells run one after another, in one process")
+    """Raises ``UsageError`` for a seed that cannot be."""
     if getattr(options, "seeds", None) is not None and options.seeds < 1:
         raise UsageError(f"--seeds is {options.seeds}; it is a number of seeds, at least 1")
     if options.seed < 0:

@@ -13,5 +13,5 @@ def say(text: str) -> None:
 
 
 def percent(share: Share) -> str:
-    """A share as ``97.2 [95.0, 98.5]``, in percent."""
-    return f"{100 * share.value:.1f} [{100 * share.lo:.1f}, {100 * share.hi:.1f}]"
+    """A share as ``97.2±2.2``, in percent; what stands after ± covers the interval on both of its sides."""
+    return f"{100 * share.value:.1f}±{100 * max(share.hi - share.value, share.value - share.lo):.1f}"

@@ -18,11 +18,11 @@ from bench.engine.judge import ask_again
 from bench.engine.kind import Kind
 from bench.engine.result import CellResult
 from bench.engine.seeding import seed_of, seeded
+from bench.engine.shards import shards
 from bench.inputs.model_info import ModelInfo
 from bench.studies.spatial.setting import GRID_ROTATION, GRID_TRANSLATION, SpatialSetting, grid_points
 from zoo.spatial import drawn, moved
 
-SHARD = 100  # images of a cell, which are looked at together
 VERSION = 1  # raised whenever the numbers change
 LIBRARY = f"symbench.spatial=={VERSION}"
 NO_ANSWER = -1  # predicted class where logits are not finite
@@ -42,7 +42,7 @@ def questions(setting: SpatialSetting) -> Iterator[tuple[str, float | None]]:
 def spatial_cells(
     setting: SpatialSetting, model: ModelInfo, what: str, level: float | None = None
 ) -> tuple[Cell, ...]:
-    """The cells of one question, one for every hundred images.
+    """The cells of one question, one for every batch of images.
 
     Args:
         setting: what is measured.
@@ -60,7 +60,7 @@ def spatial_cells(
             dataset=setting.dataset,
             data=setting.data,
             first=first,
-            count=min(SHARD, setting.n - first),
+            count=count,
             attack=what,
             library=LIBRARY,
             params=sorted_params(params),
@@ -71,7 +71,7 @@ def spatial_cells(
             backend=model.backend(setting.backend),
             parent=None,
         )
-        for first in range(0, setting.n, SHARD)
+        for first, count in shards(setting.n, setting.batch)
     )
 
 

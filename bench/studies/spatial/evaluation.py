@@ -11,13 +11,14 @@ import numpy as np
 from bench.engine.cell import Cell
 from bench.engine.driver import backend
 from bench.engine.protocols import SOUND
+from bench.engine.shards import BATCH
 from bench.engine.store import Store
 from bench.inputs.model_info import ModelInfo
 from bench.inputs.sources import Images
 from bench.studies.shared.ask import Ask
 from bench.studies.shared.collect import digest, joined, whole
 from bench.studies.shared.evaluation import PreparedCells, images_of, looking_seconds, opened
-from bench.studies.spatial.cells import NO_ANSWER, SHARD, looks, questions, spatial_cells
+from bench.studies.spatial.cells import NO_ANSWER, looks, questions, spatial_cells
 from bench.studies.spatial.results import SpatialOutcome, SpatialResult, SpatialResults, Worst
 from bench.studies.spatial.setting import Options, SpatialSetting
 
@@ -37,7 +38,7 @@ def prepare_spatial(ask: Ask, options: Options | None = None) -> SpatialEvaluati
         UsageError: anything about it cannot be done; nothing has been measured yet.
     """
     data, n = images_of(ask, DEFAULT_N)
-    return opened(ask, data, spatial_setting(ask, data, n, options or Options()), _cells)
+    return opened(ask, data, spatial_setting(ask, data, n, options or Options()), _cells, sized=True)
 
 
 def spatial_setting(ask: Ask, data: Images, n: int, options: Options) -> SpatialSetting:
@@ -50,6 +51,7 @@ def spatial_setting(ask: Ask, data: Images, n: int, options: Options) -> Spatial
         seed=ask.seed,
         protocol=SOUND.label,
         backend=backend(ask.device),
+        batch=ask.batch or BATCH,
     )
 
 
@@ -75,7 +77,7 @@ def collect_spatial(
 
 def most_seconds(evaluation: SpatialEvaluation, store: Store) -> float:
     """Seconds of one worker that the missing cells take at most: if no image broke on the grid."""
-    return looking_seconds(evaluation, store, looks, together=SHARD)
+    return looking_seconds(evaluation, store, looks, together=evaluation.setting.batch)
 
 
 def _cells(setting: SpatialSetting, model: ModelInfo) -> Iterator[Cell]:

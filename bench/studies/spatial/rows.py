@@ -46,6 +46,7 @@ def _row(results: SpatialResults, model: SpatialResult, cell: Cell, outcome: Spa
         "library": LIBRARY,
         "params": ";".join(f"{name}={value}" for name, value in cell.params),
         "seeds": str(cell.seed),
+        "batch": setting.batch,
         "protocol": setting.protocol,
         "backend": info.backend(setting.backend),
         "trained_on": info.trained_on,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from bench.engine.shards import BATCH
 from bench.errors import UsageError, nearest
 from zoo.spatial import FILLS, INTERPOLATIONS
 
@@ -31,6 +32,7 @@ class SpatialSetting:
         interpolation, fill: see ``zoo.spatial.moved``.
         seed: of the draws.
         protocol, backend: as in the cells.
+        batch: images of a cell, which are looked at together.
     """
 
     dataset: str
@@ -46,6 +48,7 @@ class SpatialSetting:
     seed: int
     protocol: str
     backend: str
+    batch: int = BATCH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,5 +11,5 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     """Adds the options to a parser."""
     model_options(sub)
     data_options(sub)
-    measuring_options(sub, n="images (default 50)")
+    measuring_options(sub, n="images (default 50)", batch=None)
     place_options(sub, "store", "reports")

@@ -20,8 +20,8 @@ from bench.inputs.sources import Images, find_source
 from bench.studies.robustness.estimate import seconds_left
 from bench.studies.robustness.evaluation import Evaluation, prepare_on
 from bench.studies.shared.ask import Ask
-from bench.studies.shared.models import check_device
 from bench.studies.shared.weights import records_of, replicas, train_command
+from bench.studies.shared.where import check_device
 from bench.studies.spatial.evaluation import SpatialEvaluation, most_seconds, prepare_spatial
 from bench.studies.spatial.setting import DRAWS, ROTATIONS, Options
 from bench.studies.tradeoff.claim import ARCHITECTURES, RECIPES

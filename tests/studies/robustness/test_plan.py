@@ -12,7 +12,7 @@ from bench.attacks import parse_requests
 from bench.errors import UsageError
 from bench.inputs.model_info import ModelInfo
 from bench.numbers.eps import parse_eps
-from bench.studies.robustness.plan import SHARD, clean_cells, lanes
+from bench.studies.robustness.plan import clean_cells, lanes
 from bench.studies.robustness.results import Setting
 
 SETTING = Setting(
@@ -35,7 +35,7 @@ def test_shards_cover_the_first_n_images_once(n: int) -> None:
     cells = clean_cells(replace(SETTING, n=n), MODEL)
     covered = [i for cell in cells for i in range(cell.first, cell.first + cell.count)]
     assert covered == list(range(n))
-    assert all(cell.count == SHARD for cell in cells[:-1])
+    assert all(cell.count == 100 for cell in cells[:-1])
 
 
 def test_growing_n_keeps_the_full_shards() -> None:

@@ -1,0 +1,12 @@
+"""Shards: the images that a cell is of, and that go through a model together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+BATCH = 100  # images of a shard, unless another number is given or a GPU has room for more
+
+
+def shards(n: int, batch: int) -> Iterator[tuple[int, int]]:
+    """Place of the first image and number of images of each shard of n images; the last one may be smaller."""
+    return ((first, min(batch, n - first)) for first in range(0, n, batch))

@@ -1,0 +1,50 @@
+"""An attack of a row in one word, as ``pgd-20`` or ``worst(fgsm,pgd-20)``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bench.attacks.table import ATTACKS, OWN_CODE, RELEASED_ATTACKS, Defaults, libraries_of
+from bench.leaderboard.members import WORST, entries_of, is_worst
+
+_COLUMNS = ("steps", "restarts", "random_start")  # parameters that rows have a column for
+
+
+def attack_text(row: Mapping[str, Any]) -> str:
+    """The attack with its steps, then restarts as ``x5``; parameters that are not its defaults follow in brackets.
+
+    The library is named where it is not the attack's first one. A row ``worst(…)`` names each of its attacks.
+    """
+    if is_worst(row["attack"]):
+        names = {_text(*entry) for entry in entries_of(row["params"])}
+        return f"{WORST}({','.join(sorted(names))})"
+    params = dict(part.partition("=")[::2] for part in row["params"].split(";") if part)
+    params |= {name: str(row[name]) for name in _COLUMNS if row[name] is not None}
+    if row["alpha_rule"] == "absolute":
+        params["alpha"] = str(row["alpha"])
+    if row["iterate"]:
+        params["best_iterate"] = str(row["iterate"] == "best")
+    return _text(row["library"].partition("==")[0], row["attack"], params)
+
+
+def _text(library: str, name: str, params: Mapping[str, str]) -> str:
+    defaults = _defaults(name, library)
+    said = {
+        "alpha": "None",
+        "restarts": "1",
+        "best_iterate": "False",
+        **{key: str(value) for key, value in defaults.items()},
+    }
+    steps, restarts = params.get("steps"), params.get("restarts", "1")
+    text = f"{library}:{name}" if library in libraries_of(name)[1:] else name
+    text += f"-{steps}" if steps else ""
+    text += f"x{restarts}" if restarts != "1" else ""
+    shown = {key: value for key, value in params.items() if key not in ("steps", "restarts", OWN_CODE)}
+    own = [f"{key}={value}" for key, value in sorted(shown.items()) if said.get(key) != value]
+    return f"{text} ({', '.join(own)})" if own else text
+
+
+def _defaults(name: str, library: str) -> Defaults:
+    spec = ATTACKS.get((name, library)) or RELEASED_ATTACKS.get((name, library))
+    return spec.params if spec else {}
