@@ -18,6 +18,7 @@ VERDICTS = {
     "not_believable": ("✗", "not believable"),
     "upper_bound": ("≤", "upper bound"),
     "believable": ("✓", "believable"),
+    "not_audited": ("?", "not audited"),
 }
 NORMS = {"linf": "L∞", "l2": "L2", "l1": "L1", "l0": "L0"}
 _LONGEST_SLUG = 60
@@ -66,9 +67,13 @@ def slug(name: str) -> str:
 
 def figure_label(name: str, longest: int = _LONGEST_LABEL) -> str:
     """A name as figures can draw it: one line, printable, not longer than its legend has room for."""
-    line = "".join(c if c.isprintable() else " " for c in name)
-    line = " ".join(line.split())
+    line = model_key(name)
     return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def model_key(name: str) -> str:
+    """A name as the parts of a page that belong to its model are found by: printable, in one line."""
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split())
 
 
 def params_text(request: Request) -> str:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -125,7 +125,7 @@ def test_a_fetch_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise RuntimeError("no route")
 
     monkeypatch.setattr(datasets.MNIST, "download", failing)
-    with pytest.raises(DataError, match="torchvision:MNIST could not be fetched into .*: no route"):
+    with pytest.raises(DataError, match=r"torchvision:MNIST could not be fetched into .*: no route"):
         data.load("torchvision:MNIST", "test", root=tmp_path, download=True)
 
 
@@ -271,7 +271,11 @@ class Label(Column): ...
 class Rows(list):
     """A split: rows by number, columns by name."""
 
-    features = {"id": Column(), "image": Picture(), "label": Label(["cat", "dog"])}
+    features: ClassVar[dict[str, Column]] = {
+        "id": Column(),
+        "image": Picture(),
+        "label": Label(["cat", "dog"]),
+    }
 
     def __getitem__(self, key: Any) -> Any:
         return [row[key] for row in self] if isinstance(key, str) else super().__getitem__(key)
