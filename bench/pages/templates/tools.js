@@ -10,8 +10,8 @@ function made(tag, attributes, text = "") {
 
 // A legend of buttons above the figures, and a box in each row of the first table.
 function legend() {
-  const first = document.querySelector("figure.drawing g[data-model]")?.closest("section");
-  const models = [...new Set([...document.querySelectorAll("figure.drawing g[data-model]")].map((g) => g.dataset.model))];
+  const first = document.querySelector("figure.drawing[data-model], figure.drawing g[data-model]")?.closest("section");
+  const models = [...new Set([...document.querySelectorAll("figure.drawing[data-model], figure.drawing g[data-model]")].map((g) => g.dataset.model))];
   if (!first || models.length < 2) return;
   const list = made("div", { className: "chips tools" });
   list.setAttribute("role", "group");
