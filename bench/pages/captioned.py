@@ -41,7 +41,9 @@ def chosen(found: Sequence[_Named], names: Sequence[str], wanted: Sequence[str])
     missing = [name for name in wanted if name not in names]
     if missing or not names:
         there = listed(list(names), most=30) or "no model"
-        raise UsageError(f"{listed(missing) or 'a model'} was not measured for this figure; choose from {there}")
+        raise UsageError(
+            f"{listed(missing) or 'a model'} was not measured for this figure; choose from {there}"
+        )
     return [each for each, name in zip(found, names, strict=True) if not wanted or name in wanted]
 
 
