@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -78,6 +79,27 @@ def model_key(name: str) -> str:
 def params_text(request: Request) -> str:
     """The parameters of an attack in one line; a step size of ``None`` is the rule it stands for."""
     return ", ".join(f"{name.replace('_', ' ')} {_param(name, value)}" for name, value in request.params)
+
+
+def distinct_names(requests: Iterable[Request]) -> dict[Request, str]:
+    """The attacks' labels, each with the parameters that are not its defaults, as ``pgd (steps 50)``.
+
+    AutoAttack always has its steps: the published one takes 100, and libraries call one of 10 by the same name.
+    """
+    names = {}
+    for request in dict.fromkeys(requests):
+        defaults = request.implied | ({"steps": None} if request.attack == "autoattack" else {})
+        own = ", ".join(_changed(*param) for param in request.params if param[1] != defaults.get(param[0]))
+        names[request] = f"{request.label} ({own})" if own else request.label
+    return names
+
+
+def _changed(name: str, value: Scalar) -> str:
+    """As ``steps 50``, ``best iterate`` or ``no random start``."""
+    words = name.replace("_", " ")
+    if isinstance(value, bool):
+        return words if value else f"no {words}"
+    return f"{words} {_param(name, value)}"
 
 
 def _param(name: str, value: Scalar) -> str:
