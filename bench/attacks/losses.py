@@ -1,4 +1,4 @@
-"""What attacks drive up, and what counts as broken: functions of logits."""
+"""What attacks drive up, and what counts as found: functions of logits."""
 
 from __future__ import annotations
 
@@ -33,3 +33,19 @@ def dlr(logits: Float[Tensor, "n classes"], y: Int64[Tensor, " n"]) -> Float[Ten
 def broken(logits: Float[Tensor, "n classes"], y: Int64[Tensor, " n"]) -> Bool[Tensor, " n"]:
     """Misclassified, or with a logit that is not finite: what the judge counts as broken."""
     return (logits.argmax(dim=1) != y) | ~torch.isfinite(logits).all(dim=1)
+
+
+def reached(
+    logits: Float[Tensor, "n classes"], y: Int64[Tensor, " n"], target: Int64[Tensor, " n"] | None
+) -> Bool[Tensor, " n"]:
+    """What an attack looks for: broken, or where there are targets taken for them, with finite logits."""
+    if target is None:
+        return broken(logits, y)
+    return (logits.argmax(dim=1) == target) & torch.isfinite(logits).all(dim=1)
+
+
+def sought(
+    logits: Float[Tensor, "n classes"], y: Int64[Tensor, " n"], target: Int64[Tensor, " n"] | None
+) -> Float[Tensor, " n"]:
+    """What it drives up: the margin of the largest wrong class, or that of the target."""
+    return margin(logits, y) if target is None else -margin(logits, target)

@@ -8,7 +8,7 @@ import torchattacks
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from bench.attacks.torchattacks_model import check_classes, check_squares, class_count, run
+from bench.attacks.torchattacks_model import check_classes, check_squares, class_count, run, run_aimed
 
 _NORMS = {"linf": "Linf", "l2": "L2"}
 _TARGETS = 9  # of Croce & Hein (2020), for any number of classes
@@ -115,6 +115,7 @@ def square(
     eps: float,
     queries: int,
     seed: int,
+    target: Int64[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """Square attack (Andriushchenko et al. 2020): random search that asks for logits only.
 
@@ -122,15 +123,17 @@ def square(
         model, x, y, norm, eps: as for ``with_torchattacks.pgd``.
         queries: squares tried on each image.
         seed: of the search; torch's global random state is set to it.
+        target: (n,) int64, the class each image is to be taken for; ``None`` for any wrong one.
 
     Returns:
-        Attacked images of the shape of ``x``; the clean image where none was misclassified.
+        Attacked images of the shape of ``x``; the clean image where none was found.
 
     Raises:
         CellError: in L2, images of a size the library's squares do not fit.
     """
     check_squares(x, norm)
-    return run(torchattacks.Square, model, x, y, norm=_NORMS[norm], eps=eps, n_queries=queries, seed=seed)
+    params = {"norm": _NORMS[norm], "eps": eps, "n_queries": queries, "seed": seed}
+    return run_aimed(torchattacks.Square, model, x, y, target, **params)
 
 
 def autoattack(

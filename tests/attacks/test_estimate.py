@@ -35,13 +35,14 @@ class Recording(nn.Module):
             self.gradients += len(x)
         else:
             self.looks += len(x)
-        return self.layer(x.flatten(1))
+        return self.layer(x[:, 0].flatten(1))
 
 
 def counted(name: str, library: str, norm: str, classes: int, **params: int) -> tuple[float, float]:
     """Gradients and looks an image, where every image stands to the end, and what was foretold."""
     spec, model = ATTACKS[name, library], Recording(classes)
     x = data.load("digits", "test").images(0, N)
+    x = x.expand(-1, 3, -1, -1) if name == "ti_fgsm" else x
     y = model(x).argmax(1)
     chosen = {key: value for key, value in (SHORT | params).items() if key in spec.params}
     (request,) = parse_requests([f"{library}:{name}"], norm=norm or "linf", params=chosen)
