@@ -101,6 +101,29 @@ def apgd_dlr(
     return apgd_l1(model, x, y, lambda logits: losses.dlr(logits, y), eps, steps)
 
 
+def apgd_t(
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"],
+    *,
+    norm: str,
+    eps: float,
+    steps: int,
+    target: Int64[Tensor, " n"],
+) -> Float[Tensor, "n c h w"]:
+    """Auto-PGD in L1 on the targeted difference of logits ratio; any wrong class will do.
+
+    Args:
+        model, x, y, eps, steps: as for ``apgd_l1``, with the norm ``l1``.
+        target: (n,) int64, the class each image is driven to.
+
+    Raises:
+        CellError: another norm, or a model of fewer than four classes.
+    """
+    _check_norm("apgd_t", norm)
+    return apgd_l1(model, x, y, lambda logits: losses.targeted_dlr(logits, y, target), eps, steps)
+
+
 def _check_norm(attack: str, norm: str) -> None:
     if norm != "l1":
         raise CellError(f"symbench has {attack} in norm l1 only; use torchattacks:{attack} in norm {norm}")

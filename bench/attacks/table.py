@@ -124,7 +124,7 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
             seeded=True, about="targeted Auto-PGD, up to 9 targets; at least 4 classes",
         ),
         AttackSpec(
-            name="fab_t", library="torchattacks", norms=BALLS, params={"steps": 100},
+            name="fab_t", library="torchattacks", norms=CONVEX, params={"steps": 100},
             about="targeted fast adaptive boundary attack, up to 9 targets; not random (Croce & Hein 2020)",
         ),
         AttackSpec(
@@ -135,6 +135,27 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
         AttackSpec(
             name="autoattack", library="torchattacks", norms=BALLS, params={"steps": 100}, seeded=True,
             about="standard AutoAttack: APGD-CE, APGD-T, FAB-T and Square, up to 9 targets (Croce & Hein 2020)",
+        ),
+        AttackSpec(
+            name="autoattack_plus", library="torchattacks", norms=BALLS, params={"steps": 100}, seeded=True,
+            about="AutoAttack plus: also APGD-DLR and FAB, with five starts (Croce & Hein 2020)",
+        ),
+        AttackSpec(
+            name="autoattack_rand", library="torchattacks", norms=BALLS, params={"steps": 100}, seeded=True,
+            about="AutoAttack for models that answer at random: APGD-CE and APGD-DLR on means of 20 gradients",
+        ),
+        AttackSpec(
+            name="autoattack", library="symbench", norms=("l1",), params={"steps": 100},
+            about="standard AutoAttack in L1: APGD-CE with 5 starts, APGD-T, FAB-T and Square (Croce & Hein 2021)",
+        ),
+        AttackSpec(
+            name="apgd_t", library="symbench", norms=("l1",), params={"steps": 100, "restarts": 1, "targets": 9},
+            targeted=True, about="targeted Auto-PGD in L1; at least 4 classes (Croce & Hein 2021)",
+        ),
+        AttackSpec(
+            name="square", library="symbench", norms=("l1",), params={"queries": 5000, "restarts": 1},
+            gradients=False, aimed=True,
+            about="black box: random squares in L1, no gradients (Croce & Hein 2021)",
         ),
         AttackSpec(
             name="apgd_ce", library="symbench", norms=("l1",), params={"steps": 100, "restarts": 1},

@@ -6,13 +6,15 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from bench.attacks.apgd import apgd_ce, apgd_dlr
+from bench.attacks.apgd import apgd_ce, apgd_dlr, apgd_t
+from bench.attacks.autoattack_l1 import autoattack
 from bench.attacks.losses import reached, sought
 from bench.attacks.spsa import spsa
+from bench.attacks.square_l1 import square
 from bench.attacks.transferred import transfer
 from bench.errors import CellError
 
-__all__ = ["apgd_ce", "apgd_dlr", "noise", "spsa", "transfer"]
+__all__ = ["apgd_ce", "apgd_dlr", "apgd_t", "autoattack", "noise", "spsa", "square", "transfer"]
 
 AT_ONCE = 1024  # images a forward pass takes, so that memory does not grow with the queries
 

@@ -22,7 +22,16 @@ import torchattacks
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from bench.attacks.torchattacks_auto import apgd_ce, apgd_dlr, apgd_t, autoattack, fab_t, square
+from bench.attacks.torchattacks_auto import (
+    apgd_ce,
+    apgd_dlr,
+    apgd_t,
+    autoattack,
+    autoattack_plus,
+    autoattack_rand,
+    fab_t,
+    square,
+)
 from bench.attacks.torchattacks_model import run_aimed
 from bench.attacks.torchattacks_pixels import pixle
 from bench.attacks.torchattacks_transfer import di_fgsm, mi_fgsm, ni_fgsm, ti_fgsm, vmi_fgsm
@@ -33,6 +42,8 @@ __all__ = [
     "apgd_dlr",
     "apgd_t",
     "autoattack",
+    "autoattack_plus",
+    "autoattack_rand",
     "di_fgsm",
     "eot_pgd",
     "fab_t",

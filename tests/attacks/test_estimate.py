@@ -59,7 +59,8 @@ ALL = [
     (name, library, norm)
     for (name, library), spec in ATTACKS.items()
     for norm in (spec.norms or ("",))
-    if name not in (*AIMED, "transfer") and (name, norm) != ("square", "l2")
+    if name not in (*AIMED, "transfer", "autoattack_plus", "autoattack_rand")
+    and (name, norm) != ("square", "l2")
 ]
 
 
@@ -80,6 +81,27 @@ def test_attacks_aimed_at_classes_take_what_is_foretold(
     if name == "autoattack":
         most -= (5000 - 30) * FORWARD
     assert taken <= most <= 1.35 * taken
+
+
+@pytest.mark.parametrize(
+    ("name", "library", "norm"),
+    [
+        ("autoattack_plus", "torchattacks", "linf"),
+        ("autoattack_rand", "torchattacks", "l2"),
+        ("autoattack", "symbench", "l1"),
+        ("apgd_t", "symbench", "l1"),
+        ("fab_t", "torchattacks", "l1"),
+    ],
+)
+@pytest.mark.parametrize("classes", [5, 12])
+def test_versions_of_autoattack_take_no_more_than_foretold(
+    name: str, library: str, norm: str, classes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shorten_square(monkeypatch, queries=30)
+    monkeypatch.setattr("bench.attacks.autoattack_l1.QUERIES", 30)
+    taken, most = counted(name, library, norm, classes, steps=5)
+    black_boxes = {"autoattack_plus": 1, "autoattack": 1}.get(name, 0)
+    assert 0 < taken <= most - black_boxes * (5000 - 30) * FORWARD
 
 
 def shorten_square(monkeypatch: pytest.MonkeyPatch, queries: int) -> None:
