@@ -16,8 +16,9 @@ def read(
 ) -> tuple[UInt8[np.ndarray, "n c h w"], Int64[np.ndarray, " n"], tuple[str, ...]]:
     """Pixels uint8 (n, c, h, w), labels int64 (n,) and class names of a split, in the order of the file.
 
-    The file holds `x_SPLIT`, uint8 (n, h, w), (n, h, w, 1) or (n, h, w, 3), h and w 8 or more, and `y_SPLIT`, integers (n,) or
-    (n, 1) from 0. `classes`, the names by label, is optional; without it classes are called by their number.
+    The file holds `x_SPLIT`, uint8 (n, h, w), (n, h, w, 1) or (n, h, w, 3) with sides of 8 or more, and `y_SPLIT`,
+    integers (n,) or (n, 1) from 0. `classes`, the names by label, is optional; without it classes are called by
+    their number.
 
     Raises:
         DataError: a file or key that is missing or of another kind, in one sentence with the remedy.

@@ -174,7 +174,9 @@ def _check_options(spec: str, name: str | None, resize: int | None, seed: int) -
     if spec not in BUILT_IN and (kind in BUILT_IN or kind not in KINDS or (not colon and kind != "cifar10c")):
         raise DataError(f"unknown data set {spec!r}: {_nearest(spec)}")
     if resize is not None and kind not in RESIZED:
-        raise DataError(f"--resize is for image folders and sets of pictures; the images of {spec} have one fixed size")
+        raise DataError(
+            f"--resize is for image folders and sets of pictures; the images of {spec} have one fixed size"
+        )
     if name is not None and kind not in NAMED:
         raise DataError(
             f"--name is for folder:, npz:, imagenet: and hf: images; those of {spec} have a name of their own"
@@ -280,6 +282,6 @@ def _nearest(spec: str) -> str:
     torchvision = {name.lower(): f"torchvision:{name}" for name in torchvision_sets.NAMES}
     known = {**{each.lower(): each for each in KNOWN}, "imagenet": "imagenet:DIR", **torchvision}
     bare = re.sub("^torchvision[:/]", "", spec.lower())
-    near = difflib.get_close_matches(bare, known, n=2, cutoff=0.5)
+    near = [bare] if bare in known else difflib.get_close_matches(bare, known, n=2, cutoff=0.6)
     mean = f"did you mean {' or '.join(known[each] for each in near)}? " if near else ""
     return f"{mean}known are {', '.join(KNOWN)}"

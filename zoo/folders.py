@@ -105,7 +105,7 @@ def _decode(folder: Path, paths: list[Path], resize: int | None) -> UInt8[np.nda
     pixels = pictures.stacked(list(map(str, paths)), [pictures.read(path, resized) for path in paths])
     if marked := sum(map(pictures.turned, paths)):
         note_once(
-            f"EXIF turns {marked} of {len(paths)} images of {folder}; they are taken unturned, as torchvision takes them"
+            f"EXIF turns {marked} of {len(paths)} images of {folder}; they are taken unturned, as torchvision does it"
         )
     return pixels
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,12 +39,12 @@ def read(
     rows = _split(_opened(name, download), name, split, chosen)
     image, label, classes = _columns(rows, name)
     names = [f"image {index} of hf:{name}" for index in range(len(rows))]
-    pixels = [
-        pictures.pixels_of(row[image], each, resized) for each, row in zip(names, rows, strict=True)
-    ]
+    pixels = [pictures.pixels_of(row[image], each, resized) for each, row in zip(names, rows, strict=True)]
     labels = np.array(rows[label], dtype=np.int64)
     if not len(labels) or labels.min() < 0:
-        raise DataError(f"hf:{name} must hold labels from 0, at least one: choose another split with hf:{name}:SPLIT")
+        raise DataError(
+            f"hf:{name} must hold labels from 0, at least one: choose another split with hf:{name}:SPLIT"
+        )
     count = max(len(classes), int(labels.max()) + 1)
     return pictures.stacked(names, pixels), labels, classes or tuple(map(str, range(count)))
 
@@ -56,7 +57,7 @@ def split_spec(spec: str) -> tuple[str, str]:
 
 def _opened(name: str, download: bool) -> Any:
     try:
-        import datasets
+        datasets = importlib.import_module("datasets")
     except ImportError as fault:
         raise DataError(
             f"hf: data sets need the package `datasets`, which cannot be imported ({fault}): "
@@ -79,7 +80,9 @@ def _opened(name: str, download: bool) -> Any:
 @contextlib.contextmanager
 def _offline() -> Iterator[None]:
     """Only the local cache is looked at: without it the package asks the hub even for what it has."""
-    switches = [sys.modules[each] for each in ("huggingface_hub.constants", "datasets.config") if each in sys.modules]
+    switches: list[Any] = [
+        sys.modules[each] for each in ("huggingface_hub.constants", "datasets.config") if each in sys.modules
+    ]
     before = [(each, each.HF_HUB_OFFLINE) for each in switches]
     try:
         for each in switches:
@@ -105,14 +108,11 @@ def _split(found: Any, name: str, split: str, chosen: str) -> Any:
 
 def _columns(rows: Any, name: str) -> tuple[str, str, tuple[str, ...]]:
     """The columns of images and of labels, and the names of the classes as far as they are told."""
-    import datasets
-
+    datasets: Any = sys.modules["datasets"]
     features = rows.features
     images = [key for key, kind in features.items() if isinstance(kind, datasets.Image)]
     named = [key for key, kind in features.items() if isinstance(kind, datasets.ClassLabel)]
     labels = named or [key for key in LABELS if key in features and "int" in str(features[key].dtype)]
     if not images or not labels:
-        raise DataError(
-            f"hf:{name} has no column of images and one of labels: it has {', '.join(features)}"
-        )
+        raise DataError(f"hf:{name} has no column of images and one of labels: it has {', '.join(features)}")
     return images[0], labels[0], tuple(features[labels[0]].names) if named else ()

@@ -127,7 +127,9 @@ def _inside(folder: Path, split: str) -> Path:
 def _found(inside: Path) -> tuple[str, ...]:
     found = sorted(entry.name for entry in inside.iterdir() if entry.is_dir() and entry.name[0] != ".")
     if not found:
-        raise DataError(f"{inside} holds no class folders: sort the images into {inside}/n01440764/ and so on")
+        raise DataError(
+            f"{inside} holds no class folders: sort the images into {inside}/n01440764/ and so on"
+        )
     if strange := next((name for name in found if not _WNID.fullmatch(name)), None):
         raise DataError(
             f"class folder {strange!r} of {inside} is no WordNet number such as n01440764: use folder:PATH"

@@ -32,7 +32,7 @@ class DataError(UserError):
     """What is wrong with the data and what to do about it, in one sentence."""
 
 
-def read(path: Path, resized: Resizing | None = None) -> UInt8[np.ndarray, "..."]:
+def read(path: Path, resized: Resizing | None = None) -> UInt8[np.ndarray, "*picture"]:
     """A file as uint8 (h, w), if it is grey, or (h, w, 3); DataError, which names it, where that cannot be."""
     from PIL import Image
 
@@ -46,7 +46,7 @@ def read(path: Path, resized: Resizing | None = None) -> UInt8[np.ndarray, "..."
         ) from error
 
 
-def pixels_of(image: Image, name: str, resized: Resizing | None = None) -> UInt8[np.ndarray, "..."]:
+def pixels_of(image: Image, name: str, resized: Resizing | None = None) -> UInt8[np.ndarray, "*picture"]:
     """As ``read``, of an opened picture that messages call ``name``."""
     if image.mode[0] in "IF":
         raise DataError(f"{name} has more than 8 bits a channel ({image.mode}): convert it to 8 bits")
@@ -84,7 +84,9 @@ def check_side(side: int) -> None:
         raise DataError(f"--resize {side}: the size must be {SMALLEST} or more")
 
 
-def stacked(names: Sequence[str], images: Sequence[UInt8[np.ndarray, "..."]]) -> UInt8[np.ndarray, "n c h w"]:
+def stacked(
+    names: Sequence[str], images: Sequence[UInt8[np.ndarray, "*picture"]]
+) -> UInt8[np.ndarray, "n c h w"]:
     """Pictures as one array: one channel if every one is grey, else three; DataError if their sizes differ."""
     first = images[0].shape[:2]
     usable = min(first) >= SMALLEST

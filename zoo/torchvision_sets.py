@@ -46,9 +46,7 @@ def read(
     files = _opened(name, split, root, download)
     items = [files[index] for index in range(len(files))]
     names = [f"image {index} of torchvision:{name}" for index in range(len(items))]
-    images = [
-        pictures.pixels_of(image, each, resized) for each, (image, _) in zip(names, items, strict=True)
-    ]
+    images = [pictures.pixels_of(image, each, resized) for each, (image, _) in zip(names, items, strict=True)]
     labels = np.array([int(label) for _, label in items], dtype=np.int64)
     classes = getattr(files, "classes", None) or range(int(labels.max()) + 1)
     return pictures.stacked(names, images), labels, tuple(map(_name, classes))
@@ -70,11 +68,11 @@ def _opened(name: str, split: str, root: Path, download: bool) -> Any:
     from torchvision import datasets
 
     make: Callable[..., Any] = getattr(datasets, name)
-    words = dict(zip(("train", "test"), NAMES[name], strict=True))
+    chosen = NAMES[name][split == "test"]
     word = "train" if "train" in inspect.signature(make).parameters else "split"
     try:
         with contextlib.redirect_stdout(sys.stderr):
-            return make(str(root), download=download, **{word: words[split]})
+            return make(str(root), download=download, **{word: chosen})
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         if download:

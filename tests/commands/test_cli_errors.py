@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,13 @@ ASKED: dict[str, tuple[Words, tuple[str, ...]]] = {
     "unknown model": ((*RUN, "--model", "baseline_cn"), ("'baseline_cn'", "nearest: ", "baseline_cnn")),
     "unknown model's roads": (
         (*RUN, "--model", "resnet18"),
-        ("or give FILE.py:FACTORY, torchvision:NAME, timm:NAME, hf:NAME, robustbench:NAME or an installed",),
+        (
+            "nearest: torchvision:resnet18; or give ",
+            "or give FILE.py:FACTORY, torchvision:NAME, timm:NAME, hf:NAME, robustbench:NAME or an installed",
+        ),
     ),
+    "unknown model like some": ((*RUN, "--model", "vgg-16"), ("nearest: torchvision:vgg16, torchvision:vgg1",)),
+    "unknown model like no other": ((*RUN, "--model", "zzz"), ("known: baseline_cnn, ", "or give FILE.py:FACTORY")),
     "unknown model of a library": ((*RUN, "--model", "torchvision:resnet17"), ("'resnet17'", "nearest: resnet1")),
     "unknown weights of a library": ((*RUN, "--model", "torchvision:resnet18@V2"), ("'V2'", "IMAGENET1K_V1, none")),
     "weights that were not fetched": (
@@ -86,9 +92,27 @@ ASKED: dict[str, tuple[Words, tuple[str, ...]]] = {
     "unknown data set": ((*ZOO, "--dataset", "digit"), ("'digit'", "did you mean digits?")),
     "missing data set": ((*ZOO, "--dataset", "cifar10"), ("cifar10 is not in", "add --download")),
     "missing data set to train on": (("train", "baseline_cnn_4", "--dataset", "cifar10"), ("add --download",)),
-    "missing folder": ((*ZOO, "--dataset", "folder:nowhere"), ("nowhere", "missing")),
+    "torchvision's data set by its bare name": (
+        (*ZOO, "--dataset", "mnist"),
+        ("did you mean torchvision:MNIST?", "known are digits, cifar10, cifar100, torchvision:NAME, imagenet:DIR, "),
+    ),
+    "torchvision's data set that is not there": (
+        (*ZOO, "--dataset", "torchvision:MNIST"),
+        ("cannot be read from", "add --download", "--data-root PATH"),
+    ),
+    "torchvision's data set in small letters": ((*ZOO, "--dataset", "torchvision:svhn"), ("did you mean SVHN?",)),
+    "torchvision's set without labels": ((*ZOO, "--dataset", "torchvision:Kinetics400"), ("of torchvision: ",)),
+    "imagenet nowhere": ((*ZOO, "--dataset", "imagenet:nowhere"), ("nowhere is no directory", "imagenet:DIR")),
+    "imagenet of other folders": ((*ZOO, "--dataset", "imagenet:."), ("is no WordNet number", "use folder:PATH")),
+    "imagenet without a directory": ((*ZOO, "--dataset", "imagenet"), ("did you mean imagenet:DIR?",)),
+    "data set of the hub without its package": (
+        (*ZOO, "--dataset", "hf:org/no-such-set"),
+        ("hf:", "pip install 'symbench[hf]'" if find_spec("datasets") is None else "add --download"),
+    ),
+    "pictures resized to nothing": ((*ZOO, "--dataset", "imagenet:.", "--resize", 4), ("--resize 4", "8 or more")),
+    "missing folder": ((*ZOO, "--dataset", "folder:nowhere"), ("nowhere", "missing", "test/CLASS/ or val/CLASS/")),
     "resized digits": ((*ZOO, "--resize", "32"), ("--resize",)),
-    "renamed digits": ((*ZOO, "--name", "mine"), ("--name is for folder: and npz: images", "digits")),
+    "renamed digits": ((*ZOO, "--name", "mine"), ("--name is for folder:, npz:, imagenet: and hf: images", "digits")),
     "renamed corrupted digits": ((*ZOO, "--dataset", "corrupted:digits", "--name", "mine"), ("--name",)),
     "folder named digits": ((*ZOO, "--dataset", "folder:.", "--name", "digits"), ("built-in", "--name")),
     "path as a name": ((*ZOO, "--dataset", "folder:.", "--name", "../digits"), ("'../digits'", "--name")),

@@ -215,7 +215,9 @@ def test_broken_image_is_named(photos: Path, content: bytes | str) -> None:
 
 
 def test_missing_and_empty_folders_are_named(photos: Path) -> None:
-    with pytest.raises(DataError, match=r"nowhere/test is missing: an image folder holds test/CLASS/ or val/CLASS/"):
+    with pytest.raises(
+        DataError, match=r"nowhere/test is missing: an image folder holds test/CLASS/ or val/CLASS/"
+    ):
         data.load(f"folder:{photos / 'nowhere'}", "test")
     (photos / "test" / "dog").mkdir()
     with pytest.raises(DataError, match=r"class 'dog' of .*pets is in test/ only"):
@@ -242,7 +244,10 @@ def test_missing_and_empty_folders_are_named(photos: Path) -> None:
         ("torchvision/SVHN", "torchvision:SVHN"),
         ("ImageNet", "did you mean imagenet:DIR"),
         ("digits:3", "unknown data set 'digits:3'"),
-        ("nonsense", "known are digits, cifar10, cifar100, torchvision:NAME, imagenet:DIR, folder:PATH, npz:FILE"),
+        (
+            "nonsense",
+            "known are digits, cifar10, cifar100, torchvision:NAME, imagenet:DIR, folder:PATH, npz:FILE",
+        ),
     ],
 )
 def test_unknown_set_offers_the_nearest(spec: str, message: str) -> None:

@@ -92,12 +92,19 @@ def test_sixteen_bits_of_colour_lose_the_low_eight_as_in_pillow(tmp_path: Path) 
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in wide)
 
     def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
 
     header = struct.pack(">IIBBBBB", 8, 8, 16, 2, 0, 0, 0)
     content = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     (tmp_path / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n" + content)
     assert (pictures.read(tmp_path / "x.png") == wide >> 8).all()
+
+
+def cut_off(path: Path) -> None:
+    RGB.save(path)
+    path.write_bytes(path.read_bytes()[:300])
 
 
 def wide(dtype: type, mode: str) -> Callable[[Path], None]:
@@ -109,17 +116,17 @@ def wide(dtype: type, mode: str) -> Callable[[Path], None]:
     return write
 
 
-REFUSED: dict[str, tuple[str, Callable[[Path], None], str]] = {
-    "16 bits, grey": (".png", wide(np.uint16, "I;16"), r"x.png has more than 8 bits a channel \(I;16\): convert it"),
+REFUSED: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "16 bits, grey": (
+        ".png",
+        wide(np.uint16, "I;16"),
+        r"x.png has more than 8 bits a channel \(I;16\): convert it",
+    ),
     "16 bits, TIFF": (".tif", wide(np.uint16, "I;16"), r"has more than 8 bits a channel \(I;16\)"),
     "32 bits": (".tif", wide(np.int32, "I"), r"has more than 8 bits a channel \(I\)"),
     "floats": (".tif", wide(np.float32, "F"), r"has more than 8 bits a channel \(F\)"),
-    "no picture": (".png", lambda path: path.write_bytes(b"no image") and None, "cannot be read as an image"),
-    "cut off": (
-        ".png",
-        lambda path: (RGB.save(path), path.write_bytes(path.read_bytes()[:300])) and None,
-        "cannot be read as an image",
-    ),
+    "no picture": (".png", lambda path: path.write_text("no image"), "cannot be read as an image"),
+    "cut off": (".png", cut_off, "cannot be read as an image"),
 }
 
 

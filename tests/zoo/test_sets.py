@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -26,7 +26,9 @@ LABELS = np.arange(12) % 4
 @pytest.fixture(autouse=True)
 def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("torchvision.datasets.utils.download_url", lambda *_, **__: pytest.fail("it was fetched"))
+    monkeypatch.setattr(
+        "torchvision.datasets.utils.download_url", lambda *_, **__: pytest.fail("it was fetched")
+    )
 
 
 def mnist(root: Path, name: str = "MNIST") -> np.ndarray:
@@ -35,7 +37,9 @@ def mnist(root: Path, name: str = "MNIST") -> np.ndarray:
     raw = root / name / "raw"
     raw.mkdir(parents=True)
     for word in ("train", "t10k"):
-        (raw / f"{word}-images-idx3-ubyte").write_bytes(struct.pack(">4i", 2051, 12, 28, 28) + pixels.tobytes())
+        (raw / f"{word}-images-idx3-ubyte").write_bytes(
+            struct.pack(">4i", 2051, 12, 28, 28) + pixels.tobytes()
+        )
         (raw / f"{word}-labels-idx1-ubyte").write_bytes(
             struct.pack(">2i", 2049, 12) + LABELS.astype(np.uint8).tobytes()
         )
@@ -96,7 +100,9 @@ def test_torchvisions_files_are_read(
 
 
 def test_what_torchvision_cannot_give_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"torchvision:MNIST cannot be read from .*: add --download .*--data-root PATH"):
+    with pytest.raises(
+        DataError, match=r"torchvision:MNIST cannot be read from .*: add --download .*--data-root PATH"
+    ):
         data.load("torchvision:MNIST", "test", root=tmp_path)
     with pytest.raises(DataError, match="unknown set 'mnist' of torchvision: did you mean MNIST"):
         data.load("torchvision:mnist", "test", root=tmp_path)
@@ -119,7 +125,7 @@ def test_a_fetch_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise RuntimeError("no route")
 
     monkeypatch.setattr(datasets.MNIST, "download", failing)
-    with pytest.raises(DataError, match="torchvision:MNIST could not be fetched into .*: no route"):
+    with pytest.raises(DataError, match=r"torchvision:MNIST could not be fetched into .*: no route"):
         data.load("torchvision:MNIST", "test", root=tmp_path, download=True)
 
 
@@ -137,7 +143,9 @@ def photographs(folder: Path, names: tuple[str, ...], count: int = 2, suffix: st
         (folder / name).mkdir(parents=True)
         for each in range(count):
             shape = [(40, 56, 3), (64, 37, 3), (50, 50)][(number + each) % 3]
-            Image.fromarray(RNG.integers(0, 256, shape, dtype=np.uint8)).save(folder / name / f"{each}{suffix}", "PNG")
+            Image.fromarray(RNG.integers(0, 256, shape, dtype=np.uint8)).save(
+                folder / name / f"{each}{suffix}", "PNG"
+            )
     return folder
 
 
@@ -157,7 +165,9 @@ def test_imagenets_pictures_are_cut_as_torchvision_cuts_them(inside: str, tmp_pa
             with Image.open(file) as image:
                 expected[np.asarray(cut(image.convert("RGB"))).transpose(2, 0, 1).tobytes()] = name
     images = found.pixels[:]
-    assert {image.tobytes(): found.classes[label] for image, label in zip(images, found.labels, strict=True)} == expected
+    assert {
+        image.tobytes(): found.classes[label] for image, label in zip(images, found.labels, strict=True)
+    } == expected
     assert (found.images(3, 2).numpy() * 255 == images[3:5]).all()
 
 
@@ -166,7 +176,9 @@ def test_imagenets_classes_are_numbered_as_networks_have_them(tmp_path: Path) ->
     assert list(imagenet.wnids()) == sorted(imagenet.wnids())
     found = data.load(f"imagenet:{photographs(tmp_path / 'set', TEN)}", "test", resize=8)
     assert sorted(set(found.labels.tolist())) == list(range(3, 100, 10))
-    assert found.labels[:10].tolist() != sorted(found.labels[:10].tolist())  # every class once, not by its number
+    assert found.labels[:10].tolist() != sorted(
+        found.labels[:10].tolist()
+    )  # every class once, not by its number
     assert len(set(found.labels[:10].tolist())) == 10
     others = photographs(tmp_path / "others", ("n00000002", "n00000001"))
     assert data.load(f"imagenet:{others}", "test", resize=8).classes == ("n00000001", "n00000002")
@@ -196,7 +208,10 @@ def test_only_the_pictures_asked_for_are_decoded(tmp_path: Path, monkeypatch: py
     [
         (lambda _: None, "is no directory: give imagenet:DIR"),
         (lambda p: p.mkdir(), "holds no class folders: sort the images into"),
-        (lambda p: (p / "cats").mkdir(parents=True), "class folder 'cats' .* is no WordNet number .*: use folder:PATH"),
+        (
+            lambda p: (p / "cats").mkdir(parents=True),
+            "class folder 'cats' .* is no WordNet number .*: use folder:PATH",
+        ),
         (lambda p: (p / "val" / TEN[0]).mkdir(parents=True), "holds no images"),
     ],
 )
@@ -223,7 +238,9 @@ def test_imagenet_has_images_to_train_on_where_they_are(tmp_path: Path) -> None:
 def test_a_folder_needs_no_images_to_train_on(place: str, tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / "set" / place / name).mkdir(parents=True)
-        Image.fromarray(RNG.integers(0, 256, (9, 13, 3), dtype=np.uint8)).save(tmp_path / "set" / place / name / "0.png")
+        Image.fromarray(RNG.integers(0, 256, (9, 13, 3), dtype=np.uint8)).save(
+            tmp_path / "set" / place / name / "0.png"
+        )
     found = data.load(f"folder:{tmp_path / 'set'}", "test")
     assert (found.pixels.shape, found.classes) == ((2, 3, 9, 13), ("a", "b"))
 
@@ -254,7 +271,11 @@ class Label(Column): ...
 class Rows(list):
     """A split: rows by number, columns by name."""
 
-    features = {"id": Column(), "image": Picture(), "label": Label(["cat", "dog"])}
+    features: ClassVar[dict[str, Column]] = {
+        "id": Column(),
+        "image": Picture(),
+        "label": Label(["cat", "dog"]),
+    }
 
     def __getitem__(self, key: Any) -> Any:
         return [row[key] for row in self] if isinstance(key, str) else super().__getitem__(key)
@@ -284,13 +305,17 @@ def test_a_set_of_the_hub_is_read_by_its_features(hub: dict[str, Any]) -> None:
     found = data.load("hf:org/pets", "test")
     assert (found.name, found.classes, found.pixels.shape) == ("pets", ("cat", "dog"), (4, 3, 16, 24))
     rows = hub["org/pets"]["validation"]
-    assert (found.pixels[0] == np.asarray(rows[data.order(np.arange(4) % 2)[0]]["image"]).transpose(2, 0, 1)).all()
+    assert (
+        found.pixels[0] == np.asarray(rows[data.order(np.arange(4) % 2)[0]]["image"]).transpose(2, 0, 1)
+    ).all()
     assert data.load("hf:org/pets:train", "test", name="mine", resize=8).pixels.shape == (4, 3, 8, 8)
     assert len(data.load("hf:org/pets", "train")) == 4
 
 
 def test_what_the_hub_cannot_give_is_refused(hub: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(DataError, match=r"hf:org/cars is not in the local cache \(ConnectionError\): add --download"):
+    with pytest.raises(
+        DataError, match=r"hf:org/cars is not in the local cache \(ConnectionError\): add --download"
+    ):
         data.load("hf:org/cars", "test")
     assert not sys.modules["datasets.config"].HF_HUB_OFFLINE  # type: ignore[attr-defined]
     with pytest.raises(DataError, match="hf:org/cars cannot be read: no org/cars"):

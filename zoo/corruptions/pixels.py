@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from zoo.corruptions.recipe import CORRUPTIONS, VERSION, corrupted, made
-from zoo.pictures import DataError
 from zoo.grouped import SEVERITIES, LazyPixels
+from zoo.pictures import DataError
 
 KEPT_BYTES = 256 * 2**20  # of images made, kept in memory for the next attack or model
 
@@ -37,6 +37,9 @@ class CorruptedPixels:
         self._block = len(names) * SEVERITIES
         kept = max(1, KEPT_BYTES // (self._block * int(np.prod(base.shape[1:]))))
         self._made = functools.lru_cache(maxsize=kept)(self._make)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CorruptedPixels, (self._base, self._levels, self._names, self._seed)
 
     @property
     def shape(self) -> tuple[int, ...]:

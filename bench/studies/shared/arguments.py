@@ -12,14 +12,12 @@ def data_options(sub: argparse.ArgumentParser) -> None:
     group = sub.add_argument_group("data")
     group.add_argument(
         "--dataset", default="digits", metavar="NAME",
-        help="digits (default, embedded), cifar10, cifar100, torchvision:NAME as MNIST, imagenet:DIR with a folder for "
-        "each WordNet number, folder:PATH with test/ or val/ in it, npz:FILE with x_test and y_test in it, "
-        "hf:NAME[:SPLIT] of the Hugging Face hub, cifar10c[:CORRUPTION], or corrupted:NAME[:CORRUPTION], which corrupts "
-        "another",
+        help="digits (default, embedded), cifar10, cifar100, torchvision:NAME as MNIST, imagenet:DIR with a folder "
+        "for each WordNet number, folder:PATH with test/ or val/ in it, npz:FILE with x_test and y_test in it, "
+        "hf:NAME[:SPLIT] of the Hugging Face hub, cifar10c[:CORRUPTION], or corrupted:NAME[:CORRUPTION], which "
+        "corrupts another",
     )  # fmt: skip
-    group.add_argument(
-        "--name", metavar="NAME", help="name in rows and pages of a data set of one's own"
-    )
+    group.add_argument("--name", metavar="NAME", help="name in rows and pages of a data set of one's own")
     group.add_argument(
         "--data-root",
         metavar="PATH",

@@ -14,6 +14,7 @@ from bench.inputs.preparation import Preparation, check_preparation, output_numb
 from bench.inputs.sources import Images, ModelSource, find_source
 from bench.studies.shared.ask import Ask
 from bench.studies.shared.inspection import Look, inspect_all
+from bench.studies.shared.wordnet import compared
 
 LOOKED_AT = 100  # images a model is looked at with before anything is measured
 
@@ -31,8 +32,10 @@ def open_models(ask: Ask, data: Images, n: int) -> tuple[tuple[tuple[ModelSource
     sources = _prepared([_asked_of_library(source, ask, data) for source in sources], preparation, data)
     loaded = Loaded()
     loaded.keep_data(ask.data, data)
+    first = data.images(0, min(LOOKED_AT, n)).numpy()
+    sources = compared(sources, data.classes, first[:1], ask.device, loaded)
     look = Look(
-        first=data.images(0, min(LOOKED_AT, n)).numpy(),
+        first=first,
         source=ask.data,
         classes=len(data.classes),
         data=digest,

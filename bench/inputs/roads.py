@@ -1,0 +1,29 @@
+"""The roads to a model, for a name that leads to none."""
+
+from __future__ import annotations
+
+import difflib
+
+from bench.errors import UsageError, nearest
+from bench.inputs.libraries import LIBRARIES, library_names
+from bench.inputs.own_models import entry_points
+from zoo.entries import ENTRIES
+
+ROADS = f"FILE.py:FACTORY, {':NAME, '.join(LIBRARIES)}:NAME or an installed entry point"
+
+
+def unknown_model(target: str) -> UsageError:
+    """Says that no model has this name, the names most like it, and all roads to one."""
+    return UsageError(f"unknown model {target!r}; {_nearest(target)}; or give {ROADS}")
+
+
+def _nearest(target: str) -> str:
+    """Names of the zoo, of entry points, and of torchvision, which is always here."""
+    bare = {name: f"torchvision:{name}" for name in library_names("torchvision")}
+    if target.lower() in bare:
+        return f"nearest: {bare[target.lower()]}"
+    known = [*ENTRIES, *entry_points()]
+    close = difflib.get_close_matches(target, [*known, *bare], n=3, cutoff=0.5)
+    return (
+        f"nearest: {', '.join(bare.get(name, name) for name in close)}" if close else nearest(target, known)
+    )
