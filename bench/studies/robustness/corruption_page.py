@@ -14,6 +14,7 @@ from bench.studies.robustness.corruption_errors import CorruptionErrors, Key, is
 from bench.studies.robustness.names import attack_names
 from bench.studies.robustness.results import ModelResult, Results
 from zoo.cifar10c import BENCHMARK
+from zoo.corruptions.constants import SIDES
 from zoo.grouped import Groups
 
 INTERVALS = (
@@ -70,6 +71,7 @@ def _render(results: Results, groups: Groups, rows: Sequence[GroupRow]) -> str:
             intervals=INTERVALS,
             benchmark=BENCHMARK,
             whole=is_whole(groups.names),
+            side=SIDES.get(groups.constants),
         )
     )
 
