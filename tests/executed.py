@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bench.attacks import parse_requests
 from bench.engine.driver import Failure, driver
 from bench.engine.executors import Executor
@@ -20,8 +22,10 @@ def asked(
     return prepare(Ask(models=models, requests=requests, data=data, eps=("0.05", "0.1"), n=n, **more))  # type: ignore
 
 
-def digests(evaluation: Evaluation, executor: Executor) -> tuple[dict[str, str], tuple[Failure, ...]]:
+def digests(
+    evaluation: Evaluation, executor: Executor, progress: Callable[[int, int], None] | None = None
+) -> tuple[dict[str, str], tuple[Failure, ...]]:
     """Digests by key, and the cells that failed; measured from an empty store."""
     store = MemoryStore()
-    failures = driver([evaluation], store, executor).run(evaluation.lanes)
+    failures = driver([evaluation], store, executor, progress).run(evaluation.lanes)
     return {key: stored.result.digest for key, stored in store._cells.items()}, failures

@@ -36,6 +36,8 @@ RUNS = (
     "run --model baseline_cnn_4 --dataset corrupted:digits --attacks fgsm --eps 0.02 --n 90 --workers 1",
     f"audit --model baseline_cnn_4 --eps 0.02,0.1 {SMALL}",
     "clever --model baseline_cnn_4 --batches 4 --samples 8 --n 2 --workers 1",
+    "certify --model baseline_cnn_4 --n 2 --workers 1",
+    "certify --model baseline_cnn_4 --method smoothing --samples 200 --orbit --n 2 --workers 1",
     f"mip --model baseline_cnn_4 --draws 2 --grid 10 {SMALL}",
     f"spatial --model baseline_cnn_4 --rotate 30 --draws 2 --grid 3x3 --turns 4 {SMALL}",
     "theory --model baseline_cnn_4 --n 2 --workers 1",

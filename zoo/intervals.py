@@ -107,7 +107,14 @@ def carried(module: nn.Module, box: Box, rules: Rules) -> Box:
     )
 
 
-def _weighted(box: Box, apply: Callable[[Tensor, Tensor], Tensor], weight: Tensor, terms: int, unit: float, bias: Tensor | None) -> Box:
+def _weighted(
+    box: Box,
+    apply: Callable[[Tensor, Tensor], Tensor],
+    weight: Tensor,
+    terms: int,
+    unit: float,
+    bias: Tensor | None,
+) -> Box:
     """The box after sums of ``terms`` products with the weights, and a bias."""
     weight = weight.to(box.lo)
     middle, radius = apply(box.middle, weight), apply(box.radius, weight.abs())

@@ -197,7 +197,7 @@ def _look(search: _Search, model: nn.Module, y: Tensor, loss: Loss) -> None:
 
 
 def _adapt(search: _Search, x: Tensor, radius: float) -> None:
-    """Goes on from the best point with large steps where it changes fewer pixels than before, else with smaller ones."""
+    """Goes on from the best point with large steps where it changes fewer pixels than before, else with small ones."""
     changed = _changed(search.best, x)
     sparser = changed / search.changed.clamp_min(1) < KEPT
     search.share = changed / x[0].numel() / SPARSER

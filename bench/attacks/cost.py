@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from bench.attacks.request import Request
 
+ART_ROUNDS = 53 * 21  # bounds τ from 1 to 1/256, nine tenths at a time, and constants for each, of C&W in L∞
 LIKELIEST = 9  # wrong classes that most attacks stop at
 LOOKS = 2.0  # gradients' worth of passes besides, by library and judge, at most: for each run of an attack
 FORWARD = 1 / 3  # a forward pass alone, in gradients
@@ -19,16 +20,23 @@ def passes(request: Request, classes: int) -> float:
         return int(params.get(name) or 1)
 
     wrong = max(1, classes - 1)
-    return of("restarts") * min(of("targets"), wrong) * (LOOKS + _run(request.attack, of, wrong))
+    return (
+        of("restarts")
+        * min(of("targets"), wrong)
+        * (LOOKS + _run(request.attack, request.library, of, wrong))
+    )
 
 
-def _run(attack: str, of: Callable[[str], int], wrong: int) -> float:
+def _run(attack: str, library: str, of: Callable[[str], int], wrong: int) -> float:
     """Gradients of one run of an attack, aimed at one class if the judge aims it; ``wrong`` classes there are."""
     steps, aims = of("steps") * of("eot"), min(wrong, LIKELIEST)
     forward = {
         "square": of("queries"),
         "pixle": 2 * of("queries"),
         "noise": of("queries"),
+        "boundary": of("queries"),
+        "hopskipjump": of("queries"),
+        "spsa": of("queries"),
         "spatial_grid": of("rotations") * of("translations") ** 2,
         "spatial_random": of("draws"),
     }
@@ -43,7 +51,8 @@ def _run(attack: str, of: Callable[[str], int], wrong: int) -> float:
         "fab_t": _fab_t(steps, aims),
         "fmn": 2 * (steps + LOOKS),  # DDN first
         "deepfool": steps * aims,
-        "cw": 9 * steps,
+        "cw": ART_ROUNDS * (steps + 1) * (2 + 2 * FORWARD) if library == "art" else 9 * steps,
+        "vmi_fgsm": 6 * steps,
         "ead": 9 * steps * (1 + FORWARD),
     }.get(attack, steps)
 

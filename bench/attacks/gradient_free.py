@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from bench.attacks import ATTACKS, Request
+from bench.attacks.surrogate import SURROGATE
 from bench.errors import UsageError
 from bench.inputs.foreign import gradient_fault
 
@@ -26,7 +27,7 @@ def check_gradients(
     Raises:
         UsageError: one of them needs gradients, and the model gives none.
     """
-    stuck = [request.label for request in requests if request.spec.gradients]
+    stuck = [request.label for request in requests if _follows(request)]
     if stuck and (why := gradient_fault(model, x)) is not None:
         norms = {request.norm for request in requests} - {""}
         raise UsageError(
@@ -36,9 +37,14 @@ def check_gradients(
         )
 
 
+def _follows(request: Request) -> bool:
+    """Whether an attack follows the gradients of the attacked model, and not those of a surrogate."""
+    return request.spec.gradients and not dict(request.params).get(SURROGATE)
+
+
 def without_gradients(norms: Iterable[str]) -> list[str]:
     """Attacks that ask a model for its logits alone and search in these norms, or in none."""
-    specs = [spec for spec in ATTACKS.values() if not spec.gradients and "surrogate" not in spec.params]
+    specs = [spec for spec in ATTACKS.values() if not spec.gradients and SURROGATE not in spec.params]
     return [spec.name for spec in specs if not spec.norms or set(norms) <= set(spec.norms)]
 
 

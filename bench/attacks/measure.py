@@ -22,6 +22,7 @@ from bench.attacks.iterates import Watch
 from bench.attacks.outcomes import KEPT_IMAGES, NOT_ATTACKED, AttackOutcomes
 from bench.attacks.own import Attacker, attacker
 from bench.attacks.request import LEAST_LIKELY, RANDOM, TARGET
+from bench.attacks.surrogate import SURROGATE
 from bench.attacks.table import OWN, adapter, own_spec
 from bench.engine.cell import Cell
 from bench.engine.judge import Verdict, ask_again, verify
@@ -219,6 +220,8 @@ def _propose(cell: Cell, by: Attacker, x: Tensor, y: Tensor, number: int, target
     spec = spec_of(cell)
     call = by.own or adapter(spec.name, spec.library)
     params: dict[str, Any] = {name: cell.param(name) for name in spec.params if name not in _JUDGES}
+    if spec.name != "transfer":
+        params.pop(SURROGATE, None)  # the model it is given is that already
     params |= {"norm": cell.norm} if spec.norms else {}
     params |= {"eps": cell.eps} if spec.threat == "ball" else {}
     params |= {TARGET: target} if target is not None else {}

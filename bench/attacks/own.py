@@ -13,12 +13,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from bench.attacks.surrogate import AND, SURROGATE
 from bench.attacks.table import OWN, OWN_CODE, OWN_JUDGED, Defaults
 from bench.engine import rooms
 from bench.engine.cell import Cell
 from bench.engine.kind import Subject
 from bench.errors import CellError, UsageError
 from bench.inputs.own_attacks import OwnAttack, description
+from bench.inputs.own_surrogates import OwnSurrogates
 from bench.inputs.sources import deployed
 from bench.inputs.switches import left_alone
 
@@ -28,7 +30,7 @@ class Attacker:
     """What attacks a model.
 
     Attributes:
-        model: the model it is given.
+        model: the model it is given: the attacked one, or its surrogates.
         own: one's own attack as an adapter; ``None`` for an attack of the table.
     """
 
@@ -55,22 +57,32 @@ def described(source: OwnAttack) -> Defaults:
 
 
 def attacker(cell: Cell, subject: Subject) -> Attacker:
-    """What a cell's attack is run by.
+    """What a cell's attack is run by: on the model itself, or on its surrogates.
 
     Raises:
-        CellError: one's own attack is not at hand, or its code has changed since the run began.
+        CellError: one's own attack or a surrogate is not at hand, or has changed since the run began.
     """
     name = cell.attack
     if cell.library.partition("==")[0] != OWN:
-        return Attacker(subject.model)
+        return Attacker(_followed(cell, subject))
     source = subject.attack
-    if source is None:
+    if not isinstance(source, OwnAttack):
         raise CellError(f"the code of attack {name!r} is not at hand; name its file with bench run --attacks")
     with left_alone():
         function = source.load()
     if source.code(function) != cell.param(OWN_CODE):
         raise CellError(f"attack {name!r} is not the one it was when the run began")
     return Attacker(deployed(subject.raw(), str(subject.x.device)), _guarded(function, name))
+
+
+def _followed(cell: Cell, subject: Subject) -> nn.Module:
+    """The model that an attack is given. The attack ``transfer`` looks after one surrogate of the zoo by itself."""
+    names, own = str(dict(cell.params).get(SURROGATE) or ""), subject.attack
+    if not names or (cell.attack == "transfer" and own is None and AND not in names):
+        return subject.model
+    from bench.attacks.transferred import surrogate_of
+
+    return surrogate_of(names, own if isinstance(own, OwnSurrogates) else None, subject.x.device)
 
 
 def _guarded(function: Callable[..., Any], name: str) -> Callable[..., Tensor]:

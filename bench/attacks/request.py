@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from bench.attacks.surrogate import pinned
+from bench.attacks.surrogate import SURROGATE, borrowed
 from bench.attacks.table import (
     ATTACKS,
     LIBRARIES,
@@ -22,6 +22,7 @@ from bench.attacks.table import (
 from bench.engine.cell import Params, Scalar, sorted_params
 from bench.errors import UsageError, nearest
 from bench.inputs.own_attacks import OwnAttack, entry_points, find_attack
+from bench.inputs.own_surrogates import OwnSurrogates
 
 ALPHA_RULE = "2.5*eps/steps"
 TARGET, RANDOM, LEAST_LIKELY = "target", "random", "least-likely"  # what an attack is aimed at
@@ -42,14 +43,14 @@ class Request:
         library: package that runs it.
         norm: ``linf`` or ``l2``; empty for a spatial attack.
         params: the parameters, sorted; ``alpha`` ``None`` stands for the rule 2.5·ε/steps.
-        source: where a user's own attack comes from; what is stored does not say it.
+        source: where a user's own attack or surrogates come from; what is stored does not say it.
     """
 
     attack: str
     library: str
     norm: str
     params: Params
-    source: OwnAttack | None = field(default=None, compare=False)
+    source: OwnAttack | OwnSurrogates | None = field(default=None, compare=False)
 
     def stored(self) -> dict[str, Any]:
         """The fields as a store keeps them."""
@@ -155,13 +156,15 @@ def _request(name: str, library: str | None, norm: str, params: Mapping[str, Sca
     if TARGET in params:
         chosen[TARGET] = _aim(spec, params[TARGET])
     _check(chosen)
-    if "surrogate" in chosen:
-        chosen["surrogate"] = pinned(str(chosen["surrogate"]))
+    source = None
+    if SURROGATE in chosen:
+        chosen[SURROGATE], source = borrowed(str(chosen[SURROGATE]))
     return Request(
         attack=attack,
         library=spec.library,
         norm=norm if spec.norms else "",
         params=sorted_params(chosen),
+        source=source,
     )
 
 

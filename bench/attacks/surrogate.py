@@ -1,10 +1,37 @@
-"""Which weights the attack ``transfer`` borrows: part of what a result was measured with."""
+"""Which models an attack borrows gradients from: part of what a result was measured with."""
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING
+
 from bench.errors import UsageError
+from bench.inputs.own_surrogates import OwnSurrogates, is_foreign
 from zoo import registry
 from zoo.entries import UnknownModel
+
+if TYPE_CHECKING:
+    from bench.inputs.sources import ModelSource
+
+SURROGATE = "surrogate"
+AND = "+"  # between the names of an ensemble, in requests and rows
+DIGITS = 16  # of a digest, after a # in a name
+
+
+def borrowed(surrogates: str) -> tuple[str, OwnSurrogates | None]:
+    """The names of one or several models as requests have them, and where those come from that are not of the zoo.
+
+    Args:
+        surrogates: names with commas between: ``dataset/name`` of the zoo, ``FILE.py:FACTORY``, ``LIBRARY:NAME`` or
+            an installed model. Names that already say their digits stay as they are; an empty text is no model.
+
+    Raises:
+        UsageError: one of them cannot be had.
+    """
+    targets = [target for target in re.split(rf"[,{AND}]", surrogates) if target]
+    own = {target: _own(target) for target in targets if "#" not in target and is_foreign(target)}
+    names = [own[target][0] if target in own else pinned(target) for target in targets]
+    return AND.join(names), OwnSurrogates(tuple(own.values())) if own else None
 
 
 def pinned(surrogate: str) -> str:
@@ -27,4 +54,25 @@ def pinned(surrogate: str) -> str:
         record = registry.find(name, dataset)
     except (registry.WeightsError, UnknownModel) as fault:
         raise UsageError(f"surrogate {surrogate!r} cannot be had: {fault}") from fault
-    return f"{record.key}#{record.sha256[:16]}"
+    return f"{record.key}#{record.sha256[:DIGITS]}"
+
+
+def _own(target: str) -> tuple[str, ModelSource]:
+    """Its code runs in a process of its own."""
+    from bench.engine.rooms import Room, answer
+    from bench.inputs.sources import find_source
+
+    source = find_source(target, dataset="", weights=None, weights_from=None)
+    room = Room(1)
+    try:
+        digest = answer(room.submit(digest_of, source), source.name)
+    except UsageError as fault:
+        raise UsageError(f"surrogate {source.name!r} cannot be had: {fault}") from fault
+    finally:
+        room.close()
+    return f"{source.name}#{digest[:DIGITS]}", source
+
+
+def digest_of(source: ModelSource) -> str:
+    """What a model computes with; builds it."""
+    return source.digest(source.build())

@@ -13,7 +13,8 @@ from bench.numbers.eps import NORMS
 if TYPE_CHECKING:
     from torch import Tensor
 
-LIBRARIES: tuple[str, ...] = ("torchattacks", "foolbox", "symbench")
+LIBRARIES: tuple[str, ...] = ("torchattacks", "foolbox", "symbench", "art")
+_PACKAGES = {"art": "adversarial-robustness-toolbox"}
 OWN = "own"  # the library of a user's own attacks
 OWN_CODE = "code"  # the parameter that tells two versions of one's own attack apart
 OWN_VERSION = 1  # raised whenever the numbers of our own attacks change
@@ -61,6 +62,11 @@ class AttackSpec:
 BALLS = ("linf", "l2")
 CONVEX = (*BALLS, "l1")
 _PGD: Defaults = {"steps": 20, "alpha": None, "random_start": True, "restarts": 1, "best_iterate": False}
+_TRANSFER: Defaults = {
+    "steps": 10,
+    "alpha": None,
+    "surrogate": "",
+}  # the model itself, if no surrogate is named
 _SPATIAL: Defaults = {"rotation": 30.0, "translation": 0.1}
 
 ATTACKS: dict[tuple[str, str], AttackSpec] = {
@@ -148,6 +154,26 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
             about="PGD on another model, a DATASET/NAME of the zoo",
         ),
         AttackSpec(
+            name="mi_fgsm", library="torchattacks", norms=("linf",), params=_TRANSFER, aimed=True,
+            about="PGD with momentum, to transfer (Dong et al. 2018)",
+        ),
+        AttackSpec(
+            name="ni_fgsm", library="torchattacks", norms=("linf",), params=_TRANSFER, aimed=True,
+            about="Nesterov momentum, to transfer (Lin et al. 2020)",
+        ),
+        AttackSpec(
+            name="di_fgsm", library="torchattacks", norms=("linf",), params=_TRANSFER, aimed=True,
+            about="gradients of randomly shrunk and padded images, to transfer (Xie et al. 2019)",
+        ),
+        AttackSpec(
+            name="ti_fgsm", library="torchattacks", norms=("linf",), params=_TRANSFER, aimed=True,
+            about="as di_fgsm, with blurred gradients; three channels (Dong et al. 2019)",
+        ),
+        AttackSpec(
+            name="vmi_fgsm", library="torchattacks", norms=("linf",), params=_TRANSFER, aimed=True,
+            about="momentum with variance tuning, to transfer (Wang & He 2021)",
+        ),
+        AttackSpec(
             name="ddn", library="foolbox", threat="minimum_norm", norms=("l2",), params={"steps": 100},
             about="nearest misclassified image in L2 (Rony et al. 2019)",
         ),
@@ -164,8 +190,24 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
             about="nearest misclassified image in L2 by Adam, with nine constants (Carlini & Wagner 2017)",
         ),
         AttackSpec(
+            name="cw", library="art", threat="minimum_norm", norms=("linf",), params={"steps": 30},
+            about="nearest misclassified image in L∞ by Adam under shrinking bounds (Carlini & Wagner 2017)",
+        ),
+        AttackSpec(
             name="ead", library="foolbox", threat="minimum_norm", norms=("l1",), params={"steps": 500},
             about="nearest misclassified image in L1 by elastic nets, with nine constants (Chen et al. 2018)",
+        ),
+        AttackSpec(
+            name="boundary", library="foolbox", threat="minimum_norm", norms=("l2",), params={"queries": 5000},
+            gradients=False, about="black box: classes alone, random steps along the boundary (Brendel et al. 2018)",
+        ),
+        AttackSpec(
+            name="hopskipjump", library="foolbox", threat="minimum_norm", norms=BALLS, params={"queries": 5000},
+            gradients=False, about="black box: classes alone, gradients estimated from them (Chen et al. 2020)",
+        ),
+        AttackSpec(
+            name="spsa", library="symbench", norms=BALLS, params={"queries": 5000, "restarts": 1},
+            gradients=False, about="black box: PGD on gradients estimated from logits (Uesato et al. 2018)",
         ),
         AttackSpec(
             name="spatial_grid", library="foolbox", threat="spatial", norms=(), gradients=False,
@@ -228,4 +270,4 @@ def library_version(library: str) -> str:
         return f"{OWN}==1"  # how they are called; the digest of their code is a parameter
     if library == "symbench":
         return f"symbench==attacks-{OWN_VERSION}"
-    return f"{library}=={importlib.metadata.version(library)}"
+    return f"{library}=={importlib.metadata.version(_PACKAGES.get(library, library))}"

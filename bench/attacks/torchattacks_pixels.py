@@ -6,6 +6,8 @@ so images that are not square would fail or stay untouched in part.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torchattacks
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
@@ -50,5 +52,5 @@ def pixle(
         )
     pixels = int(eps)
     tries = max(1, queries // pixels)
-    one = {"x_dimensions": (1, 1), "y_dimensions": (1, 1)}
+    one: dict[str, Any] = {"x_dimensions": (1, 1), "y_dimensions": (1, 1)}
     return run(torchattacks.Pixle, model, x, y, restarts=pixels, max_iterations=tries, **one)

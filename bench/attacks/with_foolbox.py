@@ -17,18 +17,21 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from bench.attacks import losses
+from bench.attacks.foolbox_decisions import boundary, hopskipjump
 from bench.attacks.foolbox_minimum import cw, ddn, deepfool, ead, fmn
 from bench.attacks.foolbox_model import wrapped
 from bench.attacks.foolbox_spatial import spatial_grid, spatial_random
 from bench.errors import CellError
 
 __all__ = [
+    "boundary",
     "cw",
     "ddn",
     "deepfool",
     "ead",
     "fgsm",
     "fmn",
+    "hopskipjump",
     "pgd",
     "pgd_dlr",
     "pgd_margin",

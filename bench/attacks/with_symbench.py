@@ -8,10 +8,11 @@ from torch import Tensor, nn
 
 from bench.attacks.apgd import apgd_ce, apgd_dlr
 from bench.attacks.losses import broken, margin
+from bench.attacks.spsa import spsa
 from bench.attacks.transferred import transfer
 from bench.errors import CellError
 
-__all__ = ["apgd_ce", "apgd_dlr", "noise", "transfer"]
+__all__ = ["apgd_ce", "apgd_dlr", "noise", "spsa", "transfer"]
 
 AT_ONCE = 1024  # images a forward pass takes, so that memory does not grow with the queries
 

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from bench.attacks.torchattacks_auto import apgd_ce, apgd_dlr, apgd_t, autoattack, fab_t, square
 from bench.attacks.torchattacks_model import run, run_aimed
 from bench.attacks.torchattacks_pixels import pixle
+from bench.attacks.torchattacks_transfer import di_fgsm, mi_fgsm, ni_fgsm, ti_fgsm, vmi_fgsm
 from bench.errors import CellError
 
 __all__ = [
@@ -32,13 +33,18 @@ __all__ = [
     "apgd_dlr",
     "apgd_t",
     "autoattack",
+    "di_fgsm",
     "eot_pgd",
     "fab_t",
     "fgsm",
+    "mi_fgsm",
+    "ni_fgsm",
     "pgd",
     "pgd_t",
     "pixle",
     "square",
+    "ti_fgsm",
+    "vmi_fgsm",
 ]
 
 

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.commands.running import executing, progressing, rows_only
+from bench.commands.running import executing, rows_only
+from bench.commands.screen import cells_bar
 from bench.engine.executors import Where
 from bench.engine.store import DirectoryStore
 from bench.errors import UsageError
@@ -83,7 +84,7 @@ def _checked(
     plans = {info: grouped(rows, data, ask.device) for info, rows in reference.items()}
     checked: list[Checked] = []
     failures: list[str] = []
-    with executing(loaded, where) as executor, progressing() as progress:
+    with executing(loaded, where) as executor, cells_bar() as progress:
         for source, info in models:
             measured = []
             for group in plans[info]:

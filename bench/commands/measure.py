@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.commands.places import check_directory
-from bench.commands.running import LONG, duration, executing, exit_code, progressing, rows_only, show_plan
+from bench.commands.running import LONG, duration, executing, exit_code, rows_only, show_plan
+from bench.commands.screen import cells_bar
 from bench.engine.driver import Failure, driver
 from bench.engine.executors import Executor, Where
 from bench.engine.store import DirectoryStore, Store
@@ -76,7 +77,7 @@ class _Run:
             seconds = self._seconds(executor.slots)
             for record in self._study.records(self._ready):
                 self._store.put_run(record)
-            with progressing(seconds if self._study.at_most else 0.0) as progress:
+            with cells_bar(most=seconds if self._study.at_most else 0.0) as progress:
                 return self._batches(executor, progress, in_parts=bool(seconds))
 
     def _batches(
@@ -102,8 +103,7 @@ class _Run:
     def _seconds(self, slots: int) -> float:
         """Seconds that the run takes at most, said if they are many; 0 where a model cannot be timed."""
         try:
-            with rows_only():
-                seconds = self._study.seconds(self._ready, self._store) / slots
+            seconds = self._study.seconds(self._ready, self._store) / slots
         except (CellError, RuntimeError, UsageError):
             return 0.0  # measuring it will say why
         if seconds > LONG:

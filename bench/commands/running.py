@@ -6,11 +6,10 @@ import contextlib
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.commands.screen import cells_bar
 from bench.engine.driver import Failure
 from bench.engine.executors import Executor, Where, executor_for
 from bench.engine.loaded import Loaded
@@ -31,28 +30,22 @@ def rows_only() -> contextlib.redirect_stdout:
 @contextlib.contextmanager
 def executing(loaded: Loaded, where: Where) -> Iterator[Executor]:
     """What runs cells, stopped afterwards; after a fault without waiting for cells."""
-    executor = executor_for(loaded, where)
-    try:
-        yield executor
-    except BaseException:
-        end_children()
-        raise
-    finally:
-        executor.close()
-
-
-@contextlib.contextmanager
-def progressing(most: float = 0.0) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar; ``most`` is the seconds that everything takes at most, 0 if unknown."""
-    with rows_only(), cells_bar(most=most) as progress:
-        yield progress
+    with rows_only():  # Ray prints what it has to say of its nodes
+        executor = executor_for(loaded, where)
+        try:
+            yield executor
+        except BaseException:
+            end_children()
+            raise
+        finally:
+            executor.close()
 
 
 def show_plan(study: Study[Any, Any], ready: Any, options: Namespace, where: Where) -> int:
     """Prints what a run would measure and how long it would take; nothing is written, not even a store."""
     store = store_at(Path(options.store))
     total, stored = cells(study.lanes(ready), store)
-    with executing(ready.loaded, where) as executor, rows_only():
+    with executing(ready.loaded, where) as executor:
         left = study.seconds(ready, store) / executor.slots
     key, words = ("seconds_at_most", "at most about") if study.at_most else ("seconds_about", "about")
     if options.json:

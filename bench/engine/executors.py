@@ -133,7 +133,7 @@ def executor_for(loaded: Loaded, where: Where) -> Executor:
         UsageError: the cluster cannot be used.
     """
     if where.cluster:
-        from bench.engine.cluster import Cluster
+        from bench.engine.cluster.executor import Cluster
 
         return Cluster(loaded, where)
     devices = where.devices

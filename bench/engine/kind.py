@@ -15,6 +15,7 @@ from bench.engine.result import CellResult
 from bench.engine.studies import TABLE, find_study, plugin_names
 from bench.errors import CellError
 from bench.inputs.own_attacks import OwnAttack
+from bench.inputs.own_surrogates import OwnSurrogates
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -27,7 +28,7 @@ class Subject:
         x: the images (n, c, h, w) in [0, 1].
         y: their labels (n,), int64.
         standing: bool (n,), images the cell before left standing; ``None`` for a first cell.
-        attack: where a user's own attack comes from; ``None`` for any other cell.
+        attack: where a user's own attack or surrogates come from; ``None`` for any other cell.
     """
 
     model: nn.Module
@@ -35,7 +36,7 @@ class Subject:
     x: Float[Tensor, "n c h w"]
     y: Int64[Tensor, " n"]
     standing: Bool[np.ndarray, " n"] | None
-    attack: OwnAttack | None = None
+    attack: OwnAttack | OwnSurrogates | None = None
 
 
 def never(_: Cell) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bench.engine.cell import Cell
 from bench.inputs.own_attacks import OwnAttack
+from bench.inputs.own_surrogates import OwnSurrogates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +29,8 @@ class Lane:
         return False
 
     @property
-    def attack(self) -> OwnAttack | None:
-        """Where a user's own attack comes from, if it measures the cells after the first one."""
+    def attack(self) -> OwnAttack | OwnSurrogates | None:
+        """Where a user's own attack or surrogates come from, if the cells after the first one need any."""
         return None
 
     def following(self, index: int, parent: str) -> Cell:

@@ -22,6 +22,7 @@ from bench.errors import CellError
 from bench.inputs.foreign import is_folded
 from bench.inputs.model_info import FOLDED
 from bench.inputs.own_attacks import OwnAttack
+from bench.inputs.own_surrogates import OwnSurrogates
 from bench.inputs.sources import DataSource, Images, ModelSource, deployed
 from bench.inputs.switches import left_alone
 from zoo.deployment import Deployed
@@ -40,7 +41,7 @@ class Task:
         data: where its images come from.
         standing: survivors of the parent cell; ``None`` for a clean cell.
         device: ``cpu`` or ``cuda``.
-        attack: where a user's own attack comes from; ``None`` for any other cell.
+        attack: where a user's own attack or surrogates come from; ``None`` for any other cell.
     """
 
     cell: Cell
@@ -48,7 +49,7 @@ class Task:
     data: DataSource
     standing: Bool[np.ndarray, " n"] | None
     device: str
-    attack: OwnAttack | None = None
+    attack: OwnAttack | OwnSurrogates | None = None
 
 
 class Loaded:

@@ -140,6 +140,15 @@ def end_children() -> None:
             child.kill()
 
 
+def start_worker(number: int) -> None:
+    """Makes a process the ``number``-th worker of a room: it settles and ends with the main process."""
+    global _place
+    _place = number
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    leave_to_main()
+    settle()
+
+
 def place() -> int:
     """Which process of its room this one is, counted from 0; 0 in the main process."""
     return _place
@@ -150,7 +159,7 @@ _place = 0
 
 def _started(number: int) -> ProcessPoolExecutor:
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(1, mp_context=context, initializer=_start_worker, initargs=(number,))
+    return ProcessPoolExecutor(1, mp_context=context, initializer=start_worker, initargs=(number,))
 
 
 def called(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -163,14 +172,6 @@ def called(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         raise SystemExit(stop.code if type(stop.code) in (int, type(None)) else str(stop.code)) from None
     except BaseException as fault:
         raise CellError(in_words(fault)) from None
-
-
-def _start_worker(number: int) -> None:
-    global _place
-    _place = number
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    leave_to_main()
-    settle()
 
 
 def settle() -> None:

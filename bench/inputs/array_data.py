@@ -9,34 +9,40 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 from bench.errors import UsageError
 
+CHUNK = 256  # images that are looked at together
+
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class ArrayData:
-    """Images from memory in the order they were given; answers like ``zoo.data.Dataset``."""
+    """Images from memory in the order they were given; answers like ``zoo.data.Dataset``.
+
+    Attributes:
+        pixels: (n, c, h, w) floats of any width, as they were given.
+    """
 
     name: str
-    x: Float32[Tensor, "n c h w"]
+    pixels: Float[np.ndarray, "n c h w"]
     labels: Int64[np.ndarray, " n"]
     classes: tuple[str, ...]
     sha256: str
 
     def __len__(self) -> int:
-        return len(self.x)
+        return len(self.pixels)
 
     def images(self, first: int = 0, count: int | None = None) -> Float32[Tensor, "count c h w"]:
         """Images ``first`` to ``first + count``: (count, c, h, w), float32 in [0, 1]."""
-        return self.x[first : None if count is None else first + count].clone()
+        return torch.from_numpy(_float32(self.pixels[first : None if count is None else first + count]))
 
 
 def array_data(
     name: str, x: Tensor | np.ndarray | Sequence[Any], y: Tensor | np.ndarray | Sequence[Any]
 ) -> ArrayData:
-    """Images and labels that can be measured; what was given stays as it is.
+    """Images and labels that can be measured; what was given stays as it is, and is not copied as a whole.
 
     Args:
         name: of the data set.
@@ -46,28 +52,25 @@ def array_data(
     Raises:
         UsageError: they are of another shape or type, or hold values that cannot be.
     """
-    x, y = _array(x, "x"), _array(y, "y")
-    if x.ndim != 4 or x.dtype.kind != "f":
-        raise UsageError(f"x is {x.dtype} of shape {x.shape}; it must be float images (n, c, h, w)")
-    if len(x) == 0 or y.shape != (len(x),):
+    x, y = as_array(x, "x"), as_array(y, "y")
+    if x.ndim == 4 and (len(x) == 0 or y.shape != (len(x),)):
         raise UsageError(f"{len(x)} images were given with labels of shape {y.shape}")
-    _check_pixels(x)
-    if y.dtype.kind not in "iub":
-        raise UsageError(f"y holds {y.dtype}; y must hold class numbers from 0, as integers")
-    if (least := int(y.min())) < 0:
-        raise UsageError(f"y holds the label {least}; y must hold class numbers from 0")
-    images = torch.from_numpy(np.array(x, np.float32, order="C"))
-    labels = y.astype(np.int64)
+    check_pixels(x)
+    labels, total = check_labels(y), hashlib.sha256()
+    for start in range(0, len(x), CHUNK):
+        total.update(_float32(x[start : start + CHUNK]).data)
+    total.update(labels.tobytes())
     return ArrayData(
         name=name,
-        x=images,
+        pixels=x,
         labels=labels,
         classes=tuple(str(i) for i in range(int(labels.max()) + 1)),
-        sha256=hashlib.sha256(images.numpy().tobytes() + labels.tobytes()).hexdigest(),
+        sha256=total.hexdigest(),
     )
 
 
-def _array(values: Any, name: str) -> np.ndarray:
+def as_array(values: Any, name: str) -> np.ndarray:
+    """Values as an array, which may share their memory; ``UsageError`` for what makes none."""
     if isinstance(values, Tensor):
         values = values.detach().cpu()
         return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
@@ -77,17 +80,34 @@ def _array(values: Any, name: str) -> np.ndarray:
         raise UsageError(f"{name} is a {type(values).__name__} that makes no array: {fault}") from fault
 
 
-def _check_pixels(x: np.ndarray) -> None:
-    whole = np.isfinite(x).all(axis=(1, 2, 3))
+def check_labels(y: np.ndarray) -> Int64[np.ndarray, " n"]:
+    """Labels as int64; ``UsageError`` for what are none."""
+    if y.dtype.kind not in "iub":
+        raise UsageError(f"y holds {y.dtype}; y must hold class numbers from 0, as integers")
+    if (least := int(y.min())) < 0:
+        raise UsageError(f"y holds the label {least}; y must hold class numbers from 0")
+    return y.astype(np.int64)
+
+
+def check_pixels(x: np.ndarray, what: str = "x") -> None:
+    """Raises ``UsageError`` unless these are images (n, c, h, w), floats in [0, 1], called ``what``."""
+    if x.ndim != 4 or x.dtype.kind != "f":
+        raise UsageError(f"{what} is {x.dtype} of shape {x.shape}; it must be float images (n, c, h, w)")
+    parts = [x[start : start + CHUNK] for start in range(0, len(x), CHUNK)]
+    whole = np.concatenate([np.isfinite(part).all(axis=(1, 2, 3)) for part in parts])
     if not whole.all():
-        first = int(np.argmin(whole))
-        found = x[first][~np.isfinite(x[first])].flat[0]
+        broken = int(np.argmin(whole))
+        found = x[broken][~np.isfinite(x[broken])].flat[0]
         raise UsageError(
-            f"image {first} of x holds a pixel that is not finite ({found}), as do {np.sum(~whole)} of {len(x)} "
-            "images; every pixel must lie in [0, 1]"
+            f"image {broken} of {what} holds a pixel that is not finite ({found}), as do {np.sum(~whole)} of "
+            f"{len(x)} images; every pixel must lie in [0, 1]"
         )
-    low, high = float(x.min()), float(x.max())
+    low, high = min(float(part.min()) for part in parts), max(float(part.max()) for part in parts)
     if low < 0 or high > 1:
         raise UsageError(
-            f"x spans {low:.4g} to {high:.4g}, not [0, 1]; put the normalisation inside the model"
+            f"{what} spans {low:.4g} to {high:.4g}, not [0, 1]; put the normalisation inside the model"
         )
+
+
+def _float32(x: Float[np.ndarray, "n c h w"]) -> Float32[np.ndarray, "n c h w"]:
+    return np.array(x, np.float32, order="C")

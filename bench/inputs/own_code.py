@@ -7,7 +7,7 @@ import hashlib
 import marshal
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.util import resolve_name
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -29,8 +29,13 @@ def code_digest(model: nn.Module, start: ModuleType | None = None, factory: obje
         start: the module that the user named.
         factory: what made the model; it may have been imported from elsewhere.
     """
+    return digest_of(source_files(model, start, factory), model)
+
+
+def digest_of(files: Iterable[Path], model: nn.Module) -> str:
+    """sha256 of files in this order and of the model's classes that lie in no file."""
     total = hashlib.sha256()
-    for file in source_files(model, start, factory):
+    for file in files:
         total.update(file.read_bytes())
     for kind in dict.fromkeys(type(part) for part in model.modules()):
         module = _module_of(kind)

@@ -22,7 +22,7 @@ from bench.inputs.foreign import Foreign, precision_of
 from bench.inputs.libraries import LIBRARIES, RANDOM, Adapted, Wanted, made_by_library
 from bench.inputs.model_info import ModelInfo
 from bench.inputs.outputs import giving_logits
-from bench.inputs.own_code import code_digest
+from bench.inputs.own_code import digest_of, source_files
 from bench.inputs.preparation import AS_IT_IS, Preparation, Prepared
 from bench.inputs.roads import unknown_model
 from bench.inputs.switches import put_back
@@ -137,16 +137,17 @@ class ModelSource:
         if self.kind == "zoo":
             return self.record().sha256
         model = model.model if isinstance(model, Prepared) else model
-        code = "" if self.of_library else self._code(model)
+        code = "" if self.of_library else digest_of(self.code_files(model), model)
         # The name too: two factories of one file may give equal tensors that compute different things.
         prepared = f" {self.preparation}" if self.preparation else ""
         state = own_models.state_digest(model)
         return hashlib.sha256(f"{self.name} {state} {code}{prepared}".encode()).hexdigest()
 
-    def _code(self, model: nn.Module) -> str:
+    def code_files(self, model: nn.Module) -> list[Path]:
+        """The user's own files that a model of a file or an entry point computes with, in ascending order."""
         with self._apart():
             factory = self._factory()
-        return code_digest(model, own_models.module_of(self.kind, self.target), factory)
+        return source_files(model, own_models.module_of(self.kind, self.target), factory)
 
 
 def find_model(

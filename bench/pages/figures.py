@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.pages.format import figure_label
+from bench.pages.marks import mark_legend, marked, without_marks
 from bench.pages.style import CARD, INK, LINE, MUTED, PALETTE, RIGHT, WARN, WRONG, Style
 
 _DPI = 160
@@ -61,7 +62,7 @@ def as_files(figure: Figure, name: str) -> dict[str, bytes]:
     """The figure as SVG and PNG by file name."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
-    return {f"{name}.svg": _svg(figure, name).encode(), f"{name}.png": buffer.getvalue()}
+    return {f"{name}.svg": without_marks(_svg(figure, name)).encode(), f"{name}.png": buffer.getvalue()}
 
 
 def _svg(figure: Figure, salt: str) -> str:
@@ -86,7 +87,7 @@ def themed(svg: str) -> str:
 
 def _themed(tag: re.Match[str]) -> str:
     """One tag of a figure in the page's terms; text lies outside tags and stays as it is."""
-    text = re.sub(r'^<g id="(?!C\d)[\w.]+_\d+"', "<g", tag.group())
+    text = re.sub(r'^<g id="(?!C\d)[\w.]+_\d+"', "<g", marked(tag.group()))
     if text.startswith("<svg"):
         return re.sub(r' (width|height|version|xmlns|xmlns:xlink)="[^"]*"', "", text)
     text = text.replace("xlink:href", "href")
@@ -109,7 +110,7 @@ def name_lines(axes: Axes, names: Sequence[str], styles: dict[str, Style], *, be
         )
         for name in names
     ]
-    axes.legend(
+    legend = axes.legend(
         handles,
         [figure_label(name) for name in names],
         loc="upper left",
@@ -121,3 +122,4 @@ def name_lines(axes: Axes, names: Sequence[str], styles: dict[str, Style], *, be
         borderaxespad=0,
         borderpad=0,
     )
+    mark_legend(legend, names)

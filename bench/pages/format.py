@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ VERDICTS = {
     "not_believable": ("✗", "not believable"),
     "upper_bound": ("≤", "upper bound"),
     "believable": ("✓", "believable"),
+    "not_audited": ("?", "not audited"),
 }
 NORMS = {"linf": "L∞", "l2": "L2", "l1": "L1", "l0": "L0"}
 _LONGEST_SLUG = 60
@@ -65,14 +67,36 @@ def slug(name: str) -> str:
 
 def figure_label(name: str, longest: int = _LONGEST_LABEL) -> str:
     """A name as figures can draw it: one line, printable, not longer than its legend has room for."""
-    line = "".join(c if c.isprintable() else " " for c in name)
-    line = " ".join(line.split())
+    line = model_key(name)
     return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def model_key(name: str) -> str:
+    """A name as the parts of a page that belong to its model are found by: printable, in one line."""
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split())
 
 
 def params_text(request: Request) -> str:
     """The parameters of an attack in one line; a step size of ``None`` is the rule it stands for."""
     return ", ".join(f"{name.replace('_', ' ')} {_param(name, value)}" for name, value in request.params)
+
+
+def distinct_names(requests: Iterable[Request]) -> dict[Request, str]:
+    """The attacks' labels, each with the parameters that are not its defaults, as ``pgd (steps 50)``."""
+    names = {}
+    for request in dict.fromkeys(requests):
+        defaults = request.implied
+        own = ", ".join(_changed(*param) for param in request.params if param[1] != defaults.get(param[0]))
+        names[request] = f"{request.label} ({own})" if own else request.label
+    return names
+
+
+def _changed(name: str, value: Scalar) -> str:
+    """As ``steps 50``, ``best iterate`` or ``no random start``."""
+    words = name.replace("_", " ")
+    if isinstance(value, bool):
+        return words if value else f"no {words}"
+    return f"{words} {_param(name, value)}"
 
 
 def _param(name: str, value: Scalar) -> str:

@@ -59,7 +59,9 @@ def test_apgd_searches_bigger_balls_first_and_ends_in_its_own() -> None:
     model, x, y, exact = far_problem()
     eps = 0.5 * float(exact["l1"].min())
     seen: list[float] = []
-    model.register_forward_hook(lambda _, given, out: seen.append(float(distance(x, given[0].detach(), "l1").max())))
+    model.register_forward_hook(
+        lambda _, given, out: seen.append(float(distance(x, given[0].detach(), "l1").max()))
+    )
     adapter("apgd_ce", "symbench")(model, x, y, norm="l1", eps=eps, steps=10)
     assert len(seen) == 13  # ten steps, and a first look in each of the three balls
     for looks, radius in ((seen[:4], 3), (seen[4:8], 2), (seen[8:], 1)):

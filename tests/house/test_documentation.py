@@ -15,6 +15,7 @@ import pytest
 from bench.commands.cli import COMMANDS, parser
 from bench.studies.shared.parsing import Parser
 from tests.house.documents import DOCUMENTS, ROOT, anchors, block, blocks, commands, links
+from tests.toys import linear_problem
 
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda each: str(each.relative_to(ROOT)))
 SITE = (ROOT / "mkdocs.yml").read_text()
@@ -82,6 +83,13 @@ def test_the_navigation_has_every_page() -> None:
     assert sorted(listed) == sorted({*pages, "index.md", "benchmarks.md"})
 
 
+def test_the_three_lines_of_the_readme(capsys: pytest.CaptureFixture[str]) -> None:
+    model, images, labels, _ = linear_problem(20)
+    source = block(ROOT / "README.md", "python", "bench.evaluate")
+    exec(source, {"model": model, "images": images, "labels": labels})
+    assert "worst case" in capsys.readouterr().out
+
+
 def test_the_closed_form_runs(capsys: pytest.CaptureFixture[str]) -> None:
     exec(block(ROOT / "docs/tradeoff_closed_form.md", "python", "spatial_rises"), {})
     assert capsys.readouterr().out.endswith("True True\n")
@@ -102,8 +110,8 @@ def test_the_title_of_the_picture_is_tested_on_the_rows() -> None:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 def test_the_site_builds_without_warnings(tmp_path: Path) -> None:
-    for module in ("mkdocs", "material", "mkdocstrings_handlers.python"):
-        pytest.importorskip(module, reason="the site needs `pip install '.[docs]'`")
+    for module in ("mkdocs", "material", "mkdocstrings_handlers.python", "mkdocs_jupyter"):
+        pytest.importorskip(module, reason="the site needs docs/requirements.txt")
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-d", str(tmp_path)],
         cwd=ROOT,

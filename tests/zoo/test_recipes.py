@@ -50,8 +50,24 @@ def test_numbers_of_the_published_recipes(name: str, levels: int, numbers: tuple
 
 def test_all_recipes_share_optimiser_and_epochs() -> None:
     for levels in (16, 255):
-        shared = {(r.batch, r.weight_decay, r.epochs) for r in (recipe(n, levels) for n in (*RECIPES, *NEW))}
+        names = [name for name in (*RECIPES, *NEW) if name != "ibp"]
+        shared = {(r.batch, r.weight_decay, r.epochs) for r in (recipe(n, levels) for n in names)}
         assert len(shared) == 1
+
+
+@pytest.mark.parametrize(("levels", "eps"), [(16, 0.05), (255, 2 / 255)])
+def test_numbers_of_the_recipes_for_certificates(levels: int, eps: float) -> None:
+    ours = recipe("ibp", levels)
+    assert (ours.loss, ours.share, ours.weight_decay, ours.epochs) == ("ibp", 0, 0, 200)
+    sizes = [ours.at(epoch).eps for epoch in range(1, 201)]
+    assert sizes == sorted(sizes)
+    assert (sizes[0], sizes[139], sizes[-1]) == (0, eps, eps)
+    assert 0 < sizes[5] < 1e-6 * eps
+    for name, sigma in (("gauss12", 0.12), ("gauss25", 0.25), ("gauss50", 0.5), ("gauss1", 0.01)):
+        noisy = recipe(name, levels)
+        assert noisy == dataclasses.replace(recipe("standard", levels), name=name, noise=sigma)
+    with pytest.raises(recipes.UnknownRecipe):
+        recipe("gauss0", levels)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +146,8 @@ def test_every_number_is_in_the_fingerprint() -> None:
 
 def test_wrong_arguments() -> None:
     with pytest.raises(
-        recipes.UnknownRecipe, match=r"standard, pgd_at, .*cusp, rotate.*: did you mean pgd_at\?"
+        recipes.UnknownRecipe,
+        match=r"standard, pgd_at, .*cusp, ibp, gauss.*, rotate.*: did you mean pgd_at\?",
     ):
         recipe("pgd")
     for name in ("rotate0", "rotate181", "rotate", "rotate30.5", "rotate030", "rotate90+trades"):

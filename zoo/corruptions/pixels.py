@@ -38,6 +38,9 @@ class CorruptedPixels:
         kept = max(1, KEPT_BYTES // (self._block * int(np.prod(base.shape[1:]))))
         self._made = functools.lru_cache(maxsize=kept)(self._make)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CorruptedPixels, (self._base, self._levels, self._names, self._seed)
+
     @property
     def shape(self) -> tuple[int, ...]:
         """(n, c, h, w), n of the corrupted images."""

@@ -46,6 +46,11 @@ def attack_options(sub: argparse.ArgumentParser) -> None:
         help="class that fgsm and pgd make of every image, by name or number from 0, or random or least-likely; an "
         "image is broken when it is taken for it",
     )  # fmt: skip
+    group.add_argument(
+        "--surrogate", metavar="NAMES|FILE.py:FACTORY",
+        help="models whose gradients mi_fgsm, ni_fgsm, di_fgsm, ti_fgsm, vmi_fgsm and transfer follow: of the zoo, "
+        "one's own or a library's; several with commas are an ensemble",
+    )  # fmt: skip
     group.add_argument("--queries", type=int, metavar="N", help="passes of black-box attacks")
     group.add_argument("--eot", type=int, metavar="N", help="passes eot_pgd averages over (default 10)")
     group.add_argument("--rotation", type=float, metavar="D", help="degrees, spatial attacks (default 30)")

@@ -6,14 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import pandas as pd
-import seaborn as sns
-from matplotlib.collections import LineCollection
-
 from bench.numbers.eps import eps_texts
 from bench.numbers.stats import Share, wilson
 from bench.pages.figures import name_lines
 from bench.pages.format import figure_label, norm_text
+from bench.pages.marks import mark, value_text
 from bench.pages.style import FEW, MUTED, Style, family
 
 if TYPE_CHECKING:
@@ -85,38 +82,35 @@ def _shares(line: Standing, request: Request | None, grid: Sequence[float]) -> t
 
 def draw_panel(axes: Axes, panel: CurvePanel, styles: dict[str, Style]) -> None:
     """Draw lines with their 95 % bands, and below them the names."""
-    behind = [[(x, 100 * s.value) for x, s in zip(panel.eps, o.shares, strict=True)] for o in panel.others]
-    axes.add_collection(LineCollection(behind, colors=MUTED, linewidths=0.6, alpha=0.3, zorder=1))
-    rows = [
-        (line.name, x, 100 * share.value)
-        for line in panel.lines
-        for x, share in zip(panel.eps, line.shares, strict=True)
+    texts = [
+        "clean" if eps == 0 else f"ε {text}"
+        for eps, text in zip(panel.eps, eps_texts(panel.eps), strict=True)
     ]
-    names = [line.name for line in panel.lines]
-    sns.lineplot(
-        data=pd.DataFrame(rows, columns=["model", "eps", "accuracy"]),
-        x="eps",
-        y="accuracy",
-        hue="model",
-        hue_order=names,
-        style="model",
-        style_order=names,
-        palette={name: styles[name].colour for name in names},
-        dashes={name: styles[name].dash for name in names},
-        markers={name: styles[name].marker for name in names},
-        markersize=4,
-        markeredgewidth=0,
-        linewidth=1.5,
-        estimator=None,
-        errorbar=None,
-        legend=False,
-        ax=axes,
-    )
+    for line in panel.others:
+        (behind,) = axes.plot(panel.eps, _percents(line), color=MUTED, linewidth=0.6, alpha=0.3, zorder=1)
+        mark(behind, line.name, part="behind")
     for line in panel.lines:
+        style = styles[line.name]
         lo, hi = ([100 * getattr(share, end) for share in line.shares] for end in ("lo", "hi"))
-        axes.fill_between(panel.eps, lo, hi, color=styles[line.name].colour, alpha=0.13, linewidth=0)
+        band = axes.fill_between(panel.eps, lo, hi, color=style.colour, alpha=0.13, linewidth=0)
+        mark(band, line.name, part="band")
+        (curve,) = axes.plot(
+            panel.eps,
+            _percents(line),
+            color=style.colour,
+            linestyle=(0, style.dash),
+            marker=style.marker,
+            markersize=4,
+            markeredgewidth=0,
+            linewidth=1.5,
+        )
+        mark(curve, line.name, [value_text(text, s) for text, s in zip(texts, line.shares, strict=True)])
     _dress(axes, panel)
-    name_lines(axes, names, styles, below=0.225)
+    name_lines(axes, [line.name for line in panel.lines], styles, below=0.225)
+
+
+def _percents(line: Line) -> list[float]:
+    return [100 * share.value for share in line.shares]
 
 
 def _dress(axes: Axes, panel: CurvePanel) -> None:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 
 from bench.pages.figures import as_files, figure_style, inline
-from bench.pages.format import figure_label, norm_text, slug
+from bench.pages.format import norm_text, slug
+from bench.pages.named import NAMES
 from bench.pages.style import CARD, Style, styles
 from bench.studies.attacked.curves import CurvePanel, draw_panel, panels
-from bench.studies.attacked.scatter import draw_key, draw_scatter
+from bench.studies.attacked.scatter import draw_scatter
 from bench.studies.robustness.names import attack_names
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 _PANEL = (3.0, 2.45)  # inches, without the names below it
 _NAME = 0.145
-_SCATTER = (4.1, 3.6)
+_SCATTER = (3.4, 3.2)  # inches, without the names beside it
 _COLUMNS = 4
 _WORST = "worst case"
 
@@ -73,8 +74,8 @@ def draw(results: Results, lines: Sequence[Standing], stem: str) -> Figures:
             )
             curves.append(CurveFigure(attack, parts))
         name = f"{stem}-scatter"
-        files |= as_files(_scatter(lines, chosen, with_key=True), name)
-        scatter = inline(_scatter(lines, chosen, with_key=False), name)
+        files |= as_files(_scatter(lines, chosen), name)
+        scatter = inline(_scatter(lines, chosen), f"{name}-page")
     return Figures(tuple(curves), scatter, files)
 
 
@@ -103,16 +104,10 @@ def _sheet(grid: Sequence[CurvePanel], chosen: dict[str, Style], room: float, ti
     return figure
 
 
-def _scatter(lines: Sequence[Standing], chosen: dict[str, Style], *, with_key: bool) -> Figure:
-    """Clean against robust; the file carries the key to the numbers, on the page it is a list."""
-    key = 2.7 if with_key else 0.0
-    width, height = _SCATTER[0] + key, max(_SCATTER[1], (0.17 * len(lines) + 0.4) if with_key else 0)
+def _scatter(lines: Sequence[Standing], chosen: dict[str, Style]) -> Figure:
+    """Clean against robust, and the names beside it."""
+    width, height = _SCATTER[0] + NAMES, max(_SCATTER[1], 0.125 * len(lines) + 0.75)
     figure = Figure(figsize=(width, height), facecolor=CARD)
-    bottom = height - _SCATTER[1] + 0.5
-    box = (0.55 / width, bottom / height, (_SCATTER[0] - 0.7) / width, (_SCATTER[1] - 0.65) / height)
-    axes = figure.add_axes(box)
-    draw_scatter(axes, lines, chosen)
-    if with_key:
-        names = [figure_label(line.name) for line in lines]
-        draw_key(figure, names, _SCATTER[0] / width, 1 - 0.2 / height, 0.17 / height)
+    box = (0.5 / width, 0.5 / height, (_SCATTER[0] - 0.6) / width, (height - 0.65) / height)
+    draw_scatter(figure.add_axes(box), lines, chosen)
     return figure

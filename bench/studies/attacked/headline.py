@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bench.engine.protocols import PROTOCOLS, released_rules
 from bench.leaderboard.marks import BELIEVABLE, UPPER_BOUND
 from bench.numbers.eps import eps_texts
+from bench.numbers.stats import Share
 from bench.pages.format import percent
 from bench.studies.audit import FULL, QUICK
 from bench.studies.audit.section import Mark, Marks
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from bench.studies.robustness.ranking import Standing
     from bench.studies.robustness.results import Results
 
+NOT_AUDITED = "not_audited"
 # AutoAttack and its members: what papers mean by an attack stronger than FGSM and PGD
 STRONGER = ("autoattack", "apgd_ce", "apgd_dlr", "apgd_t", "fab_t", "square")
 
@@ -39,6 +41,7 @@ class Headline:
             significantly further than the attacks of this table; none under a released protocol.
         unaudited: names of the models without an audit.
         further: names of the attacks of other runs that the worst cases take in, with how many models they met.
+        audited_at: by the model's name, the place in the grid at which its audit tried stronger attacks.
         rules: the protocol in words; empty if it is not one of this version.
         released: whether it is a released protocol, whose numbers are no robust accuracies.
     """
@@ -53,8 +56,23 @@ class Headline:
     marks: Mapping[str, Mark]
     unaudited: tuple[str, ...]
     further: tuple[tuple[str, int], ...]
+    audited_at: Mapping[str, int]
     rules: str
     released: bool
+
+    def audit_share(self, name: str, i: int) -> Share | None:
+        """What the audit's attacks left of a model at the i-th ε; ``None`` where it tried none there."""
+        return self.marks[name].lowest if self.audited_at.get(name) == i else None
+
+    def named(self, verdict: str) -> tuple[str, ...]:
+        """The models with a verdict, in the order of the table."""
+        lines = (*self.ranked, *self.unranked)
+        return tuple(line.name for line in lines if self.verdict(line.name) == verdict)
+
+    def verdict(self, name: str) -> str:
+        """Of a model; ``not_audited`` where there is none."""
+        mark = self.marks.get(name)
+        return mark.verdict if mark else NOT_AUDITED
 
     @property
     def verdicts(self) -> frozenset[str]:
@@ -83,6 +101,8 @@ def headline(results: Results, lines: Sequence[Standing], marks: Marks) -> Headl
     audited = {line.name: marks.get((line.result.info.weights, results.setting.data)) for line in lines}
     further = _further(lines)
     found = {line.name: _mark(line, audited[line.name], eps) for line in lines}
+    marked = {name: mark for name, mark in found.items() if mark and not released}
+    grid = results.setting.eps
     return Headline(
         results=results,
         attacks=tuple(names[request] for request in group),
@@ -94,9 +114,12 @@ def headline(results: Results, lines: Sequence[Standing], marks: Marks) -> Headl
         ranked=ranked,
         unranked=tuple(line for line in lines if line.rank is None),
         attacked_by={line.name: tuple(names[c.request] for c in line.result.curves) for line in lines},
-        marks={name: mark for name, mark in found.items() if mark and not released},
+        marks=marked,
         unaudited=tuple(line.name for line in lines if audited[line.name] is None),
         further=further,
+        audited_at={
+            name: grid.index(mark.eps) for name, mark in marked.items() if mark.eps in grid and mark.lowest
+        },
         rules=_rules(results.setting.protocol),
         released=released,
     )
@@ -111,7 +134,7 @@ def _mark(line: Standing, audited: Mark | None, eps: Sequence[str]) -> Mark | No
         f"{found.attack} in another run: {percent(found.lowest.value)} % stand at ε = {eps[found.at]}, where the "
         f"attacks of this table leave {percent(found.own.value)} %"
     )
-    return Mark(UPPER_BOUND, "rows", reason)
+    return Mark(UPPER_BOUND, "rows", reason, *((audited.eps, audited.lowest) if audited else ()))
 
 
 def _further(lines: Sequence[Standing]) -> tuple[tuple[str, int], ...]:

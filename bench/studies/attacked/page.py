@@ -13,6 +13,7 @@ from bench.pages.frame import environment, write
 from bench.pages.style import FEW
 from bench.studies.attacked import tables
 from bench.studies.attacked.headline import headline
+from bench.studies.attacked.lead import lead_of
 from bench.studies.attacked.spatial import spatial_table
 from bench.studies.attacked.variation import variation
 from bench.studies.audit import CHECKS
@@ -112,9 +113,9 @@ def _render(
         environment()
         .get_template("page.html.j2")
         .render(
+            lead=lead_of(table, lines, data_note),
             results=results,
             setting=setting,
-            data_note=data_note,
             headline=table,
             lines=lines,
             attacked=attacked,

@@ -6,9 +6,11 @@ from argparse import Namespace
 from dataclasses import replace
 
 from bench.attacks import Request, parse_requests
+from bench.attacks.surrogate import SURROGATE
 from bench.engine.cell import Scalar
 from bench.engine.protocols import OWN_SCRIPT
 from bench.errors import UsageError
+from bench.inputs.own_surrogates import is_foreign
 from bench.studies.shared.ask import Ask
 from bench.studies.shared.options import model_ask, names
 
@@ -20,6 +22,8 @@ def asked(options: Namespace) -> Ask:
     """The ask that command-line options mean; raises ``UsageError``."""
     params = {name: getattr(options, name) for name in PARAMETERS}
     given: dict[str, Scalar] = {name: value for name, value in params.items() if value is not None}
+    if options.surrogate is not None:
+        given[SURROGATE] = _surrogates(options)
     if options.no_random_start:
         given["random_start"] = False
     if options.best_iterate:
@@ -45,6 +49,16 @@ def asked(options: Namespace) -> Ask:
         independent=options.independent,
         protocol=options.protocol,
         mce_baseline=options.mce_baseline,
+    )
+
+
+def _surrogates(options: Namespace) -> str:
+    """The requested surrogates; those named without a data set are of the one that is measured on."""
+    asked = names(options.surrogate)
+    if not asked:
+        raise UsageError("--surrogate names no model; give DATASET/NAME, NAME or FILE.py:FACTORY")
+    return ",".join(
+        name if "/" in name or is_foreign(name) else f"{options.dataset}/{name}" for name in asked
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from jaxtyping import Bool
 
 from bench.engine.store import Store, read_runs
 from bench.inputs.model_info import ModelInfo
+from bench.numbers.stats import Share, wilson
 from bench.studies.audit import FULL, QUICK, Audit, Finding, probe_findings, skipped, unmade
 from bench.studies.audit import findings_attacks as of
 from bench.studies.audit.checks import CHECKS
@@ -31,6 +32,7 @@ from bench.studies.robustness.results import Clean, Curve, Setting
 
 Standing = Bool[np.ndarray, " n"]
 Measured = tuple[Clean, Curve]
+_AT_GRID = ("fgsm", "pgd", "independent")  # runs over the grid of the evaluation
 PLAIN = ("half", "one", "zero clean", "zero")  # where PGD is in both modes and fails only if the model does
 
 
@@ -43,6 +45,7 @@ class AuditResults:
         models: the models, in the order of the audits.
         audits: one a model; of a model without a probe there is none.
         eps: the ε at which strength was checked, by the name of the model; ``full`` only.
+        lowest: accuracy there against all attacks of the audit together, by the name of the model.
         versions: package name → version.
         command: the command that made them, with paths as ``$DATA``.
     """
@@ -53,6 +56,20 @@ class AuditResults:
     eps: Mapping[str, float]
     versions: Mapping[str, str]
     command: str
+    lowest: Mapping[str, Share] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Runs:
+    """What an audit measured of one model: in both modes, and at the ε where strength is checked."""
+
+    first: Mapping[str, Measured | None]
+    later: Mapping[str, Measured | None]
+    eps: float | None
+
+    @property
+    def all(self) -> dict[str, Measured | None]:
+        return {**self.first, **self.later}
 
 
 def collect_audit(
@@ -64,17 +81,35 @@ def collect_audit(
     command: str,
 ) -> AuditResults:
     """What the store holds of an audit."""
-    found = [(model, _audit(store, setting, model)) for model in models]
-    whole = [(model, audit) for model, audit in found if audit is not None]
-    chosen = {model.name: strength_eps(store, setting, model) for model, _ in whole}
+    found = [
+        (model, runs := _runs(store, setting, model), _audit(store, setting, model, runs)) for model in models
+    ]
+    whole = [(model, runs, audit) for model, runs, audit in found if audit is not None]
+    strong = {model.name: runs for model, runs, _ in whole if runs.eps is not None and setting.mode == FULL}
     return AuditResults(
         setting=setting,
-        models=tuple(model for model, _ in whole),
-        audits=tuple(audit for _, audit in whole),
-        eps={name: eps for name, eps in chosen.items() if eps is not None and setting.mode == FULL},
+        models=tuple(model for model, *_ in whole),
+        audits=tuple(audit for *_, audit in whole),
+        eps={name: runs.eps for name, runs in strong.items() if runs.eps is not None},
         versions=versions,
         command=command,
+        lowest={name: _lowest(setting, runs) for name, runs in strong.items()},
     )
+
+
+def _runs(store: Store, setting: AuditSetting, model: ModelInfo) -> _Runs:
+    first = {run.name: _measured(store, run, model) for run in first_runs(setting)}
+    eps = _eps_by(setting, first["pgd"])
+    runs = strength_runs(setting, model, eps) if eps is not None else ()
+    return _Runs(first, {run.name: _measured(store, run, model) for run in runs}, eps)
+
+
+def _lowest(setting: AuditSetting, runs: _Runs) -> Share:
+    """What stands against all attacks together at the ε where strength is checked."""
+    at = _standing(runs, setting)
+    names = [name for name in at if name in (*_AT_GRID, *runs.later)]
+    standing = np.logical_and.reduce([at[name] for name in names])
+    return wilson(int(standing.sum()), len(standing))
 
 
 def strength_eps(store: Store, setting: AuditSetting, model: ModelInfo) -> float | None:
@@ -128,17 +163,13 @@ def _setting(fields: Mapping[str, Any]) -> AuditSetting:
     )
 
 
-def _audit(store: Store, setting: AuditSetting, model: ModelInfo) -> Audit | None:
+def _audit(store: Store, setting: AuditSetting, model: ModelInfo, runs: _Runs) -> Audit | None:
     probe = store.get(make_probe_cell(setting, model).key)
     if probe is None:
         return None
-    first = {run.name: _measured(store, run, model) for run in first_runs(setting)}
-    eps = _eps_by(setting, first["pgd"])
-    runs = strength_runs(setting, model, eps) if eps is not None else ()
-    later = {run.name: _measured(store, run, model) for run in runs}
-    nonfinite = _marked("nonfinite", {**first, **later})
+    nonfinite = _marked("nonfinite", runs.all)
     found = {each.id: each for each in probe_findings(probe.result.arrays, nonfinite=nonfinite)}
-    found |= {each.id: each for each in _attack_findings(setting, model, first, later, eps)}
+    found |= {each.id: each for each in _attack_findings(setting, model, runs)}
     found |= {each.id: each for each in _clever_findings(store, setting, model)}
     order = [check.id for check in CHECKS.values() if setting.mode in check.modes]
     return Audit(
@@ -159,18 +190,12 @@ def _measured(store: Store, run: Run, model: ModelInfo) -> Measured | None:
     return result.clean, result.curves[0]
 
 
-def _attack_findings(
-    setting: AuditSetting,
-    model: ModelInfo,
-    first: Mapping[str, Measured | None],
-    later: Mapping[str, Measured | None],
-    eps: float | None,
-) -> list[Finding]:
+def _attack_findings(setting: AuditSetting, model: ModelInfo, runs: _Runs) -> list[Finding]:
     """The findings that come from attacks.
 
     A check whose runs are not whole is skipped with the reason, but flagged where plain PGD failed.
     """
-    standing = _standing(first, later, setting, eps)
+    first, standing = runs.first, _standing(runs, setting)
 
     def check(id: str, names: Sequence[str], function: Callable[..., Finding]) -> Finding:
         missing = [name for name in names if name not in standing]
@@ -184,7 +209,7 @@ def _attack_findings(
         check("C10", ("half",), lambda half: of.c10(half, _whole(first["far"])[0].label)),
         check("C11", ("one",), of.c11),
         check("C23", ("zero", "zero clean"), of.c23),
-        _judged({**first, **later}),
+        _judged(runs.all),
     ]
     grid = setting.base.eps
     if setting.mode == QUICK:
@@ -206,13 +231,9 @@ def _attack_findings(
     ]
 
 
-def _standing(
-    first: Mapping[str, Measured | None],
-    later: Mapping[str, Measured | None],
-    setting: AuditSetting,
-    eps: float | None,
-) -> dict[str, Standing]:
+def _standing(runs: _Runs, setting: AuditSetting) -> dict[str, Standing]:
     """What stands, by the name of the run; of runs over the grid, at the ε where strength is checked."""
+    first, later, eps = runs.first, runs.later, runs.eps
     found: dict[str, Standing] = {}
     if far := first["far"]:
         found |= {"half": far[1].standing[0], "one": far[1].standing[1]}
@@ -221,7 +242,7 @@ def _standing(
     if eps is None:
         return found
     at = list(setting.base.eps).index(eps)
-    found |= {n: first[n][1].standing[at] for n in ("fgsm", "pgd", "independent") if first.get(n)}  # type: ignore[index]
+    found |= {n: first[n][1].standing[at] for n in _AT_GRID if first.get(n)}  # type: ignore[index]
     found |= {name: measured[1].standing[0] for name, measured in later.items() if measured}
     if all(name in found for name in WHITE_BOX):
         found["white"] = np.logical_and.reduce([found[name] for name in WHITE_BOX])

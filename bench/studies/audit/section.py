@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bench.numbers.eps import eps_text, eps_texts
+from bench.numbers.stats import Share
 from bench.pages.format import VERDICTS
 from bench.studies.audit import CHECKS, Audit, Check, Finding
 
@@ -24,11 +25,21 @@ Marks = Mapping[tuple[str, str], "Mark"]
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What stands beside a model's name: its verdict, what it rests on (``quick``, ``full``, ``rows``), and why."""
+    """What stands beside a model's name.
+
+    Attributes:
+        verdict: one of ``VERDICTS``.
+        level: what it rests on: ``quick``, ``full`` or ``rows``.
+        reason: why.
+        eps, lowest: the ε at which the audit tried stronger attacks, and the accuracy against all of them together;
+            ``None`` where it tried none.
+    """
 
     verdict: str
     level: str
     reason: str
+    eps: float | None = None
+    lowest: Share | None = None
 
     @property
     def text(self) -> str:
@@ -110,7 +121,10 @@ def marks(audits: Sequence[AuditResults]) -> dict[tuple[str, str], Mark]:
     found: dict[tuple[str, str], Mark] = {}
     for results in audits:
         for audit in results.audits:
-            found.setdefault((audit.weights, results.setting.base.data), _mark(audit))
+            mark = replace(
+                _mark(audit), eps=results.eps.get(audit.model), lowest=results.lowest.get(audit.model)
+            )
+            found.setdefault((audit.weights, results.setting.base.data), mark)
     return found
 
 

@@ -29,7 +29,10 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--preset", metavar="P", help="cohen2019: 100000 samples, as published")
     group.add_argument(
-        "--alpha", type=float, metavar="A", help="chance that a smoothing certificate is wrong (default 0.001)"
+        "--alpha",
+        type=float,
+        metavar="A",
+        help="chance that a smoothing certificate is wrong (default 0.001)",
     )
     group.add_argument(
         "--orbit", action="store_true", help="smooth the three quarter turns of every image too"

@@ -13,6 +13,7 @@ from bench.engine.judge import ask_again
 from bench.engine.kind import Kind, Subject
 from bench.engine.result import CellResult
 from bench.engine.seeding import seeded
+from bench.inputs.foreign import Foreign
 from bench.inputs.model_info import ModelInfo
 from bench.studies.certify.results import CertifySetting
 from bench.studies.clever.cells import bound_cells, score_cells
@@ -87,21 +88,24 @@ def _smoothed_attack(cell: Cell, subject: Subject) -> dict[str, np.ndarray]:
     from bench.studies.certify.smoothed_attack import attack_smoothed
 
     sigma = float(cell.param("sigma") or 0)
-    return attack_smoothed(
-        subject.model, subject.x, subject.y, first=cell.first, sigma=sigma, seed=cell.seed
-    )
+    return attack_smoothed(subject.model, subject.x, subject.y, first=cell.first, sigma=sigma, seed=cell.seed)
 
 
 def _interval(cell: Cell, subject: Subject) -> dict[str, np.ndarray]:
     from bench.studies.certify.interval import interval_radii
 
-    return {"radius": interval_radii(subject.model, subject.x, subject.y), **_clean(subject)}
+    return {"radius": interval_radii(_layers(subject.model), subject.x, subject.y), **_clean(subject)}
 
 
 def _lipschitz(cell: Cell, subject: Subject) -> dict[str, np.ndarray]:
     from bench.studies.certify.lipschitz import lipschitz_radii
 
-    return lipschitz_radii(subject.model, subject.x, subject.y, str(cell.norm))
+    return lipschitz_radii(_layers(subject.model), subject.x, subject.y, str(cell.norm))
+
+
+def _layers(model: nn.Module) -> nn.Module:
+    """The network itself; one's own is inside a module that copies its images, which no bound need know of."""
+    return model.model if isinstance(model, Foreign) else model
 
 
 def _clean(subject: Subject) -> dict[str, np.ndarray]:
@@ -156,7 +160,7 @@ def bounds_known(model: nn.Module, images: np.ndarray, norm: str) -> None:
     from bench.studies.certify.interval import holds
     from bench.studies.certify.lipschitz import pair_bounds
 
-    x = torch.from_numpy(images)
+    model, x = _layers(model), torch.from_numpy(images)
     holds(model, x, torch.zeros(len(x), dtype=torch.int64), torch.zeros(len(x), dtype=torch.float64))
     pair_bounds(model, tuple(x.shape[1:]), norm)
 

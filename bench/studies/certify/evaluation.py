@@ -55,9 +55,7 @@ def prepare_certificates(ask: Ask, options: Mapping[str, Any]) -> CertifyEvaluat
         "protocol": SOUND.label,
         "backend": backend(ask.device),
     }
-    clever = CleverSetting(
-        **common, options=parse_clever(image_shape=shape, seed=ask.seed, norm=chosen.norm)
-    )
+    clever = CleverSetting(**common, options=parse_clever(image_shape=shape, seed=ask.seed, norm=chosen.norm))
     setting = CertifySetting(**common, pixels=first[0].numel(), options=chosen, clever=clever)
     evaluation = opened(ask, data, setting, cells.certify_cells)
     if chosen.method == "ibp":
@@ -72,9 +70,7 @@ def _check_layers(evaluation: CertifyEvaluation, images: Float32[np.ndarray, "1 
                 f"model {info.name!r} computes in {info.precision}; interval bounds are of float32 networks"
             )
         try:
-            evaluation.loaded.ask(
-                source, info.weights, evaluation.device, cells.bounds_known, images, norm
-            )
+            evaluation.loaded.ask(source, info.weights, evaluation.device, cells.bounds_known, images, norm)
         except NoBounds as fault:
             raise UsageError(f"model {info.name!r}: {fault}; use --method smoothing") from fault
 
@@ -89,9 +85,7 @@ def expected(evaluation: CertifyEvaluation, store: Store) -> float:
         return expected_seconds(clever, store)
     total = 0.0
     for source, info in evaluation.models:
-        missing = [
-            cell for cell in cells.certify_cells(setting, info) if store.get(cell.key) is None
-        ]
+        missing = [cell for cell in cells.certify_cells(setting, info) if store.get(cell.key) is None]
         if missing:
             x = evaluation.data.images(0, 1).numpy()
             device = evaluation.device

@@ -50,7 +50,9 @@ def _sheet(models: Sequence[CertifyResult], setting: CertifySetting, title: str 
         box = (left / width, bottom / height, (_WIDTH - 0.75) / width, (_HEIGHT - 0.8) / height)
         _panel(figure.add_axes(box), model, setting)
     if title:
-        figure.text(0.1 / width, 1 - 0.1 / height, " ".join(title.split()), va="top", fontsize=9, weight="bold")
+        figure.text(
+            0.1 / width, 1 - 0.1 / height, " ".join(title.split()), va="top", fontsize=9, weight="bold"
+        )
     return figure
 
 
@@ -91,7 +93,9 @@ def _panel(axes: Axes, model: CertifyResult, setting: CertifySetting) -> None:
 def _ranked(model: CertifyResult) -> np.ndarray:
     """Places of the right images that are drawn, the smallest attack first; those not broken last."""
     right = model.right.nonzero()[0]
-    order = right[np.argsort(np.where(np.isnan(model.attack[right]), np.inf, model.attack[right]), kind="stable")]
+    order = right[
+        np.argsort(np.where(np.isnan(model.attack[right]), np.inf, model.attack[right]), kind="stable")
+    ]
     chosen = np.unique(np.linspace(0, len(order) - 1, min(MOST, len(order))).round().astype(int))
     bad = [place for place, image in enumerate(order) if model.best[image] >= model.attack[image]]
     return order[np.unique([*chosen, *bad])]

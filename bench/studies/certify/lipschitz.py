@@ -211,7 +211,9 @@ def conv_norm(conv: nn.Conv2d, height: int, width: int, norm: str) -> float:
     if norm == "linf":
         return float(weight.abs().sum((1, 2, 3)).max())
     down, right = _side(conv.dilation, 0), _side(conv.dilation, 1)
-    kernel = weight.new_zeros(*weight.shape[:2], (weight.shape[2] - 1) * down + 1, (weight.shape[3] - 1) * right + 1)
+    kernel = weight.new_zeros(
+        *weight.shape[:2], (weight.shape[2] - 1) * down + 1, (weight.shape[3] - 1) * right + 1
+    )
     kernel[:, :, ::down, ::right] = weight
     torus = (height + kernel.shape[2] - 1, width + kernel.shape[3] - 1)
     blocks = torch.fft.rfft2(kernel, s=torus).permute(2, 3, 0, 1)

@@ -12,6 +12,7 @@ from bench.numbers.eps import eps_text
 from bench.pages.format import slug
 from bench.pages.frame import environment, write
 from bench.studies.certify import file
+from bench.studies.certify.lead import lead_of
 from bench.studies.certify.results import CertifyResult, CertifyResults
 from bench.studies.certify.rows import certificate_rows
 
@@ -51,11 +52,11 @@ def _render(
     templates = environment()
     templates.filters |= {"eps": eps_text}
     html = templates.get_template("certify.html.j2").render(
+        lead=lead_of(results),
         results=results,
         setting=results.setting,
         options=results.setting.options,
         violations=results.violations(),
-        compared=sum(int((model.right & (model.attack > 0)).sum()) * len(model.radii) for model in results.models),
         panels=panels,
         others=others,
         methods=METHODS,

@@ -24,7 +24,9 @@ def certificates_table(results: CertifyResults) -> None:
         "share that verified attacks leave standing, an upper bound.",
     )
     for column in ("model", "method", "clean", *eps_texts(options.radii), "abstained", "violations"):
-        table.add_column(column, justify="left" if column in ("model", "method") else "right", overflow="fold")
+        table.add_column(
+            column, justify="left" if column in ("model", "method") else "right", overflow="fold"
+        )
     for model in results.models:
         for method in model.radii:
             table.add_row(

@@ -20,7 +20,9 @@ CHUNK = 500  # noisy images a pass; a part of what the samples are, since each c
 _INWARD = 1 - 1e-12  # what the quantile and the product may round by
 
 
-def noise(seed: int, image: int, use: str, count: int, shape: tuple[int, ...]) -> Iterator[Float[Tensor, "k c h w"]]:
+def noise(
+    seed: int, image: int, use: str, count: int, shape: tuple[int, ...]
+) -> Iterator[Float[Tensor, "k c h w"]]:
     """Standard normal samples (count, *shape) in chunks, on the CPU: of seed, image and use alone.
 
     Fewer samples are the first of more, and all models and all σ meet the same.
@@ -68,7 +70,9 @@ def smoothed(
     chosen, counts = [], []
     for i, image in enumerate(x):
         shape = tuple(image.shape)
-        chosen.append(votes(model, image, sigma, noise(seed, first + i, "selection", selection, shape)).argmax())
+        chosen.append(
+            votes(model, image, sigma, noise(seed, first + i, "selection", selection, shape)).argmax()
+        )
         counts.append(votes(model, image, sigma, noise(seed, first + i, "votes", samples, shape)))
     return np.array(chosen, dtype=np.int64), np.stack(counts).astype(np.int64)
 
@@ -81,9 +85,7 @@ def share_at_least(k: Int64[np.ndarray, "*n"], n: int, alpha: float) -> Float64[
     return np.where(k == 0, 0.0, stats.beta.ppf(alpha, np.maximum(k, 1), n - k + 1))
 
 
-def radii(
-    k: Int64[np.ndarray, "*n"], n: int, *, sigma: float, alpha: float
-) -> Float64[np.ndarray, "*n"]:
+def radii(k: Int64[np.ndarray, "*n"], n: int, *, sigma: float, alpha: float) -> Float64[np.ndarray, "*n"]:
     """The certified L2 radii for a class with k of n votes; NaN where it abstains (p <= 1/2)."""
     from scipy import stats
 

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
-import os
-import sys
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 from unittest import mock
@@ -18,29 +13,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from bench.attacks.art_home import load_art
 from bench.errors import CellError
 from bench.studies.clever.fit import Fit, ks_p
 from bench.studies.clever.gradients import chunk_of, differentiable
 from bench.studies.clever.options import CleverOptions
 
 ORDERS: dict[str, float] = {"l2": 2, "linf": np.inf, "l1": 1}
-
-
-def load_art() -> ModuleType:
-    """ART's module of metrics. Importing ART makes ``~/.art`` and a file in it; here that goes to a
-    temporary folder: ``art.config``, which does it, is loaded first, with another home."""
-    if "art.config" not in sys.modules:
-        found = importlib.util.find_spec("art")
-        if found is None or found.origin is None:
-            raise CellError("ART is not installed; pip install adversarial-robustness-toolbox")
-        spec = importlib.util.spec_from_file_location("art.config", Path(found.origin).with_name("config.py"))
-        assert spec is not None
-        assert spec.loader is not None
-        config = importlib.util.module_from_spec(spec)
-        with tempfile.TemporaryDirectory() as home, mock.patch.dict(os.environ, HOME=home, USERPROFILE=home):
-            spec.loader.exec_module(config)
-        sys.modules["art.config"] = config
-    return importlib.import_module("art.metrics.metrics")
 
 
 def estimate(
@@ -59,7 +38,7 @@ def estimate(
     Raises:
         CellError: ART or SciPy failed.
     """
-    metrics = load_art()
+    metrics = load_art("art.metrics.metrics")
     estimator = _estimator(model, image, metrics)
     budget = (options.batches, options.samples, options.radius, ORDERS[options.norm])
     scores, fits = [], []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,100 +13,14 @@ from bench.pages.format import significant, slug
 from bench.pages.frame import environment, write
 from bench.pages.style import FEW
 from bench.studies.clever import THRESHOLDS
+from bench.studies.clever.lead import lead_of
+from bench.studies.clever.tables import FLAGS, against_text, budget_text, fit_rows, rows
 
 if TYPE_CHECKING:
     import markupsafe
 
     from bench.studies.clever.figures import CleverFigures
-    from bench.studies.clever.results import CleverResult, CleverResults
-
-NAN = float("nan")
-
-
-@dataclass(frozen=True, slots=True)
-class FlagText:
-    """What a flag is called, and what to do about it."""
-
-    name: str
-    word: str
-    advice: str
-
-
-FLAGS: dict[str, FlagText] = {
-    flag.name: flag
-    for flag in (
-        FlagText(
-            "zero_gradient",
-            "zero gradients",
-            "Every gradient sampled around some image was 0, so its score says nothing, however large it is. Gradients "
-            "are masked (saturation, rounding) or the radius is so large that the samples are no longer like images: "
-            "judge the model by attacks, and try a smaller --radius.",
-        ),
-        FlagText(
-            "censored",
-            "mostly censored",
-            "Most scores are the radius itself and say only “at least”; medians are then no measurement. "
-            "Choose a larger --radius.",
-        ),
-        FlagText(
-            "fallback",
-            "fits not believed",
-            "Many extreme-value fits failed their test, so these scores are margin / largest sampled gradient, "
-            "without any extrapolation, and tend to be too large. Use --engine evt; "
-            "where that is flagged too, take more --samples.",
-        ),
-        FlagText(
-            "above_attack",
-            "above the attack",
-            "For some images a verified perturbation is smaller than the estimate, which is thus no lower bound there: "
-            "samples missed the steepest places. Do not quote these scores as bounds; "
-            "take more --samples, or --engine evt.",
-        ),
-    )
-}
-
-
-@dataclass(frozen=True, slots=True)
-class CleverLine:
-    """One model in the table. Shares are of the rightly classified images, NaN where there are none.
-
-    Attributes:
-        median, lo, hi: of the scores of all images, with its bootstrap interval.
-        wrong: images classified wrongly, whose scores are 0.
-        shares: zero gradient, censored, fallback and, where an attack was run, above it.
-        distance: median over all images of the smallest perturbation found, 0 for a wrong image and infinite
-            where none was found; NaN without an attack.
-        right, found: rightly classified images, and how many of them the attack broke.
-    """
-
-    result: CleverResult
-    median: float
-    lo: float
-    hi: float
-    mean: float
-    wrong: int
-    shares: Mapping[str, float]
-    distance: float
-    right: int
-    found: int
-    flags: tuple[FlagText, ...]
-
-    @property
-    def name(self) -> str:
-        return self.result.info.name
-
-
-@dataclass(frozen=True, slots=True)
-class FitRow:
-    """One model's fits over (image, target) pairs; ``ratio``: Lipschitz estimate / largest sample."""
-
-    name: str
-    pairs: int
-    p: float
-    bands: tuple[float, ...]
-    fallback: float
-    ratio: float
-    largest: float
+    from bench.studies.clever.results import CleverResults
 
 
 def write_clever_page(results: CleverResults, others: Sequence[CleverResults], directory: Path) -> Path:
@@ -133,61 +46,6 @@ def write_clever_page(results: CleverResults, others: Sequence[CleverResults], d
     return write(directory / f"{stem}.html", (results, others), drawn)
 
 
-def rows(results: CleverResults) -> list[CleverLine]:
-    """The table, the largest median first."""
-    return sorted((_row(model) for model in results.models), key=lambda row: -row.median)
-
-
-def _row(model: CleverResult) -> CleverLine:
-    median, lo, hi = model.median_interval()
-    right = model.right
-    some = bool(right.any())
-    distance, found = NAN, 0
-    if "distance" in model.arrays:
-        distances = model.arrays["distance"]
-        distance = float(np.median(np.where(np.isnan(distances), np.inf, distances)))
-        found = int(np.isfinite(distances[right]).sum())
-    return CleverLine(
-        result=model,
-        median=median,
-        lo=lo,
-        hi=hi,
-        mean=float(model.scores.mean()),
-        wrong=int((~right).sum()),
-        shares={name: share if some else NAN for name, share in model.shares().items()},
-        distance=distance,
-        right=int(right.sum()),
-        found=found,
-        flags=tuple(FLAGS[name] for name in model.raised()),
-    )
-
-
-def fit_rows(models: Sequence[CleverResult]) -> list[FitRow]:
-    """One row a model."""
-    return [_fit_row(model) for model in models]
-
-
-def _fit_row(model: CleverResult) -> FitRow:
-    from bench.studies.clever.figures import bands
-
-    p, lipschitz, largest, fallback = (
-        model.arrays[name][model.right].ravel()
-        for name in ("ks_p", "lipschitz", "largest_sample", "fallback")
-    )
-    sampled = largest > 0
-    ratios = lipschitz[sampled] / largest[sampled]
-    tested = p[~np.isnan(p)]
-    return FitRow(
-        name=model.info.name,
-        pairs=p.size,
-        p=float(np.median(tested)) if tested.size else NAN,
-        bands=bands(model),
-        fallback=float(fallback.mean()) if fallback.size else NAN,
-        ratio=float(np.median(ratios)) if ratios.size else NAN,
-        largest=float(ratios.max()) if ratios.size else NAN,
-    )
-
-
 def _draw(results: CleverResults, stem: str) -> CleverFigures | None:
     """The figures, or ``None`` where no model was scored."""
     if not results.models:
@@ -203,8 +61,9 @@ def _render(results: CleverResults, others: Sequence[CleverResults], figures: Cl
     table = rows(results)
     models = [row.result for row in table]
     templates = environment()
-    templates.filters |= {"more": _more, "coded": _coded}
+    templates.filters |= {"more": _more, "coded": _coded, "budget": budget_text, "against": against_text}
     return templates.get_template("clever.html.j2").render(
+        lead=lead_of(results, table),
         results=results,
         setting=results.setting,
         options=results.setting.options,

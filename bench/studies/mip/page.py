@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.pages.format import slug
 from bench.pages.frame import environment, write
+from bench.studies.mip.lead import lead_of
 from bench.studies.mip.removal import FILLS
 from bench.studies.mip.results import MipResults
 
@@ -43,6 +44,7 @@ def _render(results: MipResults, others: Sequence[MipResults], stem: str) -> tup
         environment()
         .get_template("mip.html.j2")
         .render(
+            lead=lead_of(results),
             results=results,
             setting=results.setting,
             value=FILLS[results.setting.fill],

@@ -15,6 +15,7 @@ from bench.pages.format import params_text, slug
 from bench.pages.frame import environment, write
 from bench.studies.paper.across import across_protocols
 from bench.studies.paper.compare import PaperRow, as_released, rows, spread_over_corruptions
+from bench.studies.paper.lead import alone_on, claim_lines, lead_of
 from bench.studies.paper.provenance import origins
 from bench.studies.paper.published import PrintedMean, Statement, printed_means, source
 from bench.studies.paper.reproduction import COLUMNS, Corrupted, MeasuredModel, Reproduction
@@ -194,6 +195,7 @@ def _render(reproduction: Reproduction, stem: str) -> tuple[str, dict[str, bytes
     across = across_protocols(reproduction)
     figure, files = across_figure(across, stem) if across.shares else ("", {})
     sets = _sets(reproduction)
+    judged = judge(reproduction)
     labels = {each.setting.protocol for each in sets}
     templates = environment()
     templates.filters |= {
@@ -205,11 +207,14 @@ def _render(reproduction: Reproduction, stem: str) -> tuple[str, dict[str, bytes
         "dataset": _dataset,
     }
     html = templates.get_template("reproduce.html.j2").render(
+        lead=lead_of(reproduction, judged),
+        lines=claim_lines(judged),
+        alone_on=alone_on(judged),
         reproduction=reproduction,
         columns=COLUMNS,
         classes=_CLASSES,
         points=points(reproduction),
-        judged=judge(reproduction),
+        judged=judged,
         chapters=chapters(reproduction, stem),
         across=across,
         across_figure=figure,

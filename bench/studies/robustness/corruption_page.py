@@ -11,6 +11,7 @@ from bench.numbers.groups import GroupTable, by_group
 from bench.pages.format import slug
 from bench.pages.frame import environment, write
 from bench.studies.robustness.corruption_errors import CorruptionErrors, Key, is_whole, key_of
+from bench.studies.robustness.corruption_lead import lead_of
 from bench.studies.robustness.names import attack_names
 from bench.studies.robustness.results import ModelResult, Results
 from zoo.cifar10c import BENCHMARK
@@ -57,18 +58,18 @@ def write_groups_page(
 
 
 def _render(results: Results, groups: Groups, rows: Sequence[GroupRow]) -> str:
+    attacks = list(attack_names(results).values())
     return (
         environment()
         .get_template("groups.html.j2")
         .render(
+            lead=lead_of(results, groups, rows, attacks, INTERVALS),
             results=results,
             setting=results.setting,
             groups=groups,
             rows=rows,
             images=rows[0].tables[0].images,
             columns=("clean", *(f"ε = {text}" for text in eps_texts(results.setting.eps))),
-            attacks=list(attack_names(results).values()),
-            intervals=INTERVALS,
             benchmark=BENCHMARK,
             whole=is_whole(groups.names),
             side=SIDES.get(groups.constants),

@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from bench.attacks import Request
-from bench.engine.cell import Scalar
-from bench.pages.format import _param
+from bench.pages.format import distinct_names
 from bench.studies.robustness.results import Results
 
 
 def attack_names(results: Results) -> dict[Request, str]:
     """The attacks over the grid of all models with distinct names, in the order they first appear."""
-    return _names(curve.request for model in results.models for curve in model.curves)
+    return distinct_names(curve.request for model in results.models for curve in model.curves)
 
 
 def spatial_names(results: Results) -> dict[Request, str]:
     """The spatial attacks of all models with distinct names, in the order they first appear."""
-    return _names(curve.request for model in results.models for curve in model.spatial)
-
-
-def _names(requests: Iterable[Request]) -> dict[Request, str]:
-    """Labels, each with the parameters that are not the attack's own defaults, as ``pgd (steps 50)``."""
-    names = {}
-    for request in dict.fromkeys(requests):
-        defaults = request.implied
-        own = ", ".join(_changed(*param) for param in request.params if param[1] != defaults.get(param[0]))
-        names[request] = f"{request.label} ({own})" if own else request.label
-    return names
-
-
-def _changed(name: str, value: Scalar) -> str:
-    """As ``steps 50``, ``best iterate`` or ``no random start``."""
-    words = name.replace("_", " ")
-    if isinstance(value, bool):
-        return words if value else f"no {words}"
-    return f"{words} {_param(name, value)}"
+    return distinct_names(curve.request for model in results.models for curve in model.spatial)

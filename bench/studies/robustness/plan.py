@@ -12,6 +12,7 @@ from bench.engine.protocols import released_rules
 from bench.engine.shards import shards
 from bench.inputs.model_info import ModelInfo
 from bench.inputs.own_attacks import OwnAttack
+from bench.inputs.own_surrogates import OwnSurrogates
 from bench.studies.robustness.results import Setting
 
 
@@ -41,7 +42,7 @@ class AttackLane(Lane):
         return self.cumulative
 
     @property
-    def attack(self) -> OwnAttack | None:
+    def attack(self) -> OwnAttack | OwnSurrogates | None:
         return self.request.source
 
     def following(self, index: int, parent: str) -> Cell:

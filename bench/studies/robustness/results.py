@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Float32, Float64, Int64
 from bench.attacks import Request
 from bench.engine.shards import BATCH
 from bench.inputs.model_info import ModelInfo
+from bench.studies.robustness.shown import Shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,9 +154,9 @@ class ModelResult:
         return np.logical_and.reduce([curve.standing for curve in self.curves])
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Results:
-    """All models measured in one setting.
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
+class Results(Shown):
+    """All models measured in one setting; a notebook shows them as a table.
 
     Attributes:
         setting: what they share.

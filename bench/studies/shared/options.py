@@ -15,7 +15,6 @@ from bench.inputs.libraries import LIBRARIES
 from bench.inputs.preparation import Preparation
 from bench.inputs.sources import DataSource
 from bench.studies.shared.ask import Ask
-from bench.studies.shared.screen import say
 from bench.studies.shared.where import devices_of
 from zoo import cifar10c, entries, hub_sets
 
@@ -138,6 +137,8 @@ def _shown_value(flag: str, value: str) -> str:
         name = value.rpartition(":")[2]
         return f"{where[0]}{DATA}" + (f":{name}" if where[1] and name in cifar10c.NAMES else "")
     paths = ("--weights", "--weights-from", "--model", "--models", "--store", "--leaderboard", "--reports")
+    if flag in ("--surrogate", "--attacks"):
+        return ",".join(_shown_part(part) if ".py:" in part else part for part in value.split(","))
     return ",".join(map(_shown_part, value.split(","))) if flag in paths else value
 
 

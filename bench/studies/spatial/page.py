@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bench.pages.format import slug
 from bench.pages.frame import environment, write
 from bench.pages.style import FEW
+from bench.studies.spatial.lead import lead_of
 from bench.studies.spatial.results import QUARTERS, SpatialResults
 from bench.studies.spatial.setting import GRID_ROTATION, GRID_TRANSLATION
 
@@ -49,6 +50,7 @@ def _render(
         environment()
         .get_template("spatial_page.html.j2")
         .render(
+            lead=lead_of(results),
             results=results,
             setting=setting,
             random=random,

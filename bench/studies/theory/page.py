@@ -12,6 +12,7 @@ from bench.inputs.model_info import ModelInfo
 from bench.pages.format import slug
 from bench.pages.frame import environment, write
 from bench.studies.theory import Interval, ModelTheory, TheoryResults, interval_text, median_interval, number
+from bench.studies.theory.lead import lead_of
 
 _VERDICT_CLASSES = {"holds": "right", "does not hold": "wrong"}
 
@@ -103,6 +104,7 @@ def _render(results: TheoryResults, stem: str) -> str:
     templates = environment()
     templates.filters |= {"number": number, "between": interval_text}
     return templates.get_template("theory.html.j2").render(
+        lead=lead_of(results),
         results=results,
         classes=_VERDICT_CLASSES,
         orbits=orbit_rows(models, results.seed),

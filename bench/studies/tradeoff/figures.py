@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,8 @@ from matplotlib.lines import Line2D
 from bench.numbers.eps import eps_text
 from bench.pages.figures import as_files, figure_style, inline
 from bench.pages.format import figure_label
-from bench.pages.numbered import number_points
+from bench.pages.marks import mark, mark_legend, value_text
+from bench.pages.named import NAMES, name_points
 from bench.pages.style import CARD, INK, MUTED, PALETTE
 from bench.studies.tradeoff.front import staircase
 from bench.studies.tradeoff.results import (
@@ -48,9 +50,11 @@ _KINDS = {
 }
 _OTHERS = ((PALETTE[5], (1, 0), "<"), (PALETTE[6], (4, 1.6), "8"), (PALETTE[5], (1, 1.4), "d"))
 _SHAPES = ("o", "s", "^", "D", "v", "P", "X")  # an architecture each, in the plane
+_GLYPHS = "●■▲◆▼✚✖"  # the same in text
 _PANEL = (3.3, 2.55)  # inches of one panel of curves
 _LEGEND = 0.155
-_SQUARE = 3.9  # inches of one panel of the plane
+_SQUARE = 3.5  # inches of one panel of the plane, without the names beside it
+_KEY = 0.75
 
 
 @figure_style()
@@ -67,12 +71,29 @@ def draw_curves(tradeoff: Tradeoff, stem: str) -> tuple[list[tuple[str, str]], d
     return parts, files
 
 
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """The planes of the page: SVG elements with what each shows, their key, and the files beside the page."""
+
+    parts: tuple[tuple[str, str], ...]
+    key: str
+    files: dict[str, bytes]
+
+
 @figure_style()
-def draw_plane(tradeoff: Tradeoff, groups: Sequence[ModelGroup], stem: str) -> tuple[str, dict[str, bytes]]:
-    """Every group as a numbered point, two panels an attack: the SVG element for the page, and files by name."""
+def draw_plane(tradeoff: Tradeoff, groups: Sequence[ModelGroup], stem: str) -> Plane:
+    """Every group as a named point, two planes an attack."""
     name = f"{stem}-plane"
-    page = inline(_planes(tradeoff, groups), f"{name}-page")
-    return page, as_files(_planes(tradeoff, groups, with_key=True), name)
+    found = _of_front(tradeoff)
+    parts = tuple(
+        (
+            f"{tradeoff.words(y)} against {tradeoff.words(x)}",
+            inline(_planes(tradeoff, groups, [[(x, y)]]), f"{name}-{i}"),
+        )
+        for i, (x, y) in enumerate(pair for row in found for pair in row)
+    )
+    key = inline(_planes(tradeoff, groups, [], with_key=True), f"{name}-key")
+    return Plane(parts, key, as_files(_planes(tradeoff, groups, found, with_key=True), name))
 
 
 def _styles(groups: Sequence[ModelGroup]) -> dict[str, tuple[str, tuple[float, ...], str]]:
@@ -98,7 +119,7 @@ def _sheet(tradeoff: Tradeoff, groups: Sequence[ModelGroup], title: str = "") ->
         for group in groups:
             _line(axes, tradeoff, group, [CLEAN, *(Axis(of, at) for at in grid)], styles[group.name])
         _dress(axes, grid, of)
-    figure.legend(
+    legend = figure.legend(
         handles=[_handle(group, *styles[group.name]) for group in groups],
         loc="lower left",
         bbox_to_anchor=(0.4 / width, 0.02 / height),
@@ -111,6 +132,7 @@ def _sheet(tradeoff: Tradeoff, groups: Sequence[ModelGroup], title: str = "") ->
         borderaxespad=0,
         borderpad=0,
     )
+    mark_legend(legend, [group.name for group in groups])
     if title:
         figure.text(
             0.1 / width, 1 - 0.08 / height, " ".join(title.split()), va="top", fontsize=10, weight="bold"
@@ -127,7 +149,7 @@ def _line(
 ) -> None:
     """The mean over seeds; its interval is in the table, for eleven bands hide one another."""
     colour, dash, marker = style
-    axes.plot(
+    (line,) = axes.plot(
         [each.at for each in at],
         [100 * tradeoff.value(group, each) for each in at],
         color=colour,
@@ -137,6 +159,10 @@ def _line(
         linewidth=1.9 if group.recipe == "cusp" else 1.1,
         mew=0,
         clip_on=False,
+    )
+    shares = [(each, tradeoff.share(group, each)) for each in at]
+    mark(
+        line, group.name, [value_text(tradeoff.words(each), share) if share else "" for each, share in shares]
     )
 
 
@@ -160,33 +186,36 @@ def _dress(axes: Axes, grid: Sequence[float], of: str) -> None:
     axes.tick_params(labelsize=7, pad=2)
 
 
-def _planes(tradeoff: Tradeoff, groups: Sequence[ModelGroup], *, with_key: bool = False) -> Figure:
+def _of_front(tradeoff: Tradeoff) -> list[list[tuple[Axis, Axis]]]:
     """PGD above where it is not the front's attack, the front below; ±180° on the left, ±30° on the right."""
     rows = (FRONT,) if tradeoff.attack == "pgd" else (tradeoff.largest, FRONT)
-    key = 3.0 if with_key else 0.0
-    bar = 0.55
-    height = max(len(rows) * _SQUARE + bar, 0.16 * len(groups) + 0.5 if with_key else 0)
-    width = 2 * _SQUARE + key
+    return [[(x, y) for x in (SPATIAL, NEARBY)] for y in rows]
+
+
+def _planes(
+    tradeoff: Tradeoff,
+    groups: Sequence[ModelGroup],
+    rows: Sequence[Sequence[tuple[Axis, Axis]]],
+    *,
+    with_key: bool = False,
+) -> Figure:
+    """Planes in rows, and below them on request the key to shapes and colours."""
+    cell = _SQUARE + NAMES
+    foot = _KEY if with_key else 0.0
+    columns = max((len(row) for row in rows), default=1)
+    width, height = max(columns * cell, 5.6), len(rows) * _SQUARE + foot
     figure = Figure(figsize=(width, height), facecolor=CARD)
     families = list(dict.fromkeys(group.architecture for group in groups))
     clean = [100 * tradeoff.value(group, CLEAN) for group in groups]
     norm = Normalize(min(clean, default=0) - 0.5, max(clean, default=100) + 0.5)
-    for row, y in enumerate(rows):
-        for column, x in enumerate((SPATIAL, NEARBY)):
-            left, top = column * _SQUARE, height - row * _SQUARE
-            box = (left + 0.55, top - _SQUARE + 0.52, _SQUARE - 0.72, _SQUARE - 0.82)
+    for row, pairs in enumerate(rows):
+        for column, (x, y) in enumerate(pairs):
+            left, top = column * cell, height - row * _SQUARE
+            box = (left + 0.55, top - _SQUARE + 0.5, _SQUARE - 0.65, _SQUARE - 0.75)
             axes = figure.add_axes((box[0] / width, box[1] / height, box[2] / width, box[3] / height))
             _draw_plane(axes, tradeoff, groups, x, y, norm, families)
-    _legend(figure, tradeoff, families, norm, (0.55 / width, 0.1 / height, width, height))
     if with_key:
-        for i, group in enumerate(groups):
-            top = 1 - (0.2 + 0.16 * i) / height
-            figure.text(
-                (2 * _SQUARE + 0.25) / width, top, str(i + 1), fontsize=7.5, ha="right", va="top", color=MUTED
-            )
-            figure.text(
-                (2 * _SQUARE + 0.32) / width, top, figure_label(group.name, 44), fontsize=7.5, va="top"
-            )
+        _key(figure, tradeoff, families, norm)
     return figure
 
 
@@ -199,32 +228,42 @@ def _draw_plane(
     norm: Normalize,
     families: Sequence[str],
 ) -> None:
-    shown = [(i, g) for i, g in enumerate(groups) if tradeoff.share(g, x) and tradeoff.share(g, y)]
+    shown = [group for group in groups if tradeoff.share(group, x) and tradeoff.share(group, y)]
     if y == FRONT:
-        _draw_front(axes, tradeoff, [group for _, group in shown], x)
-    points = []
-    for _, group in shown:
+        _draw_front(axes, tradeoff, shown, x)
+    points, labels = [], []
+    for group in shown:
         across, up = tradeoff.share(group, x), tradeoff.share(group, y)
         assert across is not None
         assert up is not None
+        at = families.index(group.architecture) % len(_SHAPES)
         points.append((100 * across.value, 100 * up.value))
+        labels.append(f"{_GLYPHS[at]} {group.recipe or group.name}")
         colour = colormaps["cividis"](norm(100 * tradeoff.value(group, CLEAN)))
-        axes.plot([100 * across.lo, 100 * across.hi], [100 * up.value] * 2, color=MUTED, lw=0.7, alpha=0.6)
-        axes.plot([100 * across.value] * 2, [100 * up.lo, 100 * up.hi], color=MUTED, lw=0.7, alpha=0.6)
+        parts = [
+            *axes.plot(
+                [100 * across.lo, 100 * across.hi], [100 * up.value] * 2, color=MUTED, lw=0.7, alpha=0.6
+            ),
+            *axes.plot([100 * across.value] * 2, [100 * up.lo, 100 * up.hi], color=MUTED, lw=0.7, alpha=0.6),
+        ]
         if len(group.replicas) > 1:
             seeds = [(tradeoff.one(each, x), tradeoff.one(each, y)) for each in group.replicas]
-            axes.plot(*(100 * np.array(seeds).T), "+", color=INK, markersize=4, mew=0.7, alpha=0.8)
-        marker = _SHAPES[families.index(group.architecture) % len(_SHAPES)]
-        axes.scatter(*points[-1], s=42, marker=marker, color=[colour], edgecolor=INK, linewidth=0.6, zorder=3)
+            parts += axes.plot(*(100 * np.array(seeds).T), "+", color=INK, markersize=4, mew=0.7, alpha=0.8)
+        for part in parts:
+            mark(part, group.name)
+        dot = axes.scatter(
+            *points[-1], s=42, marker=_SHAPES[at], color=[colour], edgecolor=INK, linewidth=0.6, zorder=3
+        )
+        mark(dot, group.name, [f"{value_text('spatial', across)}; {value_text('adversarial', up)}"], "point")
     title = f"{FRONT_NAMES[tradeoff.attack]}, with the front" if y == FRONT else "PGD"
     axes.set_title(title, loc="left", fontsize=8.5, pad=4)
-    axes.set_xlabel(f"spatial: {tradeoff.words(x)}, %", fontsize=7.5)
-    axes.set_ylabel(f"adversarial: {tradeoff.words(y)}, %", fontsize=7.5)
+    axes.set_xlabel(f"spatial: {tradeoff.words(x)}, %", fontsize=7)
+    axes.set_ylabel(f"adversarial: {tradeoff.words(y)}, %", fontsize=7)
     axes.tick_params(labelsize=7.5, pad=2)
     axes.set_xlim(-3, 103)
     top = max((point[1] for point in points), default=0.0)
     axes.set_ylim(-0.03 * max(top, 10), min(103, 1.2 * top + 8))
-    number_points(axes, points, [42.0] * len(points), [i + 1 for i, _ in shown])
+    name_points(axes, points, [group.name for group in shown], labels)
 
 
 def _draw_front(axes: Axes, tradeoff: Tradeoff, groups: Sequence[ModelGroup], x: Axis) -> None:
@@ -236,15 +275,9 @@ def _draw_front(axes: Axes, tradeoff: Tradeoff, groups: Sequence[ModelGroup], x:
         axes.step(across, up, where="pre", color=PALETTE[0], lw=1.3, linestyle=(0, (5, 2)), zorder=2)
 
 
-def _legend(
-    figure: Figure,
-    tradeoff: Tradeoff,
-    families: Sequence[str],
-    norm: Normalize,
-    place: tuple[float, float, float, float],
-) -> None:
-    """Shapes, lines, and the scale of clean accuracy, below the panels."""
-    left, bottom, width, height = place
+def _key(figure: Figure, tradeoff: Tradeoff, families: Sequence[str], norm: Normalize) -> None:
+    """Shapes, lines, and the scale of clean accuracy, at the foot."""
+    width, height = figure.get_size_inches()
     handles = [
         Line2D([], [], linestyle="", marker=_SHAPES[i % len(_SHAPES)], color=MUTED, mec=INK, mew=0.6, markersize=6,
                label=figure_label(family))
@@ -257,10 +290,10 @@ def _legend(
                label=f"front, {FRONT_NAMES[tradeoff.attack]}"),
     ]  # fmt: skip
     figure.legend(
-        handles=handles, loc="lower left", bbox_to_anchor=(left, bottom), ncols=3, frameon=False, fontsize=7.5,
-        borderaxespad=0, borderpad=0, columnspacing=1.2, handletextpad=0.5,
+        handles=handles, loc="lower left", bbox_to_anchor=(0.1 / width, 0.1 / height), ncols=2, frameon=False,
+        fontsize=7.5,        borderaxespad=0, borderpad=0, columnspacing=1.2, handletextpad=0.5,
     )  # fmt: skip
-    axes = figure.add_axes((5.2 / width, bottom + 0.17 / height, 2.2 / width, 0.1 / height))
+    axes = figure.add_axes((3.6 / width, 0.45 / height, 1.8 / width, 0.1 / height))
     bar = figure.colorbar(ScalarMappable(norm, "cividis"), cax=axes, orientation="horizontal")
     bar.set_label("clean accuracy, % (lighter is higher)", fontsize=7.5, labelpad=1)
     bar.ax.tick_params(labelsize=7, pad=1)

@@ -12,6 +12,7 @@ from bench.numbers.stats import Share, Spread
 from bench.numbers.wording import FAILS, HOLDS, difference_text, p_text, points_text
 from bench.pages.format import slug
 from bench.pages.frame import environment, write
+from bench.studies.tradeoff.lead import lead_of
 from bench.studies.tradeoff.results import (
     CLEAN,
     FRONT,
@@ -84,11 +85,11 @@ def _drawn(tradeoff: Tradeoff, stem: str) -> tuple[str, dict[str, bytes]]:
     linear = closed_form(stem)
     files = dict(linear.files)
     curves: list[tuple[str, str]] = []
-    plane = ""
+    plane = None
     if tradeoff.replicas:
         curves, drawn = draw_curves(tradeoff, stem)
-        plane, planes = draw_plane(tradeoff, tradeoff.groups, stem)
-        files |= drawn | planes
+        plane = draw_plane(tradeoff, tradeoff.groups, stem)
+        files |= drawn | plane.files
     return _render(tradeoff, curves=curves, plane=plane, linear=linear), files
 
 
@@ -158,6 +159,7 @@ def _columns(tradeoff: Tradeoff) -> list[tuple[str, str, Axis, bool]]:
 
 def _render(tradeoff: Tradeoff, **parts: object) -> str:
     columns = _columns(tradeoff)
+    judged = judge(tradeoff)
     every = [
         *((f"±{at:g}°", Axis("rotation", at)) for at in tradeoff.rotations),
         *((f"ε {eps_text(eps)}", Axis("pgd", eps)) for eps in tradeoff.setting.eps),
@@ -165,6 +167,7 @@ def _render(tradeoff: Tradeoff, **parts: object) -> str:
     templates = environment()
     templates.filters |= {"difference": difference_text, "p": p_text, "points": points_text, "eps": eps_text}
     return templates.get_template("tradeoff.html.j2").render(
+        lead=lead_of(tradeoff, judged),
         tradeoff=tradeoff,
         setting=tradeoff.setting,
         attack=FRONT_NAMES[tradeoff.attack],
@@ -173,7 +176,7 @@ def _render(tradeoff: Tradeoff, **parts: object) -> str:
         every=every,
         all_rows=rows(tradeoff, [(axis, False) for _, axis in every]),
         pairs=pairs(tradeoff, (CLEAN, SPATIAL, tradeoff.largest)),
-        judged=judge(tradeoff),
+        judged=judged,
         classes=_CLASSES,
         words=tradeoff.words,
         **parts,

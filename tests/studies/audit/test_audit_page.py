@@ -89,7 +89,7 @@ def test_names_in_tables_carry_their_verdicts(audited: str) -> None:
     }
     told = words(audited)
     assert "✓ believable: the quick audit in brackets found nothing that speaks against the numbers." in told
-    assert "Not to be believed: bad (audit)." in told
+    assert "the numbers of 1 model are not to be believed (bad)" in told
     assert "bench audit to see" not in told
     reasons = re.findall(r'<a class="mark not-believable" href="#audit" title="([^"]*)"', audited)
     assert reasons
@@ -179,8 +179,8 @@ def test_the_grid_has_a_cell_for_every_check_of_every_model(models: Sequence[str
 
 
 def test_verdicts_have_signs_besides_colours() -> None:
-    assert set(VERDICTS) == {"believable", "upper_bound", "not_believable"}
-    assert len({sign for sign, _ in VERDICTS.values()}) == 3
+    assert set(VERDICTS) == {"believable", "upper_bound", "not_believable", "not_audited"}
+    assert len({sign for sign, _ in VERDICTS.values()}) == 4
     assert len({outcome.strokes for outcome in OUTCOMES.values()}) == 4
 
 

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 import zoo
+from bench.attacks.art_home import load_art
 from bench.studies.clever import NORMS, CleverOptions, clever, default_radius, image_seed
-from bench.studies.clever.art_engine import ORDERS, load_art
+from bench.studies.clever.art_engine import ORDERS
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +51,7 @@ def asked(
 
 def stock(model: nn.Module, image: Tensor, options: CleverOptions, seed: int) -> float:
     """``clever_u`` with a ``PyTorchClassifier`` of library defaults."""
-    metrics = load_art()
+    metrics = load_art("art.metrics.metrics")
     from art.estimators.classification import PyTorchClassifier
 
     classifier = PyTorchClassifier(
@@ -126,7 +127,7 @@ def test_the_pool_is_computed_once_and_strangers_go_to_art() -> None:
 
     model = zoo.load("baseline_cnn_4")
     x = zoo.data.load("digits", "test").images(0, 3)
-    metrics = load_art()
+    metrics = load_art("art.metrics.metrics")
     estimator = art_engine._estimator(model, x[0], metrics)
     estimator.margin = (1, 2)
     alone = x.numpy().copy()

@@ -75,7 +75,7 @@ def test_importing_loads_neither_torch_nor_art(tmp_path: Path) -> None:
 
 def test_loading_art_writes_nothing_into_the_home(tmp_path: Path) -> None:
     code = (
-        "import os, bench.studies.clever.art_engine as engine; home = os.environ['HOME']; engine.load_art();"
+        "import os, bench.attacks.art_home as art; home = os.environ['HOME']; art.load_art('art.metrics.metrics');"
         "from art.estimators.classification import PyTorchClassifier; print(home == os.environ['HOME'])"
     )
     assert _python(code, tmp_path) == "True"

@@ -12,8 +12,9 @@ import pytest
 from bench.errors import UsageError
 from bench.pages.format import significant
 from bench.studies.clever.figures import BANDS, bands, points
-from bench.studies.clever.page import FLAGS, fit_rows, rows, write_clever_page
+from bench.studies.clever.page import write_clever_page
 from bench.studies.clever.results import CleverResults
+from bench.studies.clever.tables import FLAGS, fit_rows, rows
 from tests.clever_factory import TARGETS, changed, make_clever
 from tests.factory import ZOO
 from tests.studies.attacked.test_report import NASTY, tables
@@ -124,7 +125,7 @@ def test_panels_count_what_they_draw(results: CleverResults, html: str):
 
 def test_page_asks_for_nothing_outside_itself(html: str):
     for value in re.findall(r'(?:src|href|action|poster|srcset)="([^"]*)"', html):
-        assert value.startswith(("data:", "#")), value
+        assert value == "index.html" or value.startswith(("data:", "#")), value
     assert not re.search(r"@import|<link|<iframe|fetch\(|XMLHttpRequest|url\((?!#)|http", html)
     ids = re.findall(r' id="([^"]+)"', html)
     assert len(ids) == len(set(ids))

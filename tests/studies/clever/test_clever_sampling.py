@@ -7,7 +7,8 @@ import pytest
 import torch
 from scipy.stats import beta, ks_2samp, kstest
 
-from bench.studies.clever.art_engine import ORDERS, load_art
+from bench.attacks.art_home import load_art
+from bench.studies.clever.art_engine import ORDERS
 from bench.studies.clever.options import NORMS
 from bench.studies.clever.sampling import around, ball
 
@@ -28,7 +29,7 @@ def test_radii_are_those_of_the_uniform_ball(norm: str) -> None:
 def test_coordinates_are_distributed_as_arts(norm: str) -> None:
     state = np.random.get_state()
     np.random.seed(1)
-    theirs = load_art().random_sphere(4000, DIM, 1.5, ORDERS[norm])
+    theirs = load_art("art.metrics.metrics").random_sphere(4000, DIM, 1.5, ORDERS[norm])
     np.random.set_state(state)
     ours = ball(np.random.default_rng(0), 4000, DIM, 1.5, norm)
     for j in (0, DIM - 1):

@@ -95,7 +95,9 @@ def test_the_page_shows_every_number_and_verdict(page: str) -> None:
         assert judged.claim.fails in page
         for outcome in judged.outcomes:
             assert html.escape(outcome.sentence) in page
-    assert page.count("<svg") == 1 + 2 + 3  # the plane, a sheet an architecture, the closed form
+    assert (
+        page.count("<svg") == 4 + 1 + 2 + 3
+    )  # the planes with their key, a sheet an architecture, the closed form
 
 
 def test_it_is_said_which_number_the_front_is_of(page: str) -> None:
@@ -121,7 +123,7 @@ def test_a_front_of_pgd_alone_is_shown_once(page: str, tmp_path: Path) -> None:
 
 def picture(run: Tradeoff) -> Image.Image:
     """The plane as a file beside the page."""
-    return Image.open(io.BytesIO(draw_plane(run, run.groups, "d")[1]["d-plane.png"]))
+    return Image.open(io.BytesIO(draw_plane(run, run.groups, "d").files["d-plane.png"]))
 
 
 def test_names_that_are_markup_stay_text(tmp_path: Path) -> None:

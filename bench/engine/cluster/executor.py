@@ -1,0 +1,97 @@
+"""Runs cells on a Ray cluster: one worker on each CPU or GPU, which Ray places on the nodes.
+
+Images, weights and code of a user's own go through the object store, once to each node. The results come back to this
+process, which alone writes the store.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+from typing import Any
+
+from bench.engine.cluster.connection import Connection, Lost
+from bench.engine.cluster.seats import Seats
+from bench.engine.executors import Where, company_of
+from bench.engine.loaded import Loaded, Task
+from bench.engine.result import CellResult
+from bench.inputs.luggage import packed
+from bench.inputs.own_attacks import OwnAttack
+from bench.inputs.sources import DataSource, ModelSource
+
+TRIES = 4  # nodes that may be lost under a cell before that counts as its doing
+
+
+class Cluster:
+    """Runs tasks on the nodes of a Ray cluster.
+
+    A model that is not of the zoo and a user's own attack have workers of their own. A cell whose node is lost runs
+    again elsewhere; one that ends its worker breaks its own future alone.
+
+    Args:
+        loaded: what this process has loaded; the nodes get its images.
+        where: the cluster, and how many cells run at once at most.
+
+    Raises:
+        UsageError: the cluster cannot be reached or used.
+    """
+
+    def __init__(self, loaded: Loaded, where: Where) -> None:
+        self._loaded = loaded
+        self._cluster = Connection(where)
+        self._seats = Seats(self._cluster)
+        self._threads = ThreadPoolExecutor(self._cluster.most)  # each waits for one cell
+        self._sent: dict[DataSource | ModelSource | OwnAttack, Any] = {}
+
+    @property
+    def slots(self) -> int:
+        return self._cluster.slots
+
+    def submit(self, task: Task) -> Future[CellResult]:
+        try:
+            images, luggage = self._images(task.data), self._luggage(task)
+        except (Exception, SystemExit) as fault:
+            future: Future[CellResult] = Future()
+            future.set_exception(fault)
+            return future
+        return self._threads.submit(self._measured, task, [images], luggage)
+
+    def close(self) -> None:
+        """Ends the workers, whatever they compute."""
+        self._seats.close()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._loaded.rooms.close()
+        self._cluster.leave()
+
+    def _images(self, source: DataSource) -> Any:
+        if source not in self._sent:
+            self._sent[source] = self._cluster.ray.put(self._loaded.data(source))
+        return self._sent[source]
+
+    def _luggage(self, task: Task) -> list[Any]:
+        """Where the files of a task's model lie, and those of its own attack if it has one."""
+        company = company_of(task)
+        for source in (task.model, task.attack):
+            if source is None or source in self._sent:
+                continue
+            apart = company is not None and source.kind != "zoo"
+            found = (
+                self._loaded.rooms.of(company).submit(packed, source).result() if apart else packed(source)
+            )
+            self._sent[source] = self._cluster.ray.put(found)
+        return [self._sent[source] for source in (task.model, task.attack) if source is not None]
+
+    def _measured(self, task: Task, images: list[Any], luggage: list[Any]) -> CellResult:
+        for _ in range(TRIES):
+            node = ""
+            try:
+                with self._seats.taken(company_of(task)) as seat:
+                    node = seat.node
+                    outcome = self._cluster.get(seat.worker.run.remote(task, images, luggage))
+            except Lost:
+                if node and self._cluster.lives(node):
+                    break
+                continue
+            if isinstance(outcome, BaseException):
+                raise outcome
+            return outcome
+        raise BrokenExecutor("a worker of the cluster ended")

@@ -1,0 +1,98 @@
+"""The files that a model or an attack needs on another machine, and their unpacking there.
+
+Weights of the zoo travel with their record; a model file with what it imports and the Python files beside these. What
+is installed does not travel, nor do files that a factory opens by itself.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from torch import nn
+
+from bench.inputs import own_models
+from bench.inputs.own_attacks import OwnAttack
+from bench.inputs.own_code import source_files
+from bench.inputs.sources import ModelSource
+from zoo import registry
+
+SourceT = TypeVar("SourceT", ModelSource, OwnAttack)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Luggage:
+    """Files by content.
+
+    Attributes:
+        files: content by path below the root directory; unpacked, they lie as deep below another directory.
+        roots: directories, as the paths of files, that imports start from.
+        record: of the zoo's weights, which are the only file.
+    """
+
+    files: dict[str, bytes]
+    roots: tuple[str, ...] = ()
+    record: registry.WeightsRecord | None = None
+
+
+def packed(source: ModelSource | OwnAttack) -> Luggage:
+    """What a model or an attack needs besides what is installed; runs the code of one that is not of the zoo."""
+    if isinstance(source, OwnAttack):
+        return _luggage(_attack_files(source), ())
+    if source.kind == "zoo":
+        record = source.record()
+        return Luggage(files={record.file: record.path.read_bytes()}, record=record)
+    code = source.code_files(source.build()) if source.kind == "file" else []
+    return _luggage(code, [Path(source.weights)] if source.weights is not None else [])
+
+
+def _attack_files(attack: OwnAttack) -> list[Path]:
+    if attack.kind != "file":
+        return []
+    function = attack.load()
+    return source_files(nn.Module(), own_models.module_of("file", attack.target), function)
+
+
+def _luggage(code: list[Path], others: Iterable[Path]) -> Luggage:
+    beside = {each.resolve() for folder in {file.parent for file in code} for each in folder.glob("*.py")}
+    known = [Path(each).resolve() for each in sys.path]
+    roots = [root for root in dict.fromkeys(known) if any(file.is_relative_to(root) for file in code)]
+    return Luggage(
+        files={_below(each): each.read_bytes() for each in sorted({*code, *beside, *others})},
+        roots=tuple(map(_below, roots)),
+    )
+
+
+def _below(path: Path) -> str:
+    """A path as one below the root directory."""
+    return path.relative_to(path.anchor).as_posix()
+
+
+def unpack(luggage: Luggage, folder: Path) -> None:
+    """Writes the files below a folder; imports find them before what else this process knows."""
+    for name, content in luggage.files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    if luggage.record is not None:
+        registry.add(folder, luggage.record)
+    sys.path[:0] = [str(folder / root) for root in luggage.roots]
+
+
+def moved(source: SourceT, folder: Path) -> SourceT:
+    """A model or an attack whose luggage was unpacked into a folder, as it is found there."""
+    if source.kind == "zoo":
+        return replace(source, weights=str(folder))
+    if source.kind == "file":
+        path, _, name = source.target.rpartition(":")
+        source = replace(source, target=f"{_there(path, folder)}:{name}")
+    if isinstance(source, ModelSource) and source.weights is not None:
+        source = replace(source, weights=_there(source.weights, folder))
+    return source
+
+
+def _there(path: str, folder: Path) -> str:
+    return str(folder / _below(Path(path).resolve()))

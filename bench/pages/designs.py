@@ -1,0 +1,27 @@
+"""How a model was designed, as tables are filtered and sorted by it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.inputs.model_info import ModelInfo
+from zoo.entries import UnknownModel, parsed
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """Recipe and depth of a model of the zoo; of another one neither is known."""
+
+    recipe: str = "own model"
+    depth: str = "unknown"
+
+
+def design_of(info: ModelInfo) -> Design:
+    """The design that a model's name states, if it is one of the zoo's."""
+    if info.origin != "zoo":
+        return Design()
+    try:
+        entry = parsed(info.name)
+    except UnknownModel:
+        return Design()
+    return Design(entry.recipe, f"{entry.depth} layers")

@@ -1,0 +1,69 @@
+"""The first screen of the page on certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bench.numbers.eps import eps_text
+from bench.pages.format import interval, norm_text, percent
+from bench.pages.lead import Change, Lead, counted
+from bench.studies.certify.results import CertifyResults
+
+
+def lead_of(results: CertifyResults) -> Lead:
+    """What the page says first."""
+    setting = results.setting
+    return Lead(
+        study="certificates",
+        dataset=setting.dataset,
+        finding=_finding(results),
+        verdict=_verdict(results),
+        about=f"{counted(len(results.models), 'model')} on the first {counted(setting.n, 'image')}; "
+        f"{_method(results)}.",
+        changes=tuple(_changes(results)),
+        failed=results.failed,
+    )
+
+
+def _finding(results: CertifyResults) -> str:
+    options = results.setting.options
+    pairs = [(model, method) for model in results.models for method in model.radii]
+    if not pairs:
+        return "No model was measured."
+    radius = options.radii[len(options.radii) // 2]
+    model, method = max(pairs, key=lambda pair: pair[0].certified(pair[1], radius).value)
+    certified, standing = model.certified(method, radius), model.standing(radius)
+    return (
+        f"{model.info.name} is certified on the most images: within the {norm_text(options.norm)} radius "
+        f"{eps_text(radius)}, {percent(certified.value)} % ({interval(certified)}) keep their right class for certain, "
+        f"and attacks leave {percent(standing.value)} %. The truth lies between the two."
+    )
+
+
+def _verdict(results: CertifyResults) -> str:
+    found = len(results.violations())
+    if found:
+        return f"{counted(found, 'certificate')} above a verified attack: one of the two is wrong, a fault of symbench."
+    compared = sum(
+        int((model.right & (model.attack > 0)).sum()) * len(model.radii) for model in results.models
+    )
+    return f"0 violations in {counted(compared, 'pair')} of a certificate and an attack on the same image."
+
+
+def _method(results: CertifyResults) -> str:
+    options = results.setting.options
+    if options.method == "smoothing":
+        return (
+            f"randomized smoothing with noise of σ = {options.sigma:g}, "
+            f"{counted(options.samples, 'noisy copy', 'noisy copies')} of each image, α = {options.alpha:g}"
+        )
+    return "interval bounds and Lipschitz bounds of the network, with CLEVER's estimate and the smallest attack found"
+
+
+def _changes(results: CertifyResults) -> Iterator[Change]:
+    if results.setting.options.method == "smoothing":
+        yield Change("More noisy copies (option --samples) certify larger radii.")
+        yield Change("Another noise (option --sigma) is another smoothed network.")
+    else:
+        yield Change("Networks trained for certificates: bounds are loose on others.")
+    yield Change("A stronger attack, which closes the gap from above.")

@@ -1,0 +1,158 @@
+"""A Ray cluster gives the numbers of one process, whatever happens to its nodes; needs Ray but for the first tests."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.engine.executors import Where, executor_for
+from bench.inputs.luggage import moved, packed, unpack
+from bench.inputs.sources import find_model
+from tests.engine.test_isolation import NET
+from tests.executed import asked, digests
+from tests.own import call
+from tests.processes import until
+
+Capture = pytest.CaptureFixture[str]
+HERE = Where(devices=("cpu",))
+RUN = ("run", "--model", "baseline_cnn_4", "--attacks", "fgsm", "--eps", "0.1", "--n", 40)
+MODEL = """
+import helper
+from parts.layer import Layer
+
+class Net(Layer):
+    def forward(self, x):
+        import late
+        return late.scaled(super().forward(x), helper.FACTOR)
+
+def net(): return Net()
+"""
+
+
+def write_model(folder: Path) -> str:
+    """A model file that imports a neighbour, a package beside it, and another neighbour when it is called."""
+    (folder / "parts").mkdir(parents=True)
+    (folder / "parts" / "__init__.py").touch()
+    (folder / "parts" / "layer.py").write_text(NET.replace("Net", "Layer"))
+    (folder / "helper.py").write_text("FACTOR = 2.0\n")
+    (folder / "late.py").write_text("def scaled(x, factor): return x * factor\n")
+    (folder / "own.py").write_text(MODEL)
+    return f"{folder}/own.py:net"
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is not None, reason="Ray is installed")
+def test_without_ray_one_sentence_says_what_to_install(tmp_path: Path, capsys: Capture) -> None:
+    answer = call(capsys, *RUN, "--cluster", "auto", "--store", tmp_path / "store")
+    assert answer.code == 2
+    assert "pip install 'symbench[cluster]'" in answer.err
+    assert answer.err.count("\n") == 1
+
+
+def test_nothing_of_ray_is_imported_without_a_cluster() -> None:
+    code = (
+        "import sys; from bench.engine.executors import *; from bench.engine.loaded import Loaded; "
+        "executor_for(Loaded(), Where(devices=('cpu',))); import bench.commands.measure; "
+        "print([m for m in sys.modules if m.split('.')[0] == 'ray' or m.startswith('bench.engine.cluster')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["baseline_cnn_4", "own.py:net"])
+def test_a_model_is_the_same_where_its_luggage_is_unpacked(name: str, tmp_path: Path) -> None:
+    """In another process, for it must not find the files where they were packed."""
+    target = write_model(tmp_path / "home") if name.startswith("own") else name
+    source, info = find_model(target, dataset="digits", weights=None, weights_from=None)
+    luggage = packed(source)
+    unpack(luggage, tmp_path / "there") if source.kind == "zoo" else None
+    there = moved(source, tmp_path / "there")
+    if source.kind == "zoo":
+        assert there.record().path.is_relative_to(tmp_path)
+        assert there.digest(there.build()) == info.weights
+        return
+    assert {Path(each).name for each in luggage.files} == {
+        "own.py", "helper.py", "late.py", "layer.py", "__init__.py"
+    }  # fmt: skip
+    (tmp_path / "home").rename(tmp_path / "away")
+    code = (
+        "import pickle, sys; from pathlib import Path; from bench.inputs.luggage import unpack; "
+        "luggage, folder, source = pickle.load(sys.stdin.buffer); unpack(luggage, folder); "
+        "print(source.digest(source.build()))"
+    )
+    import pickle
+
+    given = pickle.dumps((luggage, tmp_path / "there", there))
+    (tmp_path / "there").mkdir()
+    done = subprocess.run([sys.executable, "-c", code], input=given, capture_output=True, check=True)
+    assert done.stdout.decode().strip() == info.weights
+
+
+needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
+slow = pytest.mark.slow
+
+
+@pytest.fixture
+def two_nodes() -> Iterator[tuple[Any, Any]]:
+    """A cluster of two nodes on this machine, each with one CPU, and the second node."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    node = cluster.add_node(num_cpus=1)
+    cluster.wait_for_nodes()
+    yield cluster, node
+    cluster.shutdown()
+
+
+def workers() -> list[int]:
+    """Processes of ours on the nodes of clusters on this machine."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if b"ray::ClusterWorker" in file.read_bytes():
+                found.append(int(file.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+@needs_ray
+@slow
+@pytest.mark.rooms
+def test_a_node_that_is_killed_in_the_middle_loses_nothing(
+    two_nodes: tuple[Any, Any], tmp_path: Path
+) -> None:
+    cluster, node = two_nodes
+    own = write_model(tmp_path / "home")
+    evaluation = asked("baseline_cnn_4", own, n=360, steps=20)
+    alone = executor_for(evaluation.loaded, HERE)
+    before = digests(evaluation, alone)
+    alone.close()
+    assert len(before[0]) == 4 * 2 * 5
+    evaluation = asked("baseline_cnn_4", own, n=360, steps=20)
+    on_nodes = executor_for(evaluation.loaded, Where(devices=("cpu",), cluster=cluster.address))
+    assert on_nodes.slots == 2
+    done: list[int] = []
+    killed = threading.Event()
+
+    def kill() -> None:
+        until(lambda: done and done[-1] >= 12)
+        for _, process in node.live_processes():
+            os.kill(process.pid, signal.SIGKILL)
+        killed.set()
+
+    threading.Thread(target=kill, daemon=True).start()
+    found = digests(evaluation, on_nodes, lambda count, total: done.append(count))
+    assert killed.is_set()
+    assert found == before
+    assert on_nodes.slots == 1
+    on_nodes.close()
+    assert until(lambda: not workers())

@@ -1,0 +1,248 @@
+"""bench certify: rows, page, resume, refusals, and a certificate above an attack."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.errors import UsageError
+from bench.inputs.model_info import ModelInfo
+from bench.numbers.stats import wilson
+from bench.studies.certify import file
+from bench.studies.certify.options import CertifyOptions, parse_options
+from bench.studies.certify.page import write_certify_page
+from bench.studies.certify.results import CertifyResult, CertifyResults, CertifySetting, Orbit
+from bench.studies.certify.rows import COLUMNS, certificate_rows
+from bench.studies.clever import parse_options as parse_clever
+from bench.studies.clever.results import CleverSetting
+from tests.own import call
+
+Capture = pytest.CaptureFixture[str]
+SMOOTH = (
+    *("certify", "--method", "smoothing", "--samples", 200, "--n", 3, "--workers", 1),
+    *("--model", "baseline_cnn_4", "--sigma", 0.1),
+)
+
+
+def options(**changes: Any) -> CertifyOptions:
+    return parse_options(image_shape=(1, 16, 16), **changes)
+
+
+def made(*models: CertifyResult, **changes: Any) -> CertifyResults:
+    common = {"dataset": "digits", "data": "ab", "n": 4, "protocol": "sound/1", "backend": "cpu"}
+    chosen = options(**changes)
+    clever = CleverSetting(**common, options=parse_clever(image_shape=(1, 16, 16), norm=chosen.norm))
+    setting = CertifySetting(**common, pixels=256, options=chosen, clever=clever)
+    return CertifyResults(setting=setting, models=models, versions={"torch": "2"}, command="bench certify")
+
+
+def result(name: str = "m", **changes: Any) -> CertifyResult:
+    """Four images: certified and attacked, certified and unbroken, not certified, wrong."""
+    values: dict[str, Any] = {
+        "info": ModelInfo(name=name, weights=name, trained_on="t", parameters=1, origin="zoo"),
+        "label": np.arange(4),
+        "right": np.array([True, True, True, False]),
+        "abstained": np.zeros(4, dtype=bool),
+        "radii": {
+            "ibp": np.array([0.02, 0.05, 0.0, 0.0]),
+            "lipschitz": np.array([0.01, 0.001, 0.0, 0.0]),
+        },
+        "attack": np.array([0.06, np.nan, 0.04, 0.0]),
+        "clever": np.array([0.05, 0.04, 0.045, 0.0]),
+        "bound": np.array([8.0, 8.0, 8.0, 8.0]),
+        "estimate": np.array([2.0, 4.0, 1.0, np.nan]),
+        "orbit": None,
+        "seconds": 1.0,
+        "digest": "d",
+    }
+    return CertifyResult(**{**values, **changes})
+
+
+def test_certified_and_standing_bracket_the_truth() -> None:
+    model = result()
+    assert model.certified("ibp", 0.02) == wilson(2, 4)
+    assert model.certified("ibp", 0.05) == wilson(1, 4)
+    assert model.certified("lipschitz", 0.02) == wilson(0, 4)
+    assert model.standing(0.05) == wilson(2, 4)
+    assert model.standing(0.06) == wilson(1, 4)
+    assert list(model.violations()) == []
+    assert (model.estimates_above, model.estimates_below) == (1, 1)
+    assert model.best == pytest.approx([0.02, 0.05, 0, 0])
+
+
+def test_a_certificate_at_or_above_an_attack_is_found(tmp_path: Path) -> None:
+    bad = result("bad", attack=np.array([0.02, np.nan, 0.04, 0.0]))
+    (found,) = bad.violations()
+    assert (found.method, found.image, found.radius, found.attack) == ("ibp", 0, 0.02, 0.02)
+    text = write_certify_page(made(result(), bad), (), tmp_path).read_text("utf-8")
+    assert "this is a fault of symbench" in text
+    assert "bad, image 0: certificate 0.02 of ibp, but a verified attack of size 0.02" in text
+    rows = [row for row in certificate_rows(made(result(), bad)) if row["violations"]]
+    assert {(row["model"], row["method"], row["violations"]) for row in rows} == {("bad", "ibp", 1)}
+    good = write_certify_page(made(result()), (), tmp_path).read_text("utf-8")
+    assert "<strong>0 violations</strong> in 4 pairs" in " ".join(good.split())
+    assert "fault of symbench" not in good
+
+
+def test_pages_of_all_kinds_have_no_nan_and_escape_names(tmp_path: Path) -> None:
+    wrong = {"right": np.zeros(4, dtype=bool), "radii": {"ibp": np.zeros(4)}, "attack": np.zeros(4)}
+    nothing = result("nothing", **wrong)
+    orbit = Orbit(same_class=wilson(3, 4), p=np.array([0.5, 0.2, 0.9, 1e-6]), spread=np.full(4, 0.1))
+    smooth = result("<b>", radii={"smoothing": np.full(4, 0.3)}, attack=np.full(4, 0.4), orbit=orbit)
+    smooth = replace(smooth, clever=None, bound=None, estimate=None)
+    assert orbit.told_apart == wilson(1, 4)
+    bounded, smoothed = made(result(), nothing), made(smooth, method="smoothing", orbit=True)
+    for shown, other in ((made(), bounded), (bounded, smoothed), (smoothed, bounded)):
+        text = write_certify_page(replace(shown, failed=("cell x",)), [other], tmp_path).read_text("utf-8")
+        assert not re.search(r"\bnan\b", text)
+        assert "<b>" not in text
+        assert "cell x" in text
+    assert "Quarter turns" in text
+
+
+def test_rows_merge_by_what_was_measured(tmp_path: Path) -> None:
+    path = tmp_path / "certificates.csv"
+    rows = certificate_rows(made(result()))
+    assert len(rows) == 2 * len(options().radii)
+    assert all(set(row) == set(COLUMNS) for row in rows)
+    file.merge(path, rows)
+    before = path.read_bytes()
+    file.merge(path, rows)
+    assert path.read_bytes() == before
+    file.merge(path, [{**row, "certified": 99} for row in rows])
+    file.merge(path, certificate_rows(made(result("other"))))
+    with path.open(newline="") as table:
+        found = list(csv.DictReader(table))
+    assert len(found) == 2 * len(rows)
+    assert {row["certified"] for row in found if row["model"] == "m"} == {"99"}
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(UsageError, match="move it away"):
+        file.merge(path, rows)
+
+
+# the command
+
+
+@pytest.fixture
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("_elsewhere")
+def test_smoothing_resumes_and_other_confidence_or_norm_measures_nothing(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bench.studies.certify import cells
+
+    ran: list[str] = []
+    for name, real in cells._MEASURES.items():
+        monkeypatch.setitem(
+            cells._MEASURES,
+            name,
+            lambda cell, subject, real=real: (ran.append(cell.attack), real(cell, subject))[1],
+        )
+    answer = call(capsys, *SMOOTH, "--orbit", "--json")
+    assert answer.code == 0
+    first = json.loads(answer.out)
+    assert sorted(ran) == ["smoothed_attack", *["smoothing"] * 4]
+    assert [row["index"] for row in first] == [0, 1, 2]
+    # 200 votes of 200 give p = 0.001^(1/200)
+    assert 0 < max(row["smoothing"] for row in first) <= 0.1 * 1.83
+    assert all(row["attack"] is None or row["smoothing"] < row["attack"] for row in first)
+    looser = json.loads(call(capsys, *SMOOTH, "--alpha", 0.1, "--json").out)
+    assert all(a["smoothing"] >= b["smoothing"] for a, b in zip(looser, first, strict=True))
+    box = json.loads(call(capsys, *SMOOTH, "--norm", "linf", "--json").out)
+    for a, b in zip(box, first, strict=True):
+        assert a["smoothing"] == pytest.approx(b["smoothing"] / 16)
+    assert len(ran) == 5
+    page = Path("reports/digits-certify.html")
+    text = page.read_text("utf-8")
+    assert "0 violations" in text
+    assert "Other settings" in text
+    with Path("reports/certificates.csv").open(newline="") as table:
+        rows = list(csv.DictReader(table))
+    assert {(row["norm"], row["alpha"], row["sigma"], row["samples"]) for row in rows} == {
+        *(("l2", alpha, "0.1", "200") for alpha in ("0.001", "0.1")),
+        ("linf", "0.001", "0.1", "200"),
+    }
+    page.unlink()
+    assert call(capsys, "report").code == 0
+    assert page.read_text("utf-8").count("<details>") == text.count("<details>")
+
+
+@pytest.mark.usefixtures("_elsewhere")
+def test_bounds_stand_between_nothing_and_the_attack_and_a_violation_ends_with_1(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("certify", "--model", "baseline_cnn_4.ibp", "--n", 2, "--workers", 1)
+    answer = call(capsys, *words, "--json")
+    assert answer.code == 0
+    for row in json.loads(answer.out):
+        assert 0 < row["lipschitz"] < row["ibp"] < row["attack"]
+        assert row["lipschitz_estimate"] < row["lipschitz_bound"]
+    from bench.studies.certify import collect
+
+    real = collect.joined
+
+    def too_good(shards: Any, name: str) -> np.ndarray:
+        return real(shards, name) * (100 if name == "radius" else 1)
+
+    monkeypatch.setattr(collect, "joined", too_good)
+    answer = call(capsys, *words)
+    assert answer.code == 1
+    assert "fault of symbench: baseline_cnn_4.ibp, image 0: certificate" in answer.err
+
+
+@pytest.mark.usefixtures("_elsewhere")
+@pytest.mark.parametrize(
+    ("words", "fragment"),
+    [
+        ({"--method": "crown"}, "unknown --method 'crown'"),
+        ({"--norm": "l1"}, "unknown --norm 'l1'"),
+        ({"--sigma": 0.1}, "--sigma is of --method smoothing"),
+        ({"--method": "smoothing", "--sigma": 0}, "--sigma is 0.0; it must be a finite number above 0"),
+        ({"--method": "smoothing", "--sigma": "nan"}, "--sigma is nan"),
+        ({"--method": "smoothing", "--alpha": 0.5}, "above 0 and below 0.5"),
+        ({"--method": "smoothing", "--preset": "cohen"}, "nearest: cohen2019"),
+        ({"--method": "smoothing", "--preset": "cohen2019", "--samples": 5}, "leave out --samples"),
+        ({"--eps": "x"}, "--eps has 'x'"),
+    ],
+)
+def test_refusals(capsys: Capture, words: Mapping[str, Any], fragment: str) -> None:
+    flat = [part for pair in words.items() for part in pair]
+    answer = call(capsys, "certify", "--model", "baseline_cnn_4", "--n", 2, *flat)
+    assert (answer.code, answer.out) == (2, "")
+    assert fragment in answer.err
+    assert len(answer.err.splitlines()) == 1
+
+
+@pytest.mark.usefixtures("_elsewhere")
+def test_a_layer_without_bounds_is_refused_and_smoothing_takes_it(capsys: Capture) -> None:
+    Path("own.py").write_text(
+        "from torch import nn\n"
+        "def gelu():\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(256, 16), nn.GELU(), nn.Linear(16, 10))\n"
+        "def relu():\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(256, 16), nn.ReLU(), nn.Linear(16, 10))\n"
+    )
+    words = ("certify", "--model", "own.py:gelu", "--n", 2, "--workers", 1)
+    answer = call(capsys, *words)
+    assert answer.code == 2
+    assert "GELU" in answer.err
+    assert "use --method smoothing" in answer.err
+    assert call(capsys, *words, "--method", "smoothing", "--samples", 100).code == 0
+    assert call(capsys, "certify", "--model", "own.py:relu", "--n", 2, "--workers", 1).code == 0
+
+
+def test_the_preset_is_the_published_number() -> None:
+    assert options(method="smoothing", preset="cohen2019").samples == 100_000
+    assert (options(method="smoothing").selection, options(method="smoothing").samples) == (100, 10_000)
+    assert (options().norm, options(method="smoothing").norm) == ("linf", "l2")
