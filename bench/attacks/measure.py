@@ -213,7 +213,9 @@ def _verified(
     images, verdict = verify(cell, model, x, y, proposed)
     if goal is None:
         return images, verdict
-    return images, replace(verdict, right=(verdict.predicted != goal) | verdict.nonfinite)
+    right = (verdict.predicted != goal) | verdict.nonfinite
+    distance = torch.where(right, torch.nan, verdict.distance) if cell.eps is None else verdict.distance
+    return images, replace(verdict, right=right, distance=distance)
 
 
 def _propose(cell: Cell, by: Attacker, x: Tensor, y: Tensor, number: int, target: Tensor | None) -> Tensor:
