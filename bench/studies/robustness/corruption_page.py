@@ -63,7 +63,7 @@ def _render(results: Results, groups: Groups, rows: Sequence[GroupRow]) -> str:
         environment()
         .get_template("groups.html.j2")
         .render(
-            lead=lead_of(results, groups, rows, attacks, INTERVALS),
+            lead=lead_of(results, groups, {row.name: row.tables[0] for row in rows}, attacks, INTERVALS),
             results=results,
             setting=results.setting,
             groups=groups,
