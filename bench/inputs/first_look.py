@@ -23,7 +23,9 @@ GLANCE = 20  # images on which most preparations are ruled out
 FINALISTS = 3  # preparations left after a glance, where the order of classes is open too
 IMAGES = 200  # looked at, at most, drawn from the whole data set
 MORE = 1000  # other images, on which what looked better is tested
-WHOLE = 64 * 64  # pixels of an image, up to which so many are; of larger ones as many fewer as they are larger,
+WHOLE = (
+    64 * 64
+)  # pixels of an image, up to which so many are; of larger ones as many fewer as they are larger,
 FEWER = 50, 100  # but not fewer than these
 FEWEST = 20  # below which no test could tell anything
 LEVEL = 0.001  # of the exact one-sided McNemar test
@@ -89,7 +91,8 @@ def first_look(model: nn.Module, data: Images, device: str = "cpu") -> tuple[Sus
     """What is suspect about a model.
 
     One preparation and one order of classes are chosen on up to 200 images and tested on up to 1,000 others (50 and 100
-    of 224 × 224 pixels), so each is a single test; it must be significantly better (0.1 %) and better by two points of accuracy.
+    of 224 × 224 pixels), so each is a single test; it must be significantly better (0.1 %) and better by two points
+    of accuracy.
 
     Args:
         model: deployed classifier on the device.
