@@ -14,6 +14,7 @@ from bench.pages.style import FEW
 from bench.studies.attacked import tables
 from bench.studies.attacked.headline import headline
 from bench.studies.attacked.lead import lead_of
+from bench.studies.attacked.passes import passes_blocks
 from bench.studies.attacked.spatial import spatial_table
 from bench.studies.attacked.variation import variation
 from bench.studies.audit import CHECKS
@@ -141,6 +142,7 @@ def _render(
             costs=tables.costs(results, names),
             attack_blocks=tables.attack_blocks(lines, list(names), eps),
             noted=tables.noted(lines, names, eps),
+            passes=passes_blocks(results, lines, names, eps),
             rules=table.rules,
             released=table.released,
             moved=tables.moved(results) if table.released and lines else (),

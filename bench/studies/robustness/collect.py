@@ -177,7 +177,19 @@ def curve_of(
         gradients=tuple(sum(s.result.gradients for s in shards) for shards in rows),
         seconds=tuple(sum(s.result.seconds for s in shards) for shards in rows),
         digest=tuple(_digest(shards) for shards in rows),
+        **_traces(rows, cumulative=setting.curve == "cumulative"),
     )
+
+
+def _traces(rows: Sequence[Sequence[Stored]], *, cumulative: bool) -> dict[str, np.ndarray]:
+    """The curves over passes, where all cells have one; what broke an image at a smaller ε breaks it as soon here."""
+    shards = [shard for row in rows for shard in row]
+    if not all("trace" in shard.result.arrays for shard in shards):
+        return {}
+    trace = np.stack([_joined(row, "trace") for row in rows])
+    if cumulative:
+        trace = np.minimum.accumulate(trace, axis=0)
+    return {"trace_passes": shards[0].result.arrays["trace_passes"], "trace": trace}
 
 
 def _whole_curve(
@@ -204,6 +216,10 @@ def _whole_curve(
         gradients=(sum(shard.result.gradients for shard in shards),) * length,
         seconds=(sum(shard.result.seconds for shard in shards),) * length,
         digest=(_digest(shards),) * length,
+        **{
+            name: np.tile(value, (length, 1, 1)) if name == "trace" else value
+            for name, value in _traces([shards], cumulative=False).items()
+        },
     )
 
 
