@@ -98,11 +98,10 @@ class Trace:
             final: (n,) distances of the judged images.
 
         Returns:
-            ``trace_passes`` (points,) and ``trace`` (n, points), infinite where an image was not broken yet.
+            ``trace`` (n, points), infinite where an image was not broken yet.
         """
         found = np.maximum(self._found.cpu().numpy(), final[:, None])  # nothing nearer than the judge's
         ended = max(int(np.ceil(POINTS * self._passes / self._budget)) - 1, 0)
         found[:, min(ended, POINTS - 1) :] = final[:, None]
         found[standing] = np.inf
-        passes = self._budget * np.arange(1, POINTS + 1) / POINTS
-        return {"trace_passes": passes, "trace": np.where(np.isnan(found), np.inf, found).astype(np.float32)}
+        return {"trace": np.where(np.isnan(found), np.inf, found).astype(np.float32)}

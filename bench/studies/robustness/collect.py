@@ -10,8 +10,10 @@ import numpy as np
 
 from bench.attacks import Request
 from bench.attacks.outcomes import NOT_ATTACKED
+from bench.attacks.request import BUDGET
 from bench.engine.driver import lane_results
 from bench.engine.protocols import released_rules
+from bench.engine.splitting import smallest_part
 from bench.engine.store import Store, Stored
 from bench.inputs.model_info import ModelInfo
 from bench.studies.released.collect import as_cells
@@ -139,6 +141,7 @@ def _clean(shards: Sequence[Stored]) -> Clean:
         nonfinite=_joined(shards, "nonfinite"),
         seconds=sum(shard.result.seconds for shard in shards),
         digest=_digest(shards),
+        split=smallest_part(shard.result for shard in shards),
     )
 
 
@@ -178,6 +181,7 @@ def curve_of(
         seconds=tuple(sum(s.result.seconds for s in shards) for shards in rows),
         digest=tuple(_digest(shards) for shards in rows),
         **_traces(rows, cumulative=setting.curve == "cumulative"),
+        split=smallest_part(shard.result for shards in rows for shard in shards),
     )
 
 
@@ -189,7 +193,8 @@ def _traces(rows: Sequence[Sequence[Stored]], *, cumulative: bool) -> dict[str, 
     trace = np.stack([_joined(row, "trace") for row in rows])
     if cumulative:
         trace = np.minimum.accumulate(trace, axis=0)
-    return {"trace_passes": shards[0].result.arrays["trace_passes"], "trace": trace}
+    points = np.arange(1, trace.shape[2] + 1) / trace.shape[2]
+    return {"trace_passes": int(shards[0].cell.param(BUDGET) or 0) * points, "trace": trace}
 
 
 def _whole_curve(
@@ -220,6 +225,7 @@ def _whole_curve(
             name: np.tile(value, (length, 1, 1)) if name == "trace" else value
             for name, value in _traces([shards], cumulative=False).items()
         },
+        split=smallest_part(shard.result for shard in shards),
     )
 
 

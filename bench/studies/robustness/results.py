@@ -51,6 +51,7 @@ class Clean:
         nonfinite: whether a logit was NaN or infinite.
         seconds: time the cells took.
         digest: sha256 over the cells' results.
+        split: smallest number of images measured together for lack of memory; ``None`` if no cell was split.
     """
 
     label: Int64[np.ndarray, " n"]
@@ -62,6 +63,7 @@ class Clean:
     nonfinite: Bool[np.ndarray, " n"]
     seconds: float
     digest: str
+    split: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -88,6 +90,7 @@ class Curve:
         trace_passes: passes an image, of a run with a budget of them; ``None`` for other runs.
         trace: (number of ε, n, passes) the smallest distance at which an image was broken by then, infinite where it
             was not.
+        split: smallest number of images measured together for lack of memory at any ε; ``None`` if no cell was split.
     """
 
     request: Request
@@ -104,6 +107,7 @@ class Curve:
     digest: tuple[str, ...]
     trace_passes: Float64[np.ndarray, " passes"] | None = None
     trace: Float32[np.ndarray, "e n passes"] | None = None
+    split: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
