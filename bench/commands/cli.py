@@ -27,7 +27,7 @@ COMMANDS = {
     "check": "measure a leaderboard's rows of a model again; fail if it has become less robust",
     "leaderboard": "print a leaderboard ranked, for the terminal or a paper",
     "train": "train models of the zoo, or one's own architectures",
-    "list": "show models, attacks and data sets",
+    "list": "show measuring commands, models, attacks and data sets",
     "report": "draw the pages that have changed from the store; mark a leaderboard's rows",
     "figure": "draw a figure for a paper from the store, as PDF, SVG or PNG",
     "export": "write per-image results as CSV or parquet, attacked images as npz",
@@ -188,7 +188,9 @@ def _train_options(sub: argparse.ArgumentParser) -> None:
 
 
 def _list_options(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("what", nargs="?", choices=("models", "attacks", "datasets"), help="only these")
+    sub.add_argument(
+        "what", nargs="?", choices=("commands", "models", "attacks", "datasets"), help="only these"
+    )
     sub.add_argument("pattern", nargs="?", metavar="PATTERN", help="only names like 'torchvision:res*'")
     sub.add_argument("--json", action="store_true", help="as JSON on stdout")
 
