@@ -100,6 +100,6 @@ def _row(results: CleverResults, model: CleverResult) -> Row:
         "schema": SCHEMA,
         "symbench": results.versions.get("symbench") or version(),
     }
-    absent = ("curve", "grid", "alpha_rule", "iterate", "audit", "stronger", "mce_baseline")
+    absent = ("curve", "grid", "alpha_rule", "iterate", "audit", "stronger", "mce_baseline", "date")
     empty: Row = dict.fromkeys(absent, "")
     return {column: values.get(column, empty.get(column)) for column in COLUMNS}

@@ -136,6 +136,7 @@ def _about(results: Results, model: ModelResult, standing: Bool[np.ndarray, " n"
         "suspect": model.info.suspect,
         "vanished": vanished(clean),
         "mce_baseline": "",
+        "date": "",
         "versions": made_with(results.versions, model.info),
         "schema": SCHEMA,
         "symbench": results.versions.get("symbench") or version(),

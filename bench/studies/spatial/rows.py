@@ -64,7 +64,7 @@ def _row(results: SpatialResults, model: SpatialResult, cell: Cell, outcome: Spa
         "schema": SCHEMA,
         "symbench": results.versions.get("symbench") or version(),
     }
-    absent = ("norm", "curve", "grid", "alpha_rule", "iterate", "audit", "stronger", "mce_baseline")
+    absent = ("norm", "curve", "grid", "alpha_rule", "iterate", "audit", "stronger", "mce_baseline", "date")
     empty: Row = dict.fromkeys(absent, "")
     return {column: values.get(column, empty.get(column)) for column in COLUMNS}
 
