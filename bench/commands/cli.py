@@ -26,7 +26,7 @@ COMMANDS = {
     "compare": "say which of several measured models is better",
     "check": "measure a leaderboard's rows of a model again; fail if it has become less robust",
     "leaderboard": "print a leaderboard ranked, for the terminal or a paper",
-    "train": "train models of the zoo",
+    "train": "train models of the zoo, or one's own architectures",
     "list": "show models, attacks and data sets",
     "report": "draw the pages that have changed from the store; mark a leaderboard's rows",
     "figure": "draw a figure for a paper from the store, as PDF, SVG or PNG",
@@ -158,7 +158,9 @@ def _leaderboard_options(sub: argparse.ArgumentParser) -> None:
 
 def _train_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
-        "models", metavar="all|NAMES", help="with commas between: e.g. baseline_cnn,equivariant_gcnn.pgd_at@1"
+        "models",
+        metavar="all|NAMES|FILE.py:FACTORY",
+        help="with commas between: e.g. baseline_cnn,equivariant_gcnn.pgd_at@1, or architectures of one's own",
     )
     data_options(sub)
     group = sub.add_argument_group("training")

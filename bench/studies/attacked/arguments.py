@@ -51,6 +51,11 @@ def attack_options(sub: argparse.ArgumentParser) -> None:
         help="models whose gradients mi_fgsm, ni_fgsm, di_fgsm, ti_fgsm, vmi_fgsm and transfer follow: of the zoo, "
         "one's own or a library's; several with commas are an ensemble",
     )  # fmt: skip
+    group.add_argument(
+        "--budget", type=int, metavar="N",
+        help="passes of the model an image, forward or backward, that each attack may take: it gets as many steps or "
+        "queries as that allows, and the page has its accuracy against passes",
+    )  # fmt: skip
     group.add_argument("--queries", type=int, metavar="N", help="passes of black-box attacks")
     group.add_argument("--eot", type=int, metavar="N", help="passes eot_pgd averages over (default 10)")
     group.add_argument("--rotation", type=float, metavar="D", help="degrees, spatial attacks (default 30)")

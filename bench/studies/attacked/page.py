@@ -15,6 +15,7 @@ from bench.studies.attacked import tables
 from bench.studies.attacked.carried import page_marks
 from bench.studies.attacked.headline import headline
 from bench.studies.attacked.lead import lead_of
+from bench.studies.attacked.passes import passes_blocks
 from bench.studies.attacked.spatial import spatial_table
 from bench.studies.attacked.variation import variation
 from bench.studies.audit import CHECKS
@@ -149,6 +150,7 @@ def _render(
             costs=tables.costs(results, names),
             attack_blocks=tables.attack_blocks(lines, list(names), eps),
             noted=tables.noted(lines, names, eps),
+            passes=passes_blocks(results, lines, names, eps),
             rules=table.rules,
             released=table.released,
             moved=tables.moved(results) if table.released and lines else (),
