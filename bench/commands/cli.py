@@ -33,6 +33,7 @@ COMMANDS = {
     "train": "train models of the zoo",
     "list": "show models, attacks and data sets",
     "report": "draw the pages that have changed from the store; mark a leaderboard's rows",
+    "figure": "draw a figure for a paper from the store, as PDF, SVG or PNG",
     "export": "write per-image results as CSV or parquet, attacked images as npz",
     "store": "show, join, clear or check stores of results",
     "doctor": "check this installation",
@@ -214,6 +215,19 @@ def _list_options(sub: argparse.ArgumentParser) -> None:
 def _report_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--dataset", metavar="NAME", help="only the page of this data set")
     place_options(sub, "store", "leaderboard", "reports")
+
+
+def _figure_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--kind", required=True, choices=("curves", "scatter", "sandwich", "tradeoff"),
+        help="curves: accuracy against ε; scatter: clean against robust; sandwich: CLEVER against an attack; "
+        "tradeoff: rotations against perturbations",
+    )  # fmt: skip
+    sub.add_argument("--out", required=True, metavar="FILE", help="file to write: .pdf, .svg or .png")
+    sub.add_argument("--models", default="all", metavar="NAMES", help="with commas between (default: all)")
+    sub.add_argument("--dataset", metavar="NAME", help="data set (default: that of the newest run)")
+    sub.add_argument("--attack", metavar="NAME", help="of curves (default: the worst case over all)")
+    place_options(sub, "store")
 
 
 def _export_options(sub: argparse.ArgumentParser) -> None:

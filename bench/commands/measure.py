@@ -13,10 +13,11 @@ from bench.commands.places import check_directory
 from bench.commands.running import LONG, duration, executing, exit_code, rows_only, show_plan
 from bench.commands.screen import cells_bar
 from bench.engine.driver import Failure, driver
-from bench.engine.executors import Executor, Where
+from bench.engine.executors import Executor
 from bench.engine.store import DirectoryStore, Store
 from bench.engine.studies import find_study
 from bench.engine.study import Study
+from bench.engine.where import Where
 from bench.errors import CellError, UsageError
 from bench.leaderboard import file as leaderboard
 from bench.studies.shared.options import check_numbers

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.metadata
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -19,21 +18,11 @@ from bench.engine.loaded import Task
 from bench.engine.result import CellResult
 from bench.engine.signals import deferred
 from bench.engine.store import Store, Stored
+from bench.engine.versions import versions
 from bench.errors import in_words
 from bench.inputs.model_info import ModelInfo
 from bench.inputs.sources import DataSource, ModelSource
 from bench.numbers.eps import eps_text
-
-PACKAGES = (
-    "torch",
-    "torchvision",
-    "torchattacks",
-    "foolbox",
-    "adversarial-robustness-toolbox",
-    "numpy",
-    "scipy",
-    "symbench",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,22 +244,6 @@ def _reason(fault: BaseException) -> str:
 def provenance(device: str) -> dict[str, str]:
     """Where and with which versions a cell was measured; outside its key."""
     return {"device": device, **versions()}
-
-
-@functools.cache
-def _versions() -> tuple[tuple[str, str], ...]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return tuple(sorted(found.items()))
-
-
-def versions() -> dict[str, str]:
-    """Installed versions of the packages that determine the numbers."""
-    return dict(_versions())
 
 
 def backend(device: str) -> str:

@@ -59,6 +59,7 @@ _VALUES: dict[str, str] = {
     "nonfinite": "int",
     "projected": "int",
     "silent": "int",
+    "split": "int",
     "clever_median": "float",
     "clever_lo": "float",
     "clever_hi": "float",
@@ -92,6 +93,7 @@ SINCE: dict[str, int] = {
     **dict.fromkeys(("stronger", *ERRORS), 4),
     "suspect": 5,
     "batch": 6,
+    "split": 7,
     "date": 7,
 }
 _ATTACK = {
@@ -100,7 +102,7 @@ _ATTACK = {
     "robust", "vanished", "nonfinite", "projected", "silent",
 }  # fmt: skip
 _CORRUPTION = {"mce", "relative_mce"}
-OPTIONAL = _CLEVER | _ATTACK | _CORRUPTION | {"batch"}  # numbers that do not apply to every row
+OPTIONAL = _CLEVER | _ATTACK | _CORRUPTION | {"batch", "split"}  # numbers that do not apply to every row
 
 
 def columns_of(schema: int, columns: Iterable[str] = COLUMNS) -> tuple[str, ...]:

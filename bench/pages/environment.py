@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.pages.designs import design_of
-from bench.pages.format import VERDICTS, interval, norm_text, percent, seconds, significant
+from bench.pages.format import VERDICTS, interval, model_key, norm_text, percent, seconds, significant
 from bench.pages.lead import Lead, failures
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def environment() -> jinja2.Environment:
         "significant": significant,
         "breakable": _breakable,
         "design": design_of,
+        "key": model_key,
         "failures": failures,
         "summary": _summary,
     }

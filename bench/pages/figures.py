@@ -81,13 +81,15 @@ def inline(figure: Figure, salt: str) -> str:
 
 def themed(svg: str) -> str:
     """A figure's SVG file as that element."""
-    svg = svg[svg.index("<svg") :]
-    return re.sub(r"<[^<>]+>", _themed, svg)
+    svg = re.sub(r">\s+<", "><", svg[svg.index("<svg") :])
+    return re.sub(r"<[^<>]+>", _themed, svg).replace("<g/>", "")
 
 
 def _themed(tag: re.Match[str]) -> str:
     """One tag of a figure in the page's terms; text lies outside tags and stays as it is."""
-    text = re.sub(r'^<g id="(?!C\d)[\w.]+_\d+"', "<g", marked(tag.group()))
+    text = re.sub(r"(\d\.\d\d)\d+", r"\1", tag.group())  # hundredths of a pixel are enough
+    text = re.sub(r" transform=\"rotate\(-0 [^)]*\)\"|font-family: 'DejaVu Sans', sans-serif; ", "", text)
+    text = re.sub(r'^<g id="(?!C\d)[\w.]+_\d+"', "<g", marked(text.replace("\n", " ").replace(' "', '"')))
     if text.startswith("<svg"):
         return re.sub(r' (width|height|version|xmlns|xmlns:xlink)="[^"]*"', "", text)
     text = text.replace("xlink:href", "href")

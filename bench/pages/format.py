@@ -82,10 +82,13 @@ def params_text(request: Request) -> str:
 
 
 def distinct_names(requests: Iterable[Request]) -> dict[Request, str]:
-    """The attacks' labels, each with the parameters that are not its defaults, as ``pgd (steps 50)``."""
+    """The attacks' labels, each with the parameters that are not its defaults, as ``pgd (steps 50)``.
+
+    AutoAttack always has its steps: the published one takes 100, and libraries call one of 10 by the same name.
+    """
     names = {}
     for request in dict.fromkeys(requests):
-        defaults = request.implied
+        defaults = request.implied | ({"steps": None} if request.attack == "autoattack" else {})
         own = ", ".join(_changed(*param) for param in request.params if param[1] != defaults.get(param[0]))
         names[request] = f"{request.label} ({own})" if own else request.label
     return names

@@ -24,7 +24,7 @@ def mark(artist: Artist, name: str, values: Sequence[str] = (), part: str = "lin
         artist: the part.
         name: of the model, as tables have it.
         values: what its points say when they are pointed at, in their order.
-        part: ``line``, ``point``, ``band``, ``text``, ``leader`` (from a name to its
+        part: ``line``, ``point``, ``band``, ``bar``, ``text``, ``leader`` (from a name to its
             point) or ``behind`` (a line of another panel, in grey).
     """
     artist.set_gid(_START + json.dumps([model_key(name), part, *values]).encode().hex())

@@ -194,7 +194,6 @@ def test_the_docs_list_exactly_the_columns_with_their_types() -> None:
     listed = re.findall(r"^\| `(\w+)` \| ([\w/]+) \| \S", text, flags=re.MULTILINE)
     types = {"text": "text", "int": "integer", "float": "number", "bool": "true/false"}
     assert listed == [(name, types[kind]) for name, kind in KINDS.items()]
-    identity_part = text.split("## What came out")[0]
-    identity_part = identity_part.split("## What was measured")[1]
+    identity_part = text.split("## Results")[0].split("## What was measured")[1]
     assert tuple(re.findall(r"^\| `(\w+)`", identity_part, flags=re.MULTILINE)) == IDENTITY
     assert set(re.findall(r"^\| `(\w+)` \| [\w/]+ \| °", text, flags=re.MULTILINE)) == set(RUN)

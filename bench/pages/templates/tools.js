@@ -10,8 +10,8 @@ function made(tag, attributes, text = "") {
 
 // A legend of buttons above the figures, and a box in each row of the first table.
 function legend() {
-  const first = document.querySelector("figure.drawing g[data-model]")?.closest("section");
-  const models = [...new Set([...document.querySelectorAll("figure.drawing g[data-model]")].map((g) => g.dataset.model))];
+  const first = document.querySelector("figure.drawing[data-model], figure.drawing g[data-model]")?.closest("section");
+  const models = [...new Set([...document.querySelectorAll("figure.drawing[data-model], figure.drawing g[data-model]")].map((g) => g.dataset.model))];
   if (!first || models.length < 2) return;
   const list = made("div", { className: "chips tools" });
   list.setAttribute("role", "group");
@@ -41,7 +41,7 @@ function labelled(text, element) {
 }
 
 function selection(text, options) {
-  const select = made("select", {});
+  const select = made("select", { name: text.toLowerCase() });
   for (const [value, name] of options) select.append(made("option", { value }, name));
   return [labelled(text, select), select];
 }
@@ -103,14 +103,15 @@ function rankingTools(table) {
 
 // A table as CSV: numbers as they are stored, and the small print of a column beside it.
 function csvOf(table) {
-  const clean = (element) => element.textContent.replace(/[↕↑↓]/g, "").replace(/\s+/g, " ").trim();
+  const clean = (element) => element.textContent.replace(/\s+/g, " ").trim();
+  const title = (head) => [plainText(head), ...[...head.querySelectorAll("small")].map(clean)].join(" ");
   const rows = [...table.querySelectorAll("tbody tr")].filter((row) => !row.hidden);
   const small = (cell) => [...(cell?.querySelectorAll(":scope > small") ?? [])].map(clean).join("; ");
   const heads = [...table.tHead.rows[table.tHead.rows.length - 1].cells];
   const noted = heads.map((_, i) => rows.some((row) => small(row.cells[i])));
   const line = (cells, value, beside) => cells.flatMap((cell, i) => (noted[i] ? [value(cell), beside(cell)] : [value(cell)]));
   const lines = [
-    line(heads, clean, (head) => `${clean(head)}, below`),
+    line(heads, title, (head) => `${title(head)}, note`),
     ...rows.map((row) => line([...row.cells], (cell) => cell.dataset.value ?? plainText(cell), small)),
   ];
   return lines.map((cells) => cells.map((text) => `"${text.replaceAll('"', '""')}"`).join(",")).join("\r\n") + "\r\n";
@@ -164,7 +165,7 @@ const ranking = document.querySelector("#table table.headline");
 if (ranking) rankingTools(ranking);
 themeButton();
 if (narrow) {
-  for (const changes of document.querySelectorAll("details.changes")) changes.open = false;
+  for (const fold of document.querySelectorAll("details.changes, details.long")) fold.open = false;
 }
 addEventListener("hashchange", openTarget);
 openTarget();

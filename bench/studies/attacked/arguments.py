@@ -68,8 +68,8 @@ def attack_options(sub: argparse.ArgumentParser) -> None:
     one.add_argument("--targets", type=int, metavar="N", help="pgd_t: classes it aims at (default 9)")
     one.add_argument(
         "--target", metavar="CLASS",
-        help="fgsm, pgd: class that they make of every image, by name or number from 0, or random or least-likely; "
-        "an image is broken when it is taken for it",
+        help="class that attacks make of every image, by name or number from 0, or random or least-likely; an image is "
+        "broken when it is taken for it",
     )  # fmt: skip
     one.add_argument(
         "--surrogate", metavar="NAMES|FILE.py:FACTORY",

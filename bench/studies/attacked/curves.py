@@ -10,8 +10,8 @@ from bench.numbers.eps import eps_texts
 from bench.numbers.stats import Share, wilson
 from bench.pages.figures import name_lines
 from bench.pages.format import figure_label, norm_text
-from bench.pages.marks import mark, value_text
-from bench.pages.style import FEW, MUTED, Style, family
+from bench.pages.lines import draw_lines
+from bench.pages.style import FEW, Style, family
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,35 +82,14 @@ def _shares(line: Standing, request: Request | None, grid: Sequence[float]) -> t
 
 def draw_panel(axes: Axes, panel: CurvePanel, styles: dict[str, Style]) -> None:
     """Draw lines with their 95 % bands, and below them the names."""
-    texts = [
-        "clean" if eps == 0 else f"ε {text}"
-        for eps, text in zip(panel.eps, eps_texts(panel.eps), strict=True)
-    ]
-    for line in panel.others:
-        (behind,) = axes.plot(panel.eps, _percents(line), color=MUTED, linewidth=0.6, alpha=0.3, zorder=1)
-        mark(behind, line.name, part="behind")
-    for line in panel.lines:
-        style = styles[line.name]
-        lo, hi = ([100 * getattr(share, end) for share in line.shares] for end in ("lo", "hi"))
-        band = axes.fill_between(panel.eps, lo, hi, color=style.colour, alpha=0.13, linewidth=0)
-        mark(band, line.name, part="band")
-        (curve,) = axes.plot(
-            panel.eps,
-            _percents(line),
-            color=style.colour,
-            linestyle=(0, style.dash),
-            marker=style.marker,
-            markersize=4,
-            markeredgewidth=0,
-            linewidth=1.5,
-        )
-        mark(curve, line.name, [value_text(text, s) for text, s in zip(texts, line.shares, strict=True)])
+    texts = dict(zip(panel.eps, eps_texts(panel.eps), strict=True))
+    own, behind = (
+        {line.name: list(zip(panel.eps, line.shares, strict=True)) for line in lines}
+        for lines in (panel.lines, panel.others)
+    )
+    draw_lines(axes, own, behind, styles, lambda eps: f"ε {texts[eps]}" if eps else "clean")
     _dress(axes, panel)
-    name_lines(axes, [line.name for line in panel.lines], styles, below=0.225)
-
-
-def _percents(line: Line) -> list[float]:
-    return [100 * share.value for share in line.shares]
+    name_lines(axes, list(own), styles, below=0.225)
 
 
 def _dress(axes: Axes, panel: CurvePanel) -> None:

@@ -29,7 +29,7 @@ _PANEL = (3.0, 2.45)  # inches, without the names below it
 _NAME = 0.145
 _SCATTER = (3.4, 3.2)  # inches, without the names beside it
 _COLUMNS = 4
-_WORST = "worst case"
+WORST = "worst case"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +74,22 @@ def draw(results: Results, lines: Sequence[Standing], stem: str) -> Figures:
             )
             curves.append(CurveFigure(attack, parts))
         name = f"{stem}-scatter"
-        files |= as_files(_scatter(lines, chosen), name)
-        scatter = inline(_scatter(lines, chosen), f"{name}-page")
+        files |= as_files(scatter_sheet(lines, chosen), name)
+        scatter = inline(scatter_sheet(lines, chosen), f"{name}-page")
     return Figures(tuple(curves), scatter, files)
+
+
+def curves_sheet(results: Results, lines: Sequence[Standing], request: Request | None, attack: str) -> Figure:
+    """The panels of one attack, or with ``None`` of the worst case, side by side; within ``figure_style``."""
+    grid = panels(results, lines, request, attack)
+    room = _NAME * max(len(panel.lines) for panel in grid)
+    return _sheet(grid, styles([line.name for line in lines]), room)
 
 
 def _attacks(results: Results) -> Sequence[tuple[Request | None, str]]:
     """Every attack with its name, and before more than two the worst case over all."""
     names = attack_names(results)
-    return [(None, _WORST)] * (len(names) > 2) + list(names.items())
+    return [(None, WORST)] * (len(names) > 2) + list(names.items())
 
 
 def _sheet(grid: Sequence[CurvePanel], chosen: dict[str, Style], room: float, title: str = "") -> Figure:
@@ -104,8 +111,8 @@ def _sheet(grid: Sequence[CurvePanel], chosen: dict[str, Style], room: float, ti
     return figure
 
 
-def _scatter(lines: Sequence[Standing], chosen: dict[str, Style]) -> Figure:
-    """Clean against robust, and the names beside it."""
+def scatter_sheet(lines: Sequence[Standing], chosen: dict[str, Style]) -> Figure:
+    """Clean against robust, and the names beside it; within ``figure_style``."""
     width, height = _SCATTER[0] + NAMES, max(_SCATTER[1], 0.125 * len(lines) + 0.75)
     figure = Figure(figsize=(width, height), facecolor=CARD)
     box = (0.5 / width, 0.5 / height, (_SCATTER[0] - 0.6) / width, (height - 0.65) / height)

@@ -14,7 +14,7 @@ from bench.numbers.stats import Share
 from bench.pages.format import percent
 from bench.studies.audit import FULL, QUICK
 from bench.studies.audit.section import Mark, Marks
-from bench.studies.robustness.names import attack_names
+from bench.studies.robustness.names import attack_names, request_name
 
 if TYPE_CHECKING:
     from bench.attacks import Request
@@ -108,7 +108,7 @@ def headline(results: Results, lines: Sequence[Standing], marks: Marks) -> Headl
         attacks=tuple(names[request] for request in group),
         stronger=(
             *(names[request] for request in group if request.attack in STRONGER),
-            *(label for label, _ in further if label.rpartition(":")[2] in STRONGER),
+            *(request_name(request) for request, _ in further if request.attack in STRONGER),
         ),
         eps=eps,
         ranked=ranked,
@@ -116,7 +116,7 @@ def headline(results: Results, lines: Sequence[Standing], marks: Marks) -> Headl
         attacked_by={line.name: tuple(names[c.request] for c in line.result.curves) for line in lines},
         marks=marked,
         unaudited=tuple(line.name for line in lines if audited[line.name] is None),
-        further=further,
+        further=tuple((request_name(request), count) for request, count in further),
         audited_at={
             name: grid.index(mark.eps) for name, mark in marked.items() if mark.eps in grid and mark.lowest
         },
@@ -137,10 +137,11 @@ def _mark(line: Standing, audited: Mark | None, eps: Sequence[str]) -> Mark | No
     return Mark(UPPER_BOUND, "rows", reason, *((audited.eps, audited.lowest) if audited else ()))
 
 
-def _further(lines: Sequence[Standing]) -> tuple[tuple[str, int], ...]:
+def _further(lines: Sequence[Standing]) -> tuple[tuple[Request, int], ...]:
     """Attacks of other runs in the worst cases, each with the number of models it met."""
-    met = [{other.curve.request.label for other in line.result.elsewhere} for line in lines]
-    return tuple(sorted(Counter(label for labels in met for label in labels).items()))
+    met = [{other.curve.request for other in line.result.elsewhere} for line in lines]
+    counts = Counter(request for requests in met for request in requests)
+    return tuple(sorted(counts.items(), key=lambda each: request_name(each[0])))
 
 
 def _rules(label: str) -> str:

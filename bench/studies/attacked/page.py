@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from bench.studies.robustness.results import Results
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_MOST_SAMPLES = 4
+_MOST_SAMPLES, _MOST_PICTURES = 4, 40  # of a model, and in all: they are most of a page's weight
 
 
 def write_page(
@@ -80,6 +80,11 @@ def _draw(results: Results, lines: Sequence[Standing], stem: str) -> Figures | N
     from bench.studies.attacked.figures import draw
 
     return draw(results, lines, stem)
+
+
+def _samples(models: int) -> int:
+    """How many samples of each model a page of so many shows."""
+    return max(1, min(_MOST_SAMPLES, _MOST_PICTURES // models))
 
 
 def _draw_audits(blocks: Sequence[AuditBlock], stem: str) -> tuple[list[str], dict[str, bytes]]:
@@ -134,7 +139,7 @@ def _render(
             spatial=spatial_table(results, lines),
             variation=variation(results, others),
             galleries=[
-                (line.name, tables.pictures(line.result, results.classes, shown)[:_MOST_SAMPLES])
+                (line.name, tables.pictures(line.result, results.classes, shown)[: _samples(len(lines))])
                 for line in lines
                 if line.result.samples
             ],

@@ -80,6 +80,7 @@ def _panel(axes: Axes, model: CertifyResult, setting: CertifySetting) -> None:
         _marks(axes, place, values, ~wrong, colour, marker, 2.8)
         _marks(axes, place, values, wrong, WRONG, "X", 6.0)
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_ylim(bottom, top)
     axes.set_xlim(-1, len(order))
     axes.yaxis.set_minor_formatter(NullFormatter())
@@ -105,7 +106,7 @@ def _marks(
     axes: Axes, x: np.ndarray, y: np.ndarray, chosen: np.ndarray, colour: str, marker: str, size: float
 ) -> None:
     if chosen.any():
-        style = {"mew": 1.2} if marker == "_" else {"mew": 0}
+        edge = 1.2 if marker == "_" else 0.0
         axes.plot(
-            x[chosen], y[chosen], marker, color=colour, markersize=size, clip_on=False, zorder=3, **style
+            x[chosen], y[chosen], marker, color=colour, markersize=size, mew=edge, clip_on=False, zorder=3
         )

@@ -14,6 +14,7 @@ from matplotlib.patches import Rectangle
 
 from bench.pages.figures import as_files, figure_style, inline
 from bench.pages.format import figure_label, norm_text
+from bench.pages.marks import mark
 from bench.pages.style import CARD, INK, LINE, MUTED, PALETTE, family
 
 if TYPE_CHECKING:
@@ -113,6 +114,13 @@ def draw(models: Sequence[CleverResult], setting: CleverSetting, stem: str) -> C
         files |= as_files(_fits(models, with_key=True), f"{stem}-fits")
         fits = inline(_fits(models, with_key=False), f"{stem}-fits-page")
     return CleverFigures(panels, fits, files)
+
+
+def sandwich_sheet(models: Sequence[CleverResult], setting: CleverSetting) -> Figure:
+    """The panels of models with an attack, and their key; within ``figure_style``."""
+    found = [(model.info.name, of) for model in models if (of := points(model)) is not None]
+    title = f"{setting.dataset}: CLEVER estimate against attack, {norm_text(setting.options.norm)}"
+    return _sheet(found, setting, _limits([of for _, of in found], setting.options.radius), title)
 
 
 def _limits(found: Sequence[Points], radius: float) -> tuple[float, float]:
@@ -228,9 +236,8 @@ def _fits(models: Sequence[CleverResult], *, with_key: bool) -> Figure:
         start = 0.0
         for share, (*_, colour) in zip(bands(model), BANDS, strict=True):
             if share > 0:
-                axes.add_patch(
-                    Rectangle((start, at - 0.32), 100 * share, 0.64, color=colour, linewidth=0, zorder=2)
-                )
+                bar = Rectangle((start, at - 0.32), 100 * share, 0.64, color=colour, linewidth=0, zorder=2)
+                mark(axes.add_patch(bar), model.info.name, part="bar")
                 start += 100 * share
     axes.set_xlim(0, 100)
     axes.set_ylim(max(len(models), 1) - 0.5, -0.5)

@@ -19,7 +19,7 @@ from bench.studies.clever.tables import FLAGS, against_text, budget_text, fit_ro
 if TYPE_CHECKING:
     import markupsafe
 
-    from bench.studies.clever.figures import CleverFigures
+    from bench.studies.clever.figures import CleverFigures, CleverPanel
     from bench.studies.clever.results import CleverResults
 
 
@@ -80,12 +80,12 @@ def _render(results: CleverResults, others: Sequence[CleverResults], figures: Cl
     )
 
 
-def _groups(figures: CleverFigures | None) -> dict[str, list[str]]:
+def _groups(figures: CleverFigures | None) -> dict[str, list[CleverPanel]]:
     """The panels by architecture where they are many, else together; architectures as their best model."""
-    groups: dict[str, list[str]] = {}
+    groups: dict[str, list[CleverPanel]] = {}
     panels = figures.panels if figures else ()
     for panel in panels:
-        groups.setdefault(panel.group if len(panels) > FEW else "", []).append(panel.svg)
+        groups.setdefault(panel.group if len(panels) > FEW else "", []).append(panel)
     return groups
 
 

@@ -93,6 +93,7 @@ def _row(results: CleverResults, model: CleverResult) -> Row:
         "clever_zero_gradient": shares["zero_gradient"],
         "clever_above_attack": shares["above_attack"],
         "attack_median": _finite(float(np.median(np.where(np.isnan(distance), np.inf, distance)))),
+        "split": model.split,
         "gradients": model.gradients,
         "seconds": round(model.seconds, 3),
         "digest": model.digest,

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from bench.pages.figures import as_files, figure_style, inline
 from bench.pages.format import figure_label
+from bench.pages.marks import mark
 from bench.pages.style import CARD, INK, LINE, styles
 from bench.studies.mip.results import MipResult
 
@@ -38,11 +39,19 @@ def _rows(models: Sequence[MipResult], title: str = "") -> Figure:
         counts, edges = np.histogram(rates, bins=min(_BINS, model.grid), range=(0, 100))
         half = _HALF * counts / counts.max()
         colour = chosen[model.info.name].colour
-        axes.stairs(at - half, edges, baseline=at + half, fill=True, color=colour, alpha=0.35, linewidth=0)
+        shape = axes.stairs(
+            at - half, edges, baseline=at + half, fill=True, color=colour, alpha=0.35, linewidth=0
+        )
         lower, median, upper = (100 * value for value in model.quantiles())
-        axes.plot([lower, upper], [at, at], color=colour, linewidth=2.4, solid_capstyle="butt")
-        axes.plot([median], [at], "o", color=INK, markersize=3.6, mew=0)
-        axes.plot([100 * model.mean().value], [at], "x", color=INK, markersize=4, mew=0.9)
+        (bar,) = axes.plot([lower, upper], [at, at], color=colour, linewidth=2.4, solid_capstyle="butt")
+        (dot,) = axes.plot([median], [at], "o", color=INK, markersize=3.6, mew=0)
+        (cross,) = axes.plot([100 * model.mean().value], [at], "x", color=INK, markersize=4, mew=0.9)
+        mark(shape, model.info.name, part="band")
+        mark(bar, model.info.name)
+        mark(
+            dot, model.info.name, [f"median {median:.1f} % ({lower:.1f} to {upper:.1f}, quartiles)"], "point"
+        )
+        mark(cross, model.info.name, [f"mean {100 * model.mean().value:.1f} %"], "point")
     axes.set_yticks(range(len(names)), [figure_label(name) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlim(0, 100)

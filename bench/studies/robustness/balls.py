@@ -14,6 +14,7 @@ from jaxtyping import Bool
 
 from bench.engine.protocols import released_rules
 from bench.numbers.stats import LEVEL, Share, mcnemar_lower, wilson
+from bench.studies.robustness.names import request_name
 from bench.studies.robustness.results import Curve, Elsewhere, ModelResult, Results, Setting
 
 
@@ -107,7 +108,10 @@ def beaten(setting: Setting, model: ModelResult) -> Beaten | None:
     strongest = min(others, key=lambda part: int(part.standing.sum()))
     n = setting.n
     return Beaten(
-        at, wilson(int(own[at].sum()), n), wilson(int(low[at].sum()), n), strongest.curve.request.label
+        at,
+        wilson(int(own[at].sum()), n),
+        wilson(int(low[at].sum()), n),
+        request_name(strongest.curve.request),
     )
 
 

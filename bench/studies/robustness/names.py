@@ -15,3 +15,8 @@ def attack_names(results: Results) -> dict[Request, str]:
 def spatial_names(results: Results) -> dict[Request, str]:
     """The spatial attacks of all models with distinct names, in the order they first appear."""
     return distinct_names(curve.request for model in results.models for curve in model.spatial)
+
+
+def request_name(request: Request) -> str:
+    """The name of an attack alone."""
+    return distinct_names([request])[request]

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from bench.numbers.stats import Share
 from bench.pages.figures import as_files, figure_style, inline, name_lines
 from bench.pages.format import figure_label
-from bench.pages.style import CARD, FEW, MUTED, Style, family, styles
+from bench.pages.lines import draw_lines
+from bench.pages.style import CARD, FEW, Style, family, styles
 from bench.studies.spatial.results import SpatialResult, SpatialResults
 
 if TYPE_CHECKING:
@@ -108,27 +108,9 @@ def _sheet(
 
 def _draw(axes: Axes, names: Sequence[str], curves: dict[str, _Curve], chosen: dict[str, Style]) -> None:
     """Lines with their 95 % bands; models of the other panels in grey behind them."""
-    behind = [
-        [(at, 100 * share.value) for at, share in curve]
-        for name, curve in curves.items()
-        if name not in names
-    ]
-    axes.add_collection(LineCollection(behind, colors=MUTED, linewidths=0.6, alpha=0.3, zorder=1))
-    for name in names:
-        style, curve = chosen[name], curves[name]
-        at = [each for each, _ in curve]
-        axes.plot(
-            at,
-            [100 * share.value for _, share in curve],
-            color=style.colour,
-            linestyle=(0, style.dash),
-            marker=style.marker,
-            markersize=3,
-            markeredgewidth=0,
-            linewidth=1.4,
-        )
-        lo, hi = ([100 * getattr(share, end) for _, share in curve] for end in ("lo", "hi"))
-        axes.fill_between(at, lo, hi, color=style.colour, alpha=0.13, linewidth=0)
+    own = {name: curves[name] for name in names}
+    behind = {name: curve for name, curve in curves.items() if name not in names}
+    draw_lines(axes, own, behind, chosen, lambda angle: f"{angle:g}°")
 
 
 def _dress(axes: Axes, curve: _Curve, across: str) -> None:

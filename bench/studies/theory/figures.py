@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from bench.pages.figures import figure_style, inline
 from bench.pages.format import figure_label
+from bench.pages.marks import mark
 from bench.pages.style import CARD, LINE, MUTED, Style, styles
 from bench.studies.theory import ModelTheory, median_interval
 
@@ -32,8 +33,12 @@ def spread_figure(models: Sequence[ModelTheory], stem: str) -> str:
         values = np.maximum(model.orbit.spread(), _FLOOR)
         points = values[:_MOST_POINTS]
         height = at + np.linspace(-0.22, 0.22, len(points))
-        axes.plot(points, height, ".", color=style.colour, markersize=2.5, alpha=0.6, mew=0)
-        axes.plot([float(np.median(values))] * 2, [at - 0.36, at + 0.36], color=style.colour, linewidth=1.6)
+        (dots,) = axes.plot(points, height, ".", color=style.colour, markersize=2.5, alpha=0.6, mew=0)
+        (bar,) = axes.plot(
+            [float(np.median(values))] * 2, [at - 0.36, at + 0.36], color=style.colour, linewidth=1.6
+        )
+        mark(dots, model.info.name, part="point")
+        mark(bar, model.info.name)
 
     axes, figure = _rows(models, row, "relative spread of ‖∇(z_c − z_j)‖₂ over the four turns")
     axes.set_xscale("log")
@@ -52,10 +57,13 @@ def ratio_figure(models: Sequence[ModelTheory], stem: str, seed: int) -> str:
             if not math.isfinite(found.hi):
                 continue
             height = at + 0.24 * (i - (len(ratios) - 1) / 2)
-            axes.plot([found.lo, found.hi], [height] * 2, color=style.colour, linewidth=1)
-            axes.plot(
+            (bar,) = axes.plot([found.lo, found.hi], [height] * 2, color=style.colour, linewidth=1)
+            (dot,) = axes.plot(
                 [found.value], [height], _MARKERS[i % len(_MARKERS)], color=style.colour, markersize=3, mew=0
             )
+            mark(bar, model.info.name)
+            said = f"{model.tangent.angles[i]:g}°: {found.value:.3g} ({found.lo:.3g} to {found.hi:.3g})"
+            mark(dot, model.info.name, [said], "point")
 
     axes, figure = _rows(models, row, "gradient change along a small rotation / across it (median)")
     axes.axvline(1.0, color=MUTED, linewidth=0.8)

@@ -57,6 +57,7 @@ def collect_tradeoff(store: Store, run: Mapping[str, Any], failed: Sequence[str]
         replicas=tuple(each for name, each in replicas.items() if name not in page["best"]),
         best=tuple(each for name, each in replicas.items() if name in page["best"]),
         missing=dict(sorted(page["missing"].items())),
+        front_steps=_steps(front),
         attacks=_attacks(pgd, front),
         command=page["command"],
         versions=dict(sorted(page["versions"].items())),
@@ -89,6 +90,13 @@ def _turned(store: Store, run: Mapping[str, Any]) -> SpatialResults:
 
 def _last(model: ModelResult | None) -> np.ndarray | None:
     return model.curves[0].standing[-1] if model and model.curves else None
+
+
+def _steps(front: Results) -> int | None:
+    """Steps of the attack of the front, where it is not PGD."""
+    requests = [c.request for model in front.models for c in model.curves if c.request.attack != "pgd"]
+    steps = next((dict(request.params).get("steps") for request in requests), None)
+    return int(steps) if isinstance(steps, (int, float)) else None
 
 
 def _attacks(*sets: Results) -> dict[str, str]:

@@ -23,7 +23,6 @@ from bench.studies.tradeoff.front import staircase
 from bench.studies.tradeoff.results import (
     CLEAN,
     FRONT,
-    FRONT_NAMES,
     NEARBY,
     SPATIAL,
     Axis,
@@ -93,7 +92,12 @@ def draw_plane(tradeoff: Tradeoff, groups: Sequence[ModelGroup], stem: str) -> P
         for i, (x, y) in enumerate(pair for row in found for pair in row)
     )
     key = inline(_planes(tradeoff, groups, [], with_key=True), f"{name}-key")
-    return Plane(parts, key, as_files(_planes(tradeoff, groups, found, with_key=True), name))
+    return Plane(parts, key, as_files(planes_sheet(tradeoff, groups), name))
+
+
+def planes_sheet(tradeoff: Tradeoff, groups: Sequence[ModelGroup]) -> Figure:
+    """All planes of these groups with their key; within ``figure_style``."""
+    return _planes(tradeoff, groups, _of_front(tradeoff), with_key=True)
 
 
 def _styles(groups: Sequence[ModelGroup]) -> dict[str, tuple[str, tuple[float, ...], str]]:
@@ -255,7 +259,7 @@ def _draw_plane(
             *points[-1], s=42, marker=_SHAPES[at], color=[colour], edgecolor=INK, linewidth=0.6, zorder=3
         )
         mark(dot, group.name, [f"{value_text('spatial', across)}; {value_text('adversarial', up)}"], "point")
-    title = f"{FRONT_NAMES[tradeoff.attack]}, with the front" if y == FRONT else "PGD"
+    title = f"{tradeoff.front_name}, with the front" if y == FRONT else "PGD"
     axes.set_title(title, loc="left", fontsize=8.5, pad=4)
     axes.set_xlabel(f"spatial: {tradeoff.words(x)}, %", fontsize=7)
     axes.set_ylabel(f"adversarial: {tradeoff.words(y)}, %", fontsize=7)
@@ -287,7 +291,7 @@ def _key(figure: Figure, tradeoff: Tradeoff, families: Sequence[str], norm: Norm
         Line2D([], [], color=MUTED, lw=0.8, label="95 %, over images"),
         Line2D([], [], linestyle="", marker="+", color=INK, markersize=5, label="one training seed"),
         Line2D([], [], color=PALETTE[0], lw=1.3, linestyle=(0, (5, 2)),
-               label=f"front, {FRONT_NAMES[tradeoff.attack]}"),
+               label=f"front, {tradeoff.front_name}"),
     ]  # fmt: skip
     figure.legend(
         handles=handles, loc="lower left", bbox_to_anchor=(0.1 / width, 0.1 / height), ncols=2, frameon=False,

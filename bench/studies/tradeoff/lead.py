@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench.numbers.eps import eps_text
-from bench.numbers.stats import Share
 from bench.numbers.wording import UNTOLD
-from bench.pages.format import interval, percent
+from bench.pages.format import percent
 from bench.pages.lead import Change, Lead, counted, listed
-from bench.studies.tradeoff.results import FRONT, FRONT_NAMES, SPATIAL, ModelGroup, Tradeoff
+from bench.studies.tradeoff.results import FRONT, SPATIAL, ModelGroup, Tradeoff
 from bench.studies.tradeoff.verdicts import JudgedTradeoff
 
 
@@ -19,33 +18,30 @@ def lead_of(tradeoff: Tradeoff, judged: Sequence[JudgedTradeoff]) -> Lead:
     return Lead(
         study="spatial against adversarial robustness",
         dataset=setting.dataset,
-        finding=" ".join(_findings(tradeoff, judged)),
-        verdict="Accuracy under an attack is an upper bound on robust accuracy, and random rotations are no worst "
-        "case. Only the direction of the statements is tested, on the networks measured here.",
+        finding=_finding(tradeoff),
+        verdict=" ".join(f"{each.claim.title}: {each.verdict}." for each in judged),
         about=f"{counted(len(tradeoff.groups), 'model')} on the first {counted(setting.n, 'image')}, "
         f"{counted(tradeoff.draws, 'random rotation')} of each at every angle; L∞ ball, ε up to "
-        f"{eps_text(setting.eps[-1])} (pixels in [0, 1]).",
+        f"{eps_text(setting.eps[-1])} (pixels in [0, 1]). Accuracy under an attack is an upper bound on robust "
+        "accuracy, and random rotations are no worst case.",
         changes=tuple(_changes(tradeoff, judged)),
         failed=tradeoff.failed,
     )
 
 
-def _findings(tradeoff: Tradeoff, judged: Sequence[JudgedTradeoff]) -> Iterator[str]:
-    for each in judged:
-        yield f"{each.claim.title}: {each.verdict}."
+def _finding(tradeoff: Tradeoff) -> str:
     front = tradeoff.front()
-    if front:
-        axes = f"random rotation up to ±180° and {FRONT_NAMES[tradeoff.attack]}"
-        yield f"No model is better on both axes ({axes}) than {listed([_named(tradeoff, each) for each in front])}."
+    if not front:
+        return "No model was measured on both axes."
+    named = listed([f"{each.name} ({_values(tradeoff, each)})" for each in front])
+    return (
+        f"On both axes together, random rotation up to ±180° and {tradeoff.front_name}, no model beats {named}: "
+        "more on one axis costs some of the other."
+    )
 
 
-def _named(tradeoff: Tradeoff, group: ModelGroup) -> str:
-    shares = (tradeoff.share(group, SPATIAL), tradeoff.share(group, FRONT))
-    return f"{group.name} ({' and '.join(map(_share, shares))})"
-
-
-def _share(share: Share | None) -> str:
-    return f"{percent(share.value)} %, {interval(share)}" if share else "–"
+def _values(tradeoff: Tradeoff, group: ModelGroup) -> str:
+    return " and ".join(f"{percent(tradeoff.value(group, axis))} %" for axis in (SPATIAL, FRONT))
 
 
 def _changes(tradeoff: Tradeoff, judged: Sequence[JudgedTradeoff]) -> Iterator[Change]:

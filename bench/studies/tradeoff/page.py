@@ -16,7 +16,6 @@ from bench.studies.tradeoff.lead import lead_of
 from bench.studies.tradeoff.results import (
     CLEAN,
     FRONT,
-    FRONT_NAMES,
     NEARBY,
     SPATIAL,
     Axis,
@@ -153,7 +152,7 @@ def _columns(tradeoff: Tradeoff) -> list[tuple[str, str, Axis, bool]]:
         ("PGD", f"ε {largest}", tradeoff.largest, False),
     ]
     if tradeoff.attack != "pgd":
-        found.append((FRONT_NAMES[tradeoff.attack], f"ε {largest}{few}", FRONT, False))
+        found.append((tradeoff.front_name, f"ε {largest}{few}", FRONT, False))
     return found
 
 
@@ -170,7 +169,7 @@ def _render(tradeoff: Tradeoff, **parts: object) -> str:
         lead=lead_of(tradeoff, judged),
         tradeoff=tradeoff,
         setting=tradeoff.setting,
-        attack=FRONT_NAMES[tradeoff.attack],
+        attack=tradeoff.front_name,
         columns=columns,
         rows=rows(tradeoff, [(axis, given) for _, _, axis, given in columns]),
         every=every,

@@ -111,6 +111,7 @@ class Tradeoff:
         attack: of the front, at the largest ε: ``autoattack10`` or ``autoattack``, which count together with PGD,
             or ``pgd`` alone.
         front_n: images of that attack, the first ones.
+        front_steps: its steps; ``None`` where it is not known, and for ``pgd`` alone.
         replicas: the trained networks, in the order of the request.
         best: networks of the epoch that was best on held-out images, which stand beside those of the last.
         missing: models without weights, each with the command that trains it.
@@ -130,6 +131,7 @@ class Tradeoff:
     replicas: tuple[Replica, ...]
     command: str
     best: tuple[Replica, ...] = ()
+    front_steps: int | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
     attacks: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -139,6 +141,14 @@ class Tradeoff:
     def largest(self) -> Axis:
         """PGD at the largest ε of the grid: the adversarial axis."""
         return Axis("pgd", self.setting.eps[-1])
+
+    @property
+    def front_name(self) -> str:
+        """The attacks of the front, AutoAttack with its steps, which its name does not say."""
+        name = FRONT_NAMES[self.attack]
+        return (
+            name.replace("AutoAttack", f"AutoAttack ({self.front_steps} steps)") if self.front_steps else name
+        )
 
     @property
     def groups(self) -> tuple[ModelGroup, ...]:
@@ -239,7 +249,7 @@ class Tradeoff:
         if axis.of == "rotation":
             return f"accuracy under random rotation ±{axis.at:g}°"
         if axis.of == "front":
-            return f"accuracy under {FRONT_NAMES[self.attack]} at ε {eps_text(self.setting.eps[-1])}"
+            return f"accuracy under {self.front_name} at ε {eps_text(self.setting.eps[-1])}"
         return f"accuracy under PGD at ε {eps_text(axis.at)}"
 
 

@@ -14,7 +14,6 @@ from bench.studies.shared.terminal import Name, print_table
 from bench.studies.tradeoff.results import (
     CLEAN,
     FRONT,
-    FRONT_NAMES,
     NEARBY,
     SPATIAL,
     Axis,
@@ -67,7 +66,7 @@ def _numbers(found: Tradeoff, group: ModelGroup) -> dict[str, Any]:
         "weights": [replica.info.weights for replica in group.replicas],
         "training_images": first.images,
         "epochs": first.epochs,
-        "front_attack": FRONT_NAMES[found.attack],
+        "front_attack": found.front_name,
         "front_eps": found.setting.eps[-1],
         "on_front": group in found.front(),
         "on_front_nearby": group in found.front(NEARBY),
