@@ -91,7 +91,7 @@ def test_the_file_that_a_page_prints_asks_for_the_same(command: str) -> None:
 
 def test_places_and_processes_are_left_out_and_other_commands_have_no_file() -> None:
     assert as_file("bench run --model a --workers 2 --store s --json --n 3") == 'models = ["a"]\nn = 3'
-    assert as_file("bench reproduce --all") == ""
+    assert as_file("bench reproduce --all") == as_file("bench run 'cut off") == ""
 
 
 @pytest.mark.parametrize(

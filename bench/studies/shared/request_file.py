@@ -75,7 +75,10 @@ def as_file(command: str) -> str:
 
     Options of places and processes are left out.
     """
-    words = shlex.split(command)
+    try:
+        words = shlex.split(command)
+    except ValueError:  # a store may say anything
+        return ""
     if words[:2] != ["bench", "run"]:
         return ""
     found: dict[str, list[str] | bool] = {}
