@@ -22,6 +22,7 @@ from bench.studies.audit import CHECKS
 from bench.studies.audit import section as audit_section
 from bench.studies.robustness import ranking
 from bench.studies.robustness.names import attack_names, spatial_names
+from bench.studies.shared.request_file import as_file
 
 if TYPE_CHECKING:
     from bench.studies.attacked.figures import Figures
@@ -124,6 +125,7 @@ def _render(
         .render(
             lead=lead_of(table, lines, data_note),
             results=results,
+            request_file=as_file(results.command),
             setting=setting,
             headline=table,
             lines=lines,

@@ -104,9 +104,10 @@ def model_names(options: Namespace) -> tuple[str, ...]:
     if options.zoo is not None:
         found += entries.ENTRIES if options.zoo == "all" else names(options.zoo)
     for value in options.model or ():
-        found += names(value)
+        for name in names(value):
+            found += entries.ENTRIES if name == "all" else [name]
     if not found:
-        raise UsageError("no model was requested; give --zoo all, --zoo NAMES or --model NAMES")
+        raise UsageError("no model was requested; give --model all, --model NAMES or --model FILE.py:FACTORY")
     return tuple(dict.fromkeys(found))
 
 
