@@ -120,9 +120,9 @@ def shown_command(argv: Sequence[str]) -> str:
     """The command as pages show it: every path is ``$DATA`` or its last part, never where it lies."""
     shown = ["bench"]
     for before, word in zip(["", *argv], argv, strict=False):
-        if word == "--json":
-            continue  # says how rows are printed, not what they are
         flag, equals, value = word.partition("=")
+        if flag in ("--json", "--cluster") or before == "--cluster":
+            continue  # says how rows are printed or where they are measured, not what they are
         if equals and flag.startswith("--"):
             shown.append(f"{flag}={_shown_value(flag, value)}")
         else:
