@@ -8,6 +8,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -41,7 +42,7 @@ def test_no_name_lies_over_another_in_a_figure() -> None:
         points = [(50.0 + i % 2, 50.0) for i in range(18)]
         axes.plot(*zip(*points, strict=True), "o")
         name_points(axes, points, [f"model_{i}" for i in range(18)])
-        figure.canvas.draw()
+        FigureCanvasAgg(figure).draw()
         boxes = [Text.get_window_extent(text) for text in axes.texts]  # without the line to the marker
     assert len(boxes) == 18
     for i, box in enumerate(boxes):
