@@ -6,12 +6,15 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bench.attacks import Request, parse_requests
 from bench.engine.protocols import SOUND
 from bench.inputs.model_info import ModelInfo
+from bench.leaderboard.columns import columns_of
+from bench.leaderboard.lines import cell, csv_text
 from bench.studies.robustness.results import Clean, Curve, ModelResult, Results, Sample, Setting
 
 ZOO = (
@@ -33,6 +36,13 @@ ZOO = (
     "equivariant_gcnn.pgd_at",
     "parallel_gcnn.fgsm_mix",
 )
+
+
+def write_wide(path: Path, rows: Sequence[dict[str, Any]], schema: int = 5) -> None:
+    """A leaderboard that holds full rows, as versions up to schema 5 wrote it."""
+    columns = columns_of(schema)
+    lines = [[cell({**row, "schema": schema}[column]) for column in columns] for row in rows]
+    path.write_text(csv_text(columns, lines))
 
 
 def visible(folder: Path) -> list[str]:

@@ -12,7 +12,6 @@ the kernels' name and the parent's digest: keys without these two are compared w
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
 import json
 import os
@@ -87,19 +86,19 @@ def made() -> dict[str, Any]:
             os.chdir(home)
 
 
-def rows() -> list[dict[str, str]]:
+def rows() -> list[dict[str, Any]]:
     """The leaderboard without what differs from run to run."""
     from bench.leaderboard.columns import TIMING
+    from bench.leaderboard.file import read
 
-    with open("leaderboard.csv", encoding="utf-8", newline="") as file:
-        return [{k: v for k, v in row.items() if k not in TIMING} for row in csv.DictReader(file)]
+    return [{k: v for k, v in row.items() if k not in TIMING} for row in read(Path("leaderboard.csv"))]
 
 
 def pages() -> dict[str, str]:
     """sha256 of each page and figure; of pages without the digest of the code that drew them."""
     found = {}
     for file in sorted(Path("reports").rglob("*")):
-        if file.is_file():
+        if file.is_file() and file.suffix != ".csv":
             found[str(file)] = hashlib.sha256(_DIGEST.sub(b"", file.read_bytes())).hexdigest()
     return found
 

@@ -241,7 +241,8 @@ def _corrupted(spec: str, load_base: Callable[[str], Dataset], seed: int) -> Dat
     base = load_base(base_spec)
     names = corruptions.chosen_names(name, base.name, base.channels)
     pixels = corruptions.CorruptedPixels(base.pixels, base.levels, names, seed)
-    groups = Groups(names, base.name, base.sha256, len(base))
+    constants = corruptions.constants_of(*pixels.shape[2:])
+    groups = Groups(names, base.name, base.sha256, len(base), constants)
     return Dataset(
         name="-".join(["corrupted", base.name, *([name] if name else [])]),
         split=base.split,

@@ -36,12 +36,15 @@ class Groups:
         base: name of the data set the base images are of; models trained on it are measured.
         base_sha256: digest of its evaluation split; None where only the corrupted images are at hand.
         images: number of base images.
+        constants: whose published parameters they were made with, `CIFAR-10-C` or `ImageNet-C`; empty where the
+            images are files, or were measured before there were two.
     """
 
     names: tuple[str, ...]
     base: str
     base_sha256: str | None
     images: int
+    constants: str = ""
 
     def __len__(self) -> int:
         return self.images * self.block

@@ -59,6 +59,9 @@ class Photographs:
     def __len__(self) -> int:
         return len(self._paths)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Photographs, (self._paths, self._side)
+
     def __getitem__(self, chosen: Any) -> UInt8[np.ndarray, "m c h w"]:
         """The images of a slice; no others are read."""
         images = [self._decoded(index) for index in range(*chosen.indices(len(self)))]

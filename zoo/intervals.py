@@ -23,6 +23,7 @@ from zoo.layers import (
     Block,
     Concatenate,
     GroupBatchNorm,
+    GroupConv,
     GroupPool,
     LiftingConv,
     Normalize,
@@ -134,21 +135,17 @@ def _(module: nn.Conv2d, box: Box, rules: Rules) -> Box:
     if module.padding_mode != "zeros":
         raise NoBounds(f"no interval bounds are known of padding {module.padding_mode!r}; use zeros")
     bias = None if module.bias is None else module.bias[:, None, None]
-    apply = partial(
-        F.conv2d,
-        stride=module.stride,
-        padding=module.padding,
-        dilation=module.dilation,
-        groups=module.groups,
+    rest = {name: getattr(module, name) for name in ("stride", "padding", "dilation", "groups")}
+    return _weighted(
+        box, partial(F.conv2d, **rest), module.weight, module.weight[0].numel(), rules.unit, bias
     )
-    return _weighted(box, apply, module.weight, module.weight[0].numel(), rules.unit, bias)
 
 
 @carried.register
 def _(module: Block, box: Box, rules: Rules) -> Box:
     scale, shift = (each.to(box.lo) for each in rules.affine(module.norm))
     inner = module.conv.conv if isinstance(module.conv, ScaleConv) else module.conv
-    assert isinstance(inner, LiftingConv) or hasattr(inner, "expanded")
+    assert isinstance(inner, LiftingConv | GroupConv)
     weight, bias = inner.expanded()
     if bias is not None:
         shift = shift + bias.to(scale) * scale
@@ -184,7 +181,7 @@ def _(module: Resize, box: Box, rules: Rules) -> Box:
 
 
 @carried.register
-def _(module: LiftingConv, box: Box, rules: Rules) -> Box:
+def _(module: LiftingConv | GroupConv, box: Box, rules: Rules) -> Box:
     weight, bias = module.expanded()
     bias = None if bias is None else bias[:, None, None]
     apply = partial(F.conv2d, padding=module.padding)

@@ -20,6 +20,7 @@ from bench.engine.balls import project
 from bench.errors import CellError
 
 Loss = Callable[[Float[Tensor, "n classes"]], Float[Tensor, " n"]]
+Found = Callable[[Float[Tensor, "n classes"]], Bool[Tensor, " n"]]
 RADII = (
     (3, 0.3),
     (2, 0.3),
@@ -38,8 +39,8 @@ class _Search:
     Attributes:
         at, gradient: the points and the gradients there.
         best, best_gradient, highest: the same where the loss was highest so far, and that loss.
-        broken: points that broke the model; the image itself where none did.
-        found: which were broken.
+        broken: points that were looked for; the image itself where there is none yet.
+        found: which there are.
         size: step sizes.
         share: share of the entries that a step changes.
         changed: entries that the best points had changed when last looked at.
@@ -65,6 +66,7 @@ def apgd_ce(
     norm: str,
     eps: float,
     steps: int,
+    target: Int64[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """Auto-PGD in L1 on the cross-entropy; as ``apgd_l1``, with the norm ``l1``.
 
@@ -72,7 +74,13 @@ def apgd_ce(
         CellError: another norm.
     """
     _check_norm("apgd_ce", norm)
-    return apgd_l1(model, x, y, lambda logits: cross_entropy(logits, y, reduction="none"), eps, steps)
+
+    def loss(logits: Tensor) -> Tensor:
+        if target is None:
+            return cross_entropy(logits, y, reduction="none")
+        return -cross_entropy(logits, target, reduction="none")
+
+    return apgd_l1(model, x, y, loss, eps, steps, target)
 
 
 def apgd_dlr(
@@ -93,13 +101,42 @@ def apgd_dlr(
     return apgd_l1(model, x, y, lambda logits: losses.dlr(logits, y), eps, steps)
 
 
+def apgd_t(
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"],
+    *,
+    norm: str,
+    eps: float,
+    steps: int,
+    target: Int64[Tensor, " n"],
+) -> Float[Tensor, "n c h w"]:
+    """Auto-PGD in L1 on the targeted difference of logits ratio; any wrong class will do.
+
+    Args:
+        model, x, y, eps, steps: as for ``apgd_l1``, with the norm ``l1``.
+        target: (n,) int64, the class each image is driven to.
+
+    Raises:
+        CellError: another norm, or a model of fewer than four classes.
+    """
+    _check_norm("apgd_t", norm)
+    return apgd_l1(model, x, y, lambda logits: losses.targeted_dlr(logits, y, target), eps, steps)
+
+
 def _check_norm(attack: str, norm: str) -> None:
     if norm != "l1":
         raise CellError(f"symbench has {attack} in norm l1 only; use torchattacks:{attack} in norm {norm}")
 
 
 def apgd_l1(
-    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], loss: Loss, eps: float, steps: int
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"],
+    loss: Loss,
+    eps: float,
+    steps: int,
+    target: Int64[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """Drives up a loss inside the L1 ball: from a random point, first in balls of 3ε and 2ε, then in that of ε.
 
@@ -110,19 +147,24 @@ def apgd_l1(
         loss: of the logits of these n images.
         eps: radius, above 0.
         steps: gradient steps in all.
+        target: (n,) int64, the class each image is to be taken for; ``None`` for any wrong one.
 
     Returns:
-        Images of the shape of ``x``: of those inside the ball the first that was misclassified, else that of the
+        Images of the shape of ``x``: of those inside the ball the first that was found, else that of the
         highest loss.
     """
+
+    def found(logits: Tensor) -> Tensor:
+        return losses.reached(logits, y, target)
+
     start = x + torch.randn_like(x)
     for (multiple, _), count in zip(RADII, _parts(steps), strict=True):
         radius = multiple * eps
         start = project(x, start, "l1", radius)
-        search = _begin(model, x, y, loss, start, radius, first=multiple == RADII[0][0])
+        search = _begin(model, x, loss, found, start, radius, first=multiple == RADII[0][0])
         for check in _checks(count):
             _step(search, x, radius)
-            _look(search, model, y, loss)
+            _look(search, model, loss, found)
             if check and multiple == 1 and bool(search.found.all()):
                 break
             if check:
@@ -144,7 +186,7 @@ def _checks(steps: int) -> Iterator[bool]:
 
 
 def _begin(
-    model: nn.Module, x: Tensor, y: Tensor, loss: Loss, start: Tensor, radius: float, *, first: bool
+    model: nn.Module, x: Tensor, loss: Loss, found: Found, start: Tensor, radius: float, *, first: bool
 ) -> _Search:
     everything = x[0].numel()
     changed = torch.full((len(x),), float(everything), device=x.device) if first else _changed(start, x)
@@ -161,7 +203,7 @@ def _begin(
         share=share,
         changed=changed,
     )
-    _look(search, model, y, loss)
+    _look(search, model, loss, found)
     return search
 
 
@@ -179,15 +221,15 @@ def _step(search: _Search, x: Tensor, radius: float) -> None:
     search.at = project(x, search.at + (each[:, None] * signs).view_as(x), "l1", radius)
 
 
-def _look(search: _Search, model: nn.Module, y: Tensor, loss: Loss) -> None:
-    """Asks the model at the points, and keeps what is best and what is broken."""
+def _look(search: _Search, model: nn.Module, loss: Loss, found: Found) -> None:
+    """Asks the model at the points, and keeps what is best and what was looked for."""
     points = search.at.detach().requires_grad_()
     with torch.enable_grad():
         logits = model(points)
         values = loss(logits)
         (search.gradient,) = torch.autograd.grad(values.sum(), points)
     higher = values.detach() > search.highest
-    fresh = losses.broken(logits.detach(), y) & ~search.found
+    fresh = found(logits.detach()) & ~search.found
     spread = (slice(None), None, None, None)
     search.best = torch.where(higher[spread], search.at, search.best)
     search.best_gradient = torch.where(higher[spread], search.gradient, search.best_gradient)

@@ -42,12 +42,12 @@ def _run(attack: str, library: str, of: Callable[[str], int], wrong: int) -> flo
     }
     if attack in forward:
         return forward[attack] * FORWARD
-    if attack == "autoattack":  # four attacks
-        return steps + 1 + _apgd_t(steps, aims) + _fab_t(steps, aims) + 5000 * FORWARD + 3 * LOOKS
+    if attack.startswith("autoattack"):
+        return _autoattack(attack if library == "torchattacks" else "l1", steps, wrong)
     return {
         "apgd_ce": steps + 3,  # in L1 it starts in three balls
         "apgd_dlr": steps + 3,
-        "apgd_t": _apgd_t(steps, aims),
+        "apgd_t": _apgd_t(steps, aims) if library == "torchattacks" else steps + 3,  # the judge aims it
         "fab_t": _fab_t(steps, aims),
         "fmn": 2 * (steps + LOOKS),  # DDN first
         "deepfool": steps * aims,
@@ -55,6 +55,20 @@ def _run(attack: str, library: str, of: Callable[[str], int], wrong: int) -> flo
         "vmi_fgsm": 6 * steps,
         "ead": 9 * steps * (1 + FORWARD),
     }.get(attack, steps)
+
+
+def _autoattack(version: str, steps: int, wrong: int) -> float:
+    """Of all its parts, with a look at what stands after each."""
+    aims = min(wrong, LIKELIEST)
+    black_box = 5000 * FORWARD + 4 * LOOKS
+    if version == "autoattack_rand":
+        return 2 * 20 * (steps + 1) + LOOKS
+    if version == "autoattack_plus":  # five starts; each step of FAB costs a gradient for every class
+        fab = 5 * (3 * FORWARD + steps * (wrong + 1 + FORWARD))
+        return 2 * 5 * (steps + 1) + fab + _apgd_t(steps, aims) + _fab_t(steps, aims) + black_box + 4 * LOOKS
+    if version == "l1":
+        return 5 * (steps + 3) + min(wrong, 5) * (steps + 3) + _fab_t(steps, aims) + black_box
+    return steps + 1 + _apgd_t(steps, aims) + _fab_t(steps, aims) + 5000 * FORWARD + 3 * LOOKS
 
 
 def _apgd_t(steps: int, aims: int) -> float:

@@ -17,8 +17,8 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from bench.attacks.foolbox_model import Broken, wrapped
-from bench.attacks.losses import broken
+from bench.attacks.foolbox_model import Broken, Reached, wrapped
+from bench.attacks.losses import reached
 from bench.engine.balls import distance
 from bench.errors import CellError
 
@@ -29,7 +29,13 @@ NO_END = 10**6  # steps; the queries end before
 
 
 def boundary(
-    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], *, norm: str, queries: int
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"],
+    *,
+    norm: str,
+    queries: int,
+    target: Int64[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """Boundary attack (Brendel et al. 2018): random steps along the boundary and towards the image.
 
@@ -40,6 +46,7 @@ def boundary(
         norm: ``l2``.
         queries: passes of the model for each image, the search for a start included. A start is a random image, a
             white, a black or another one of the batch.
+        target: (n,) int64, the class each image is to be taken for; ``None`` for any wrong one.
 
     Returns:
         Images of the shape of ``x`` in [0, 1]: of all points asked the nearest broken one; the clean image where
@@ -50,16 +57,22 @@ def boundary(
     """
     if norm != "l2":
         raise CellError(f"foolbox has no boundary attack in norm {norm}")
-    return _searched(foolbox.attacks.BoundaryAttack(steps=NO_END), model, x, y, norm, queries)
+    return _searched(foolbox.attacks.BoundaryAttack(steps=NO_END), model, x, y, norm, queries, target)
 
 
 def hopskipjump(
-    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], *, norm: str, queries: int
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"],
+    *,
+    norm: str,
+    queries: int,
+    target: Int64[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """HopSkipJump (Chen et al. 2020): steps along gradients that are estimated from the classes of points around.
 
     Args:
-        model, x, y, queries: as for ``boundary``.
+        model, x, y, queries, target: as for ``boundary``.
         norm: ``linf`` or ``l2``.
 
     Returns:
@@ -73,7 +86,7 @@ def hopskipjump(
     attack = foolbox.attacks.HopSkipJumpAttack(
         steps=NO_END, initial_gradient_eval_steps=ESTIMATE, constraint=norm
     )
-    return _searched(attack, model, x, y, norm, queries)
+    return _searched(attack, model, x, y, norm, queries, target)
 
 
 class _Spent(Exception):
@@ -83,9 +96,11 @@ class _Spent(Exception):
 class _Metered(nn.Module):
     """The model, asked about all images at once: counts queries and keeps the nearest broken point of each image."""
 
-    def __init__(self, model: nn.Module, x: Tensor, y: Tensor, norm: str, queries: int) -> None:
+    def __init__(
+        self, model: nn.Module, x: Tensor, y: Tensor, target: Tensor | None, norm: str, queries: int
+    ) -> None:
         super().__init__()
-        self._model, self._x, self._y, self._norm = model, x, y, norm
+        self._model, self._x, self._y, self._target, self._norm = model, x, y, target, norm
         self.training = model.training
         self.left = queries
         self.nearest = x.clone()
@@ -97,7 +112,8 @@ class _Metered(nn.Module):
 
     def part(self, at: Int64[Tensor, " m"]) -> _Metered:
         """The same for some of the images."""
-        part = _Metered(self._model, self._x[at], self._y[at], self._norm, self.left)
+        target = None if self._target is None else self._target[at]
+        part = _Metered(self._model, self._x[at], self._y[at], target, self._norm, self.left)
         part.nearest, part.far = self.nearest[at], self.far[at]
         return part
 
@@ -108,7 +124,7 @@ class _Metered(nn.Module):
         self.left -= 1
         logits = self._model(points)
         far = distance(self._x, points, self._norm)
-        nearer = broken(logits, self._y) & (far < self.far)
+        nearer = reached(logits, self._y, self._target) & (far < self.far)
         self.nearest = torch.where(nearer[:, None, None, None], points, self.nearest)
         self.far = torch.where(nearer, far, self.far)
         return logits
@@ -116,15 +132,18 @@ class _Metered(nn.Module):
     def search(self, attack: Any) -> None:
         """Lets an attack start at the nearest points until it ends or the queries do."""
         starts = ep.astensor(self.nearest)
-        model, criterion = wrapped(self, self._x.device), Broken(self._y)
+        model = wrapped(self, self._x.device)
+        criterion = Broken(self._y) if self._target is None else Reached(self._target)
         with contextlib.suppress(
             _Spent, AssertionError
         ):  # that its points stay broken, which rounding may undo
             attack(model, self._x.contiguous(), criterion, epsilons=None, starting_points=starts)
 
 
-def _searched(attack: Any, model: nn.Module, x: Tensor, y: Tensor, norm: str, queries: int) -> Tensor:
-    whole = _Metered(model, x, y, norm, queries)
+def _searched(
+    attack: Any, model: nn.Module, x: Tensor, y: Tensor, norm: str, queries: int, target: Tensor | None
+) -> Tensor:
+    whole = _Metered(model, x, y, target, norm, queries)
     for start in _starts(x):
         if whole.left < 1 or bool(whole.found.all()):
             break

@@ -8,6 +8,7 @@ adversarial; DeepFool returns its last iterate even where that is not adversaria
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import eagerpy as ep
@@ -17,7 +18,7 @@ from foolbox.devutils import atleast_kd, flatten
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from bench.attacks.foolbox_model import Broken, wrapped
+from bench.attacks.foolbox_model import Broken, Reached, wrapped
 from bench.errors import CellError
 
 CONSTANTS = 9  # that Carlini & Wagner try
@@ -31,6 +32,7 @@ def ddn(
     *,
     norm: str,
     steps: int,
+    target: Int64[Tensor, " n"] | None = None,
     criterion: Found = Broken,
 ) -> Float[Tensor, "n c h w"]:
     """Decoupled direction and norm (Rony et al. 2019): the smallest broken step found on the way.
@@ -44,7 +46,8 @@ def ddn(
         norm: ``l2``.
         steps: gradient steps. The radius starts at 1 and changes by 5 % in each, so boundaries nearer than
             0.95^steps are overshot: 0.006 for 100 steps.
-        criterion: what counts as found; default: what the judge counts as broken.
+        target: (n,) int64, the class each image is to be taken for; ``None`` for any wrong one.
+        criterion: what counts as found without a target; default: what the judge counts as broken.
 
     Returns:
         Images of the shape of ``x`` in [0, 1]: broken ones, near ``x``; the clean image where none was found.
@@ -54,7 +57,7 @@ def ddn(
     """
     if norm != "l2":
         raise CellError(f"foolbox has no DDN in norm {norm}")
-    attack, found = foolbox.attacks.DDNAttack(steps=steps), criterion(y)
+    attack, found = foolbox.attacks.DDNAttack(steps=steps), _goal(y, target, criterion)
     return _kept(model, _search(attack, model, x, found), found, x)
 
 
@@ -65,12 +68,13 @@ def fmn(
     *,
     norm: str,
     steps: int,
+    target: Int64[Tensor, " n"] | None = None,
     criterion: Found = Broken,
 ) -> Float[Tensor, "n c h w"]:
     """Fast minimum norm (Pintor et al. 2021), from where DDN succeeded; from the image where it did not.
 
     Args:
-        model, x, y, criterion: as for ``ddn``.
+        model, x, y, target, criterion: as for ``ddn``.
         norm: ``linf``, ``l2``, ``l1`` or ``l0``, which counts pixels.
         steps: gradient steps of DDN, and again of FMN.
 
@@ -84,13 +88,17 @@ def fmn(
     attacks = {"linf": foolbox.attacks.LInfFMNAttack, "l2": _L2FMN, "l1": l1, "l0": _L0FMN}
     if norm not in attacks:
         raise CellError(f"foolbox has no FMN in norm {norm}")
-    starts = ddn(model, x, y, norm="l2", steps=steps, criterion=criterion)
-    found = _found_together(model, starts, y, criterion)
+    starts = ddn(model, x, y, norm="l2", steps=steps, target=target, criterion=criterion)
+
+    def goal(at: Tensor) -> Any:
+        return _goal(y[at], None if target is None else target[at], criterion)
+
+    found = _found_together(model, starts, goal)
     images = starts.clone()
     for part, options in ((found, {"starting_points": ep.astensor(starts[found])}), (~found, {})):
         if part.any():
-            images[part] = _search(attacks[norm](steps=steps), model, x[part], criterion(y[part]), **options)
-    return _kept(model, images, criterion(y), starts)
+            images[part] = _search(attacks[norm](steps=steps), model, x[part], goal(part), **options)
+    return _kept(model, images, _goal(y, target, criterion), starts)
 
 
 def deepfool(
@@ -120,7 +128,13 @@ def deepfool(
 
 
 def cw(
-    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], *, norm: str, steps: int
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"],
+    *,
+    norm: str,
+    steps: int,
+    target: Int64[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """Carlini & Wagner (2017): Adam on the squared distance plus a constant times the margin.
 
@@ -129,7 +143,7 @@ def cw(
     overshot by one of them, 0.005·√(pixels).
 
     Args:
-        model, x, y: as for ``ddn``.
+        model, x, y, target: as for ``ddn``.
         norm: ``l2``.
         steps: gradient steps at most for each constant; fewer where a tenth of them brings nothing.
 
@@ -142,16 +156,23 @@ def cw(
     if norm != "l2":
         raise CellError(f"foolbox has no Carlini & Wagner attack in norm {norm}")
     attack = foolbox.attacks.L2CarliniWagnerAttack(binary_search_steps=CONSTANTS, steps=steps)
-    return _kept(model, _search(attack, model, x, Broken(y)), Broken(y), x)
+    found = _goal(y, target, Broken)
+    return _kept(model, _search(attack, model, x, found), found, x)
 
 
 def ead(
-    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], *, norm: str, steps: int
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"],
+    *,
+    norm: str,
+    steps: int,
+    target: Int64[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """Elastic-net attack (Chen et al. 2018): as ``cw``, plus a hundredth of the L1 norm; the smallest L1 counts.
 
     Args:
-        model, x, y: as for ``ddn``.
+        model, x, y, target: as for ``ddn``.
         norm: ``l1``.
         steps: gradient steps at most for each of the nine constants; fewer where a tenth of them brings nothing.
 
@@ -164,7 +185,8 @@ def ead(
     if norm != "l1":
         raise CellError(f"foolbox has no EAD in norm {norm}")
     attack = foolbox.attacks.EADAttack(binary_search_steps=CONSTANTS, steps=steps, decision_rule="L1")
-    return _kept(model, _search(attack, model, x, Broken(y)), Broken(y), x)
+    found = _goal(y, target, Broken)
+    return _kept(model, _search(attack, model, x, found), found, x)
 
 
 class _L0FMN(foolbox.attacks.L0FMNAttack):
@@ -184,11 +206,15 @@ class _L2FMN(foolbox.attacks.L2FMNAttack):
         return x0 + delta * atleast_kd(ep.minimum(1, epsilon / length), x.ndim)
 
 
+def _goal(y: Tensor, target: Tensor | None, criterion: Found) -> Any:
+    return criterion(y) if target is None else Reached(target)
+
+
 def _search(
     attack: Any,
     model: nn.Module,
     x: Float[Tensor, "n c h w"],
-    criterion: foolbox.Misclassification,
+    criterion: Any,
     **options: Any,
 ) -> Float[Tensor, "n c h w"]:
     images, _, _ = attack(wrapped(model, x.device), x.contiguous(), criterion, epsilons=None, **options)
@@ -199,7 +225,7 @@ def _search(
 def _kept(
     model: nn.Module,
     images: Float[Tensor, "n c h w"],
-    criterion: foolbox.Misclassification,
+    criterion: Any,
     otherwise: Float[Tensor, "n c h w"],
 ) -> Float[Tensor, "n c h w"]:
     """The images that meet the criterion and are finite, asked in one batch as the judge asks them."""
@@ -209,13 +235,14 @@ def _kept(
 
 @torch.no_grad()
 def _found_together(
-    model: nn.Module, images: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], criterion: Found
+    model: nn.Module, images: Float[Tensor, "n c h w"], goal: Callable[[Int64[Tensor, " m"]], Any]
 ) -> Bool[Tensor, " n"]:
     """Those images that meet the criterion as a batch of their own: last bits depend on the batch."""
-    at = torch.arange(len(y), device=y.device)
+    at = torch.arange(len(images), device=images.device)
     while len(at):
-        meets = criterion(y[at])(images[at], model(images[at]))
+        meets = goal(at)(images[at], model(images[at]))
         if meets.all():
             break
         at = at[meets]
-    return torch.zeros_like(y, dtype=torch.bool).index_fill(0, at, True)
+    found = torch.zeros(len(images), dtype=torch.bool, device=images.device)
+    return found.index_fill(0, at, True)

@@ -37,3 +37,12 @@ class Misclassified(foolbox.Misclassification):
         logits, restore_type = ep.astensor_(outputs)
         finite = torch.isfinite(logits.raw).all(dim=1)
         return restore_type(ep.astensor(broken(logits.raw, self.labels.raw) & finite))
+
+
+class Reached(foolbox.TargetedMisclassification):
+    """Adversarial is the target's class with finite logits."""
+
+    def __call__(self, perturbed: Any, outputs: Any) -> Any:
+        logits, restore_type = ep.astensor_(outputs)
+        finite = torch.isfinite(logits.raw).all(dim=1)
+        return restore_type(ep.astensor((logits.raw.argmax(dim=1) == self.target_classes.raw) & finite))

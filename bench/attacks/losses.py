@@ -1,4 +1,4 @@
-"""What attacks drive up, and what counts as broken: functions of logits."""
+"""What attacks drive up, and what counts as found: functions of logits."""
 
 from __future__ import annotations
 
@@ -30,6 +30,38 @@ def dlr(logits: Float[Tensor, "n classes"], y: Int64[Tensor, " n"]) -> Float[Ten
     return margin(logits, y) / (largest[:, 0] - largest[:, 2] + 1e-12)  # three equal logits: not 0/0
 
 
+def targeted_dlr(
+    logits: Float[Tensor, "n classes"], y: Int64[Tensor, " n"], target: Int64[Tensor, " n"]
+) -> Float[Tensor, " n"]:
+    """Targeted difference of logits ratio (Croce & Hein 2020): −(z_y − z_t) / (z_π1 − (z_π3 + z_π4)/2).
+
+    Raises:
+        CellError: fewer than four classes.
+    """
+    if logits.shape[1] < 4:
+        raise CellError(f"the targeted DLR loss needs at least 4 classes, the model has {logits.shape[1]}")
+    largest = logits.topk(4, dim=1).values
+    at = torch.stack([y, target], dim=1)
+    label, aim = logits.gather(1, at).unbind(dim=1)
+    return (aim - label) / (largest[:, 0] - (largest[:, 2] + largest[:, 3]) / 2 + 1e-12)
+
+
 def broken(logits: Float[Tensor, "n classes"], y: Int64[Tensor, " n"]) -> Bool[Tensor, " n"]:
     """Misclassified, or with a logit that is not finite: what the judge counts as broken."""
     return (logits.argmax(dim=1) != y) | ~torch.isfinite(logits).all(dim=1)
+
+
+def reached(
+    logits: Float[Tensor, "n classes"], y: Int64[Tensor, " n"], target: Int64[Tensor, " n"] | None
+) -> Bool[Tensor, " n"]:
+    """What an attack looks for: broken, or where there are targets taken for them, with finite logits."""
+    if target is None:
+        return broken(logits, y)
+    return (logits.argmax(dim=1) == target) & torch.isfinite(logits).all(dim=1)
+
+
+def sought(
+    logits: Float[Tensor, "n classes"], y: Int64[Tensor, " n"], target: Int64[Tensor, " n"] | None
+) -> Float[Tensor, " n"]:
+    """What it drives up: the margin of the largest wrong class, or that of the target."""
+    return margin(logits, y) if target is None else -margin(logits, target)

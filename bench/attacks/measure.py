@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from bench.attacks import ATTACKS, AttackSpec
 from bench.attacks.iterates import Watch
-from bench.attacks.outcomes import KEPT_IMAGES, NOT_ATTACKED, AttackOutcomes
+from bench.attacks.outcomes import NOT_ATTACKED, AttackOutcomes
 from bench.attacks.own import Attacker, attacker
 from bench.attacks.request import LEAST_LIKELY, RANDOM, TARGET
 from bench.attacks.surrogate import SURROGATE
@@ -28,9 +28,10 @@ from bench.engine.cell import Cell
 from bench.engine.judge import Verdict, ask_again, verify
 from bench.engine.kind import Kind, Subject
 from bench.engine.protocols import JUDGED
-from bench.engine.result import CellResult
+from bench.engine.result import KEPT_IMAGES, CellResult
 from bench.engine.seeding import seed_of, seeded
 from bench.errors import CellError
+from bench.inputs.faults import out_of_memory
 
 __all__ = ["KEPT_IMAGES", "NOT_ATTACKED", "CellResult", "measure", "seed_of", "seeded", "spec_of"]
 
@@ -99,9 +100,9 @@ def _gradient_norm(
     try:
         loss = nn.functional.cross_entropy(model(images), y, reduction="sum")
         (gradient,) = torch.autograd.grad(loss, images)
-    except torch.OutOfMemoryError:
-        raise
-    except Exception:
+    except Exception as fault:
+        if out_of_memory(fault):
+            raise
         return torch.full((len(x),), float("nan"), dtype=torch.float64)
     return gradient.double().abs().sum(dim=(1, 2, 3))
 
@@ -211,7 +212,9 @@ def _verified(
     images, verdict = verify(cell, model, x, y, proposed)
     if goal is None:
         return images, verdict
-    return images, replace(verdict, right=(verdict.predicted != goal) | verdict.nonfinite)
+    right = (verdict.predicted != goal) | verdict.nonfinite
+    distance = torch.where(right, torch.nan, verdict.distance) if cell.eps is None else verdict.distance
+    return images, replace(verdict, right=right, distance=distance)
 
 
 def _propose(cell: Cell, by: Attacker, x: Tensor, y: Tensor, number: int, target: Tensor | None) -> Tensor:
@@ -236,6 +239,8 @@ def _propose(cell: Cell, by: Attacker, x: Tensor, y: Tensor, number: int, target
             except CellError:
                 raise
             except Exception as fault:
+                if out_of_memory(fault):
+                    raise
                 reason = f"{type(fault).__name__}: {fault}".splitlines()[0]
                 who = "attack" if spec.library == OWN else cell.library
                 raise CellError(f"{who} {cell.attack} raised {reason}") from fault
@@ -286,5 +291,5 @@ def _measure_attack(cell: Cell, subject: Subject) -> CellResult:
     return measure(cell, subject.model, subject.x, subject.y, subject.standing, by)
 
 
-CLEAN = Kind(measure=_measure)
-ATTACK = Kind(measure=_measure_attack, same_gradient=_single_step)
+CLEAN = Kind(measure=_measure, divisible=True)
+ATTACK = Kind(measure=_measure_attack, same_gradient=_single_step, divisible=True)

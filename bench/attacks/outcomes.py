@@ -8,8 +8,8 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from bench.engine.judge import Verdict
+from bench.engine.result import KEPT_IMAGES
 
-KEPT_IMAGES = 16
 NOT_ATTACKED = -1
 
 

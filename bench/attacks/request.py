@@ -172,7 +172,8 @@ def _aim(spec: AttackSpec, target: Scalar) -> Scalar:
     if not spec.aimed:
         able = dict.fromkeys(each.name for each in ATTACKS.values() if each.aimed)
         raise UsageError(
-            f"--target is {target}, but {spec.name} cannot be aimed at a class; use {' or '.join(able)}"
+            f"--target is {target}, but {spec.library}'s {spec.name} cannot be aimed at a class; "
+            f"these can: {', '.join(able)}"
         )
     return target
 

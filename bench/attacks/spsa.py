@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from bench.attacks.losses import broken, margin
+from bench.attacks.losses import reached, sought
 from bench.engine.balls import project
 from bench.errors import CellError
 
@@ -25,6 +27,7 @@ def spsa(
     norm: str,
     eps: float,
     queries: int,
+    target: Int64[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """Steps of 2.5·ε/steps along estimated gradients of the margin, with momentum.
 
@@ -39,9 +42,10 @@ def spsa(
         eps: radius, above 0.
         queries: passes of the model for each image, at least 3; what is left after the last whole step is not spent.
             Below 65 one step is taken, on fewer directions.
+        target: (n,) int64, the class each image is to be taken for; ``None`` for any wrong one.
 
     Returns:
-        Images of the shape of ``x``: the first point that broke the model, else the last one.
+        Images of the shape of ``x``: the first point that broke the model (or reached its target), else the last one.
 
     Raises:
         CellError: another norm.
@@ -53,22 +57,23 @@ def spsa(
     at, momentum = x.clone(), torch.zeros_like(x)
     standing = torch.ones_like(y, dtype=torch.bool)
     for _ in range(steps):
-        momentum = KEPT * momentum + (1 - KEPT) * _estimate(model, at, y, pairs)
+        estimate = _estimate(at, pairs, lambda points: sought(model(points), y, target))
+        momentum = KEPT * momentum + (1 - KEPT) * estimate
         step = STEP * eps / steps * _direction(momentum, norm)
         at = torch.where(standing[:, None, None, None], project(x, at + step, norm, eps), at)
-        standing &= ~broken(model(at), y)
+        standing &= ~reached(model(at), y, target)
         if not bool(standing.any()):
             break
     return at
 
 
 def _estimate(
-    model: nn.Module, at: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], pairs: int
+    at: Float[Tensor, "n c h w"], pairs: int, value: Callable[[Tensor], Float[Tensor, " n"]]
 ) -> Float[Tensor, "n c h w"]:
     total = torch.zeros_like(at)
     for _ in range(pairs):
         way = torch.randint(0, 2, at.shape, device=at.device).to(at) * 2 - 1
-        above, below = (margin(model((at + side * AWAY * way).clamp(0, 1)), y) for side in (1, -1))
+        above, below = (value((at + side * AWAY * way).clamp(0, 1)) for side in (1, -1))
         total += torch.nan_to_num(above - below)[:, None, None, None] * way
     return total / pairs
 

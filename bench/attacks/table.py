@@ -94,6 +94,7 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
         ),
         AttackSpec(
             name="pgd_margin", library="foolbox", norms=CONVEX, params=_PGD,
+            aimed=True,
             about="PGD on the margin, the label's logit minus the largest other one",
         ),
         AttackSpec(
@@ -102,10 +103,12 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
         ),
         AttackSpec(
             name="slide", library="foolbox", norms=("l1",), params=_PGD,
+            aimed=True,
             about="sparse L1 descent: steps along the largest hundredth of the gradient (Tramèr & Boneh 2019)",
         ),
         AttackSpec(
             name="eot_pgd", library="torchattacks", norms=("linf",), params={**_PGD, "eot": 10},
+            aimed=True,
             about="PGD on gradients averaged over several passes, for randomised models (Athalye et al. 2018)",
         ),
         AttackSpec(
@@ -121,19 +124,42 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
             seeded=True, about="targeted Auto-PGD, up to 9 targets; at least 4 classes",
         ),
         AttackSpec(
-            name="fab_t", library="torchattacks", norms=BALLS, params={"steps": 100},
+            name="fab_t", library="torchattacks", norms=CONVEX, params={"steps": 100},
             about="targeted fast adaptive boundary attack, up to 9 targets; not random (Croce & Hein 2020)",
         ),
         AttackSpec(
             name="square", library="torchattacks", norms=BALLS, params={"queries": 5000, "restarts": 1},
-            seeded=True, gradients=False, about="black box: random squares, no gradients (Andriushchenko et al. 2020)",
+            seeded=True, gradients=False, aimed=True,
+            about="black box: random squares, no gradients (Andriushchenko et al. 2020)",
         ),
         AttackSpec(
             name="autoattack", library="torchattacks", norms=BALLS, params={"steps": 100}, seeded=True,
             about="standard AutoAttack: APGD-CE, APGD-T, FAB-T and Square, up to 9 targets (Croce & Hein 2020)",
         ),
         AttackSpec(
+            name="autoattack_plus", library="torchattacks", norms=BALLS, params={"steps": 100}, seeded=True,
+            about="AutoAttack plus: also APGD-DLR and FAB, with five starts (Croce & Hein 2020)",
+        ),
+        AttackSpec(
+            name="autoattack_rand", library="torchattacks", norms=BALLS, params={"steps": 100}, seeded=True,
+            about="AutoAttack for models that answer at random: APGD-CE and APGD-DLR on means of 20 gradients",
+        ),
+        AttackSpec(
+            name="autoattack", library="symbench", norms=("l1",), params={"steps": 100},
+            about="standard AutoAttack in L1: APGD-CE with 5 starts, APGD-T, FAB-T and Square (Croce & Hein 2021)",
+        ),
+        AttackSpec(
+            name="apgd_t", library="symbench", norms=("l1",), params={"steps": 100, "restarts": 1, "targets": 9},
+            targeted=True, about="targeted Auto-PGD in L1; at least 4 classes (Croce & Hein 2021)",
+        ),
+        AttackSpec(
+            name="square", library="symbench", norms=("l1",), params={"queries": 5000, "restarts": 1},
+            gradients=False, aimed=True,
+            about="black box: random squares in L1, no gradients (Croce & Hein 2021)",
+        ),
+        AttackSpec(
             name="apgd_ce", library="symbench", norms=("l1",), params={"steps": 100, "restarts": 1},
+            aimed=True,
             about="Auto-PGD on the cross-entropy in L1 (Croce & Hein 2021)",
         ),
         AttackSpec(
@@ -142,15 +168,18 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
         ),
         AttackSpec(
             name="pixle", library="torchattacks", norms=("l0",), params={"queries": 1000, "restarts": 1},
-            gradients=False, about="black box: copies pixels over others, one after another (Pomponi et al. 2022)",
+            gradients=False, aimed=True,
+            about="black box: copies pixels over others, one after another (Pomponi et al. 2022)",
         ),
         AttackSpec(
             name="noise", library="symbench", norms=CONVEX, params={"queries": 1000}, gradients=False,
+            aimed=True,
             about="black box: uniform points of the ball, the best of them counts",
         ),
         AttackSpec(
             name="transfer", library="symbench", norms=BALLS, gradients=False,
             params={"steps": 20, "alpha": None, "random_start": True, "surrogate": "digits/baseline_cnn"},
+            aimed=True,
             about="PGD on another model, a DATASET/NAME of the zoo",
         ),
         AttackSpec(
@@ -175,10 +204,12 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
         ),
         AttackSpec(
             name="ddn", library="foolbox", threat="minimum_norm", norms=("l2",), params={"steps": 100},
+            aimed=True,
             about="nearest misclassified image in L2 (Rony et al. 2019)",
         ),
         AttackSpec(
             name="fmn", library="foolbox", threat="minimum_norm", norms=NORMS, params={"steps": 100},
+            aimed=True,
             about="nearest misclassified image (Pintor et al. 2021)",
         ),
         AttackSpec(
@@ -187,27 +218,33 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
         ),
         AttackSpec(
             name="cw", library="foolbox", threat="minimum_norm", norms=("l2",), params={"steps": 500},
+            aimed=True,
             about="nearest misclassified image in L2 by Adam, with nine constants (Carlini & Wagner 2017)",
         ),
         AttackSpec(
             name="cw", library="art", threat="minimum_norm", norms=("linf",), params={"steps": 30},
+            aimed=True,
             about="nearest misclassified image in L∞ by Adam under shrinking bounds (Carlini & Wagner 2017)",
         ),
         AttackSpec(
             name="ead", library="foolbox", threat="minimum_norm", norms=("l1",), params={"steps": 500},
+            aimed=True,
             about="nearest misclassified image in L1 by elastic nets, with nine constants (Chen et al. 2018)",
         ),
         AttackSpec(
             name="boundary", library="foolbox", threat="minimum_norm", norms=("l2",), params={"queries": 5000},
-            gradients=False, about="black box: classes alone, random steps along the boundary (Brendel et al. 2018)",
+            gradients=False, aimed=True,
+            about="black box: classes alone, random steps along the boundary (Brendel et al. 2018)",
         ),
         AttackSpec(
             name="hopskipjump", library="foolbox", threat="minimum_norm", norms=BALLS, params={"queries": 5000},
-            gradients=False, about="black box: classes alone, gradients estimated from them (Chen et al. 2020)",
+            gradients=False, aimed=True,
+            about="black box: classes alone, gradients estimated from them (Chen et al. 2020)",
         ),
         AttackSpec(
             name="spsa", library="symbench", norms=BALLS, params={"queries": 5000, "restarts": 1},
-            gradients=False, about="black box: PGD on gradients estimated from logits (Uesato et al. 2018)",
+            gradients=False, aimed=True,
+            about="black box: PGD on gradients estimated from logits (Uesato et al. 2018)",
         ),
         AttackSpec(
             name="spatial_grid", library="foolbox", threat="spatial", norms=(), gradients=False,

@@ -12,7 +12,7 @@ import torchattacks
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from bench.attacks.torchattacks_model import run
+from bench.attacks.torchattacks_model import run_aimed
 from bench.errors import CellError
 
 
@@ -24,11 +24,12 @@ def pixle(
     norm: str,
     eps: float,
     queries: int,
+    target: Int64[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """Pixle (Pomponi et al. 2022) with patches of one pixel: a pixel takes the place of another, ε times.
 
-    Each time the best of several random copies counts, by the label's probability. Images are attacked one by one;
-    chance comes from numpy's global random state.
+    Each time the best of several random copies counts, by the probability of the label or the target. Images are
+    attacked one by one; chance comes from numpy's global random state.
 
     Args:
         model: classifier of images in [0, 1], in eval mode.
@@ -53,4 +54,4 @@ def pixle(
     pixels = int(eps)
     tries = max(1, queries // pixels)
     one: dict[str, Any] = {"x_dimensions": (1, 1), "y_dimensions": (1, 1)}
-    return run(torchattacks.Pixle, model, x, y, restarts=pixels, max_iterations=tries, **one)
+    return run_aimed(torchattacks.Pixle, model, x, y, target, restarts=pixels, max_iterations=tries, **one)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
@@ -74,6 +75,7 @@ def transfer(
     steps: int,
     random_start: bool,
     surrogate: str,
+    target: Int64[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """PGD of torchattacks on a surrogate; the attacked model itself is never asked.
 
@@ -82,7 +84,7 @@ def transfer(
 
     Args:
         model: the attacked one, or the surrogate where it is made already.
-        x, y, norm, eps, alpha, steps, random_start: as for ``with_torchattacks.pgd``.
+        x, y, norm, eps, alpha, steps, random_start, target: as for ``with_torchattacks.pgd``.
         surrogate: models of the zoo and what they were trained on, as ``dataset/name``, with ``+`` between; after a
             ``#`` the first digits of its weights' sha256 may follow, as requests have it (see ``surrogate.pinned``).
 
@@ -94,7 +96,8 @@ def transfer(
     except UsageError as fault:
         raise CellError(str(fault)) from fault
     other(x[:1])
-    return pgd(other, x, y, norm=norm, eps=eps, alpha=alpha, steps=steps, random_start=random_start)
+    params: dict[str, Any] = {"eps": eps, "alpha": alpha, "steps": steps, "random_start": random_start}
+    return pgd(other, x, y, norm=norm, target=target, **params)
 
 
 @functools.lru_cache(maxsize=4)

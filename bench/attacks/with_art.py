@@ -13,7 +13,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from bench.attacks.art_home import load_art
-from bench.attacks.losses import broken
+from bench.attacks.losses import reached
 from bench.attacks.torchattacks_model import class_count
 from bench.errors import CellError
 
@@ -21,7 +21,13 @@ __all__ = ["cw"]
 
 
 def cw(
-    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], *, norm: str, steps: int
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"],
+    *,
+    norm: str,
+    steps: int,
+    target: Int64[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """Carlini & Wagner (2017) in L∞: Adam on what exceeds a bound τ, plus a constant times the margin.
 
@@ -35,6 +41,7 @@ def cw(
         norm: ``linf``.
         steps: steps of Adam for each constant, of 0.01 in the space of tanh; a pixel moves by at most 0.005 in each,
             so 30 steps find nothing farther than 0.15.
+        target: (n,) int64, the class each image is to be taken for; ``None`` for any wrong one.
 
     Returns:
         Images of the shape of ``x`` in [0, 1]: broken ones, near ``x``; the clean image where none was found.
@@ -46,12 +53,12 @@ def cw(
         raise CellError(
             f"ART adapter has no Carlini & Wagner attack in norm {norm}; use foolbox:cw in norm l2"
         )
-    attack = load_art("art.attacks.evasion").CarliniLInfMethod(
-        _classifier(model, x), max_iter=steps, verbose=False
-    )
-    found = torch.from_numpy(attack.generate(x.cpu().numpy(), y.cpu().numpy())).to(x).clamp(0, 1)
+    method = load_art("art.attacks.evasion").CarliniLInfMethod
+    attack = method(_classifier(model, x), max_iter=steps, targeted=target is not None, verbose=False)
+    labels = (y if target is None else target).cpu().numpy()
+    found = torch.from_numpy(attack.generate(x.cpu().numpy(), labels)).to(x).clamp(0, 1)
     with torch.no_grad():
-        meets = broken(model(found), y) & torch.isfinite(found).flatten(1).all(dim=1)
+        meets = reached(model(found), y, target) & torch.isfinite(found).flatten(1).all(dim=1)
     return torch.where(meets[:, None, None, None], found, x)
 
 

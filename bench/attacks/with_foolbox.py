@@ -106,8 +106,7 @@ def pgd(
         Attacked images of the shape of ``x``.
     """
     attack = _of_norm(PGD, norm)(abs_stepsize=alpha, steps=steps, random_start=random_start)
-    found = y if target is None else foolbox.TargetedMisclassification(target)
-    return _run(attack, model, x, found, eps)
+    return _run(attack, model, x, _aim(y, target), eps)
 
 
 def slide(
@@ -120,6 +119,7 @@ def slide(
     alpha: float,
     steps: int,
     random_start: bool,
+    target: Int64[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """Sparse L1 descent (Tramèr & Boneh 2019); all else as for ``pgd``, with the norm ``l1``.
 
@@ -128,7 +128,7 @@ def slide(
     """
     attack = _of_norm({"l1": foolbox.attacks.SparseL1DescentAttack}, norm)
     ready = attack(abs_stepsize=alpha, steps=steps, random_start=random_start)
-    return _run(ready, model, x, y, eps)
+    return _run(ready, model, x, _aim(y, target), eps)
 
 
 def pgd_margin(
@@ -141,6 +141,7 @@ def pgd_margin(
     alpha: float,
     steps: int,
     random_start: bool,
+    target: Int64[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """PGD that drives up the largest other logit minus the label's; all else as for ``pgd``.
 
@@ -148,7 +149,7 @@ def pgd_margin(
     """
     attack = _with_loss(_of_norm(PGD, norm), losses.margin)
     ready = attack(abs_stepsize=alpha, steps=steps, random_start=random_start)
-    return _run(ready, model, x, y, eps)
+    return _run(ready, model, x, _aim(y, target), eps)
 
 
 def pgd_dlr(
@@ -172,8 +173,12 @@ def pgd_dlr(
     return _run(ready, model, x, y, eps)
 
 
+def _aim(y: Tensor, target: Tensor | None) -> Any:
+    return y if target is None else foolbox.TargetedMisclassification(target)
+
+
 def _with_loss(attack: Any, loss: Callable[[Tensor, Tensor], Tensor]) -> Any:
-    """The attack with its loss replaced by the sum of ``loss(logits, y)``, which it drives up."""
+    """The attack with its loss replaced by the sum of ``loss(logits, y)``: it drives that up, and a target's down."""
 
     class WithLoss(attack):
         def get_loss_fn(self, model: Any, labels: Any) -> Callable[[Any], Any]:

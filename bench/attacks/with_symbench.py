@@ -6,13 +6,15 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from bench.attacks.apgd import apgd_ce, apgd_dlr
-from bench.attacks.losses import broken, margin
+from bench.attacks.apgd import apgd_ce, apgd_dlr, apgd_t
+from bench.attacks.autoattack_l1 import autoattack
+from bench.attacks.losses import reached, sought
 from bench.attacks.spsa import spsa
+from bench.attacks.square_l1 import square
 from bench.attacks.transferred import transfer
 from bench.errors import CellError
 
-__all__ = ["apgd_ce", "apgd_dlr", "noise", "spsa", "transfer"]
+__all__ = ["apgd_ce", "apgd_dlr", "apgd_t", "autoattack", "noise", "spsa", "square", "transfer"]
 
 AT_ONCE = 1024  # images a forward pass takes, so that memory does not grow with the queries
 
@@ -26,6 +28,7 @@ def noise(
     norm: str,
     eps: float,
     queries: int,
+    target: Int64[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """Random search without gradients: uniform points of the ball, clamped to [0, 1].
 
@@ -39,6 +42,7 @@ def noise(
         norm: ``linf``, ``l2`` or ``l1``.
         eps: radius in pixel units, above 0.
         queries: points tried for each image, at least 1; fewer where one breaks it early.
+        target: (n,) int64, the class each image is to be taken for; ``None`` for any wrong one.
 
     Returns:
         Images of the shape of ``x``: the first point that broke the model (misclassified, or logits that are
@@ -53,7 +57,9 @@ def noise(
         steps = _uniform((min(copies, queries - start), *x.shape), norm, x.device) * eps
         left = (highest < torch.inf).nonzero().squeeze(1)
         points = (x[left] + steps[:, left]).clamp(0, 1)
-        value, which = _damage(model, points, y[left]).max(dim=0)  # of equals, the first
+        value, which = _damage(model, points, y[left], None if target is None else target[left]).max(
+            dim=0
+        )  # of equals, the first
         worse = value > highest[left]
         best[left[worse]] = points[which, torch.arange(len(left), device=x.device)][worse]
         highest[left[worse]] = value[worse]
@@ -63,12 +69,15 @@ def noise(
 
 
 def _damage(
-    model: nn.Module, points: Float[Tensor, "q n c h w"], y: Int64[Tensor, " n"]
+    model: nn.Module,
+    points: Float[Tensor, "q n c h w"],
+    y: Int64[Tensor, " n"],
+    target: Int64[Tensor, " n"] | None,
 ) -> Float[Tensor, "q n"]:
-    """The largest other logit minus the label's; +∞ for every point that is broken."""
-    labels = y.repeat(len(points))
+    """The largest other logit minus the label's, or the target's; +∞ for every point that was looked for."""
+    labels, goal = y.repeat(len(points)), None if target is None else target.repeat(len(points))
     logits = model(points.flatten(0, 1)).float()
-    damage = torch.where(broken(logits, labels), torch.inf, margin(logits, labels))
+    damage = torch.where(reached(logits, labels, goal), torch.inf, sought(logits, labels, goal))
     return damage.view(len(points), len(y))
 
 

@@ -22,8 +22,17 @@ import torchattacks
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from bench.attacks.torchattacks_auto import apgd_ce, apgd_dlr, apgd_t, autoattack, fab_t, square
-from bench.attacks.torchattacks_model import run, run_aimed
+from bench.attacks.torchattacks_auto import (
+    apgd_ce,
+    apgd_dlr,
+    apgd_t,
+    autoattack,
+    autoattack_plus,
+    autoattack_rand,
+    fab_t,
+    square,
+)
+from bench.attacks.torchattacks_model import run_aimed
 from bench.attacks.torchattacks_pixels import pixle
 from bench.attacks.torchattacks_transfer import di_fgsm, mi_fgsm, ni_fgsm, ti_fgsm, vmi_fgsm
 from bench.errors import CellError
@@ -33,6 +42,8 @@ __all__ = [
     "apgd_dlr",
     "apgd_t",
     "autoattack",
+    "autoattack_plus",
+    "autoattack_rand",
     "di_fgsm",
     "eot_pgd",
     "fab_t",
@@ -120,11 +131,12 @@ def eot_pgd(
     steps: int,
     random_start: bool,
     eot: int,
+    target: Int64[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """PGD on the expectation over transformation (Athalye et al. 2018); returns the last iterate.
 
     Args:
-        model, x, y, eps, alpha, steps, random_start: as for ``pgd``.
+        model, x, y, eps, alpha, steps, random_start, target: as for ``pgd``.
         norm: ``linf``.
         eot: passes through the model whose gradients are summed for one step.
 
@@ -134,4 +146,4 @@ def eot_pgd(
     if norm != "linf":
         raise CellError(f"torchattacks has no EOTPGD in norm {norm}")
     params = {"eps": eps, "alpha": alpha, "steps": steps, "random_start": random_start}
-    return run(torchattacks.EOTPGD, model, x, y, eot_iter=eot, **params)
+    return run_aimed(torchattacks.EOTPGD, model, x, y, target, eot_iter=eot, **params)

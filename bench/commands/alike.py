@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from bench.commands.machine import MachineFinding
-from bench.engine.driver import versions
+from bench.engine.versions import versions
 from bench.errors import UsageError
 from bench.leaderboard import file as leaderboard
 

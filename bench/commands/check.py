@@ -16,8 +16,8 @@ from rich.table import Table
 
 from bench.commands.running import executing, rows_only
 from bench.commands.screen import cells_bar
-from bench.engine.executors import Where
 from bench.engine.store import DirectoryStore
+from bench.engine.where import Where
 from bench.errors import UsageError
 from bench.inputs.model_info import ModelInfo
 from bench.leaderboard import file as leaderboard

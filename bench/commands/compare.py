@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from bench.attacks import ATTACKS, LIBRARIES
 from bench.engine.store import Store, store_at
@@ -29,7 +24,8 @@ from bench.studies.robustness.comparing import (
 )
 from bench.studies.robustness.history import chapters
 from bench.studies.shared.options import names
-from bench.studies.shared.screen import percent
+from bench.studies.shared.screen import percent, say
+from bench.studies.shared.terminal import Name, print_table
 from zoo import entries
 from zoo.data import BUILT_IN
 from zoo.registry import data_options
@@ -56,6 +52,7 @@ def execute(options: Namespace) -> int:
         print(json.dumps([_row(measured, pair) for pair in found], allow_nan=False))
     else:
         _print(measured, found)
+        say("next: bench leaderboard   # all models ranked")
     return 0
 
 
@@ -153,37 +150,37 @@ def _share(name: str, share: Share) -> dict[str, float]:
 
 def _print(measured: ComparedResults, found: tuple[ComparedPair, ...]) -> None:
     setting = measured.setting
-    table = Table(
-        title=f"{escape(setting.dataset)}: accuracy in % under {escape(', '.join(measured.attacks))} "
-        f"({norm_text(setting.norm)}, {setting.curve}), n = {setting.n}",
-        caption=f"95 % intervals in brackets: Wilson's, and Tango's for the paired difference. p: exact McNemar "
-        f"test, adjusted by Holm over all {len(found)} tests shown; a verdict needs p < 0.05.",
-    )
-    for column in ("A", "B"):
-        table.add_column(column, overflow="fold")
-    table.add_column("under", justify="right")
-    for column in ("A, %", "B, %", "A − B, points", "only A : only B", "p", "p (Holm)"):
-        table.add_column(column, justify="right")
-    table.add_column("verdict", overflow="fold")
-    for pair in found:
-        difference = pair.difference
-        table.add_row(
-            escape(pair.a),
-            escape(pair.b),
+    rows = [
+        [
+            Name(pair.a),
+            Name(pair.b),
             _under(pair),
             percent(pair.of_a),
             percent(pair.of_b),
-            f"{100 * difference.value:+.1f} [{100 * difference.lo:+.1f}, {100 * difference.hi:+.1f}]",
-            f"{difference.only_a} : {difference.only_b}",
-            f"{pair.p:.2g}",
+            _points(pair),
+            f"{pair.difference.only_a}:{pair.difference.only_b}",
             f"{pair.p_holm:.2g}",
-            escape(pair.verdict),
-            end_section=pair.eps == measured.eps[-1] and bool(pair.attacks),
-        )
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+            pair.verdict,
+        ]
+        for pair in found
+    ]
+    print_table(
+        f"{setting.dataset}: accuracy in % under {', '.join(measured.attacks)} ({norm_text(setting.norm)}, "
+        f"{setting.curve}), n = {setting.n}",
+        ["A", "B", "under", "A, %", "B, %", "A − B,\npoints", "only A:\nonly B", "p (Holm)", "verdict"],
+        rows,
+        f"± covers 95 % intervals: Wilson's, and Tango's for the paired difference. p: exact McNemar test, adjusted by "
+        f"Holm over all {len(found)} tests shown; a verdict needs p < 0.05.",
+        left=("A", "B", "under", "verdict"),
+    )
+
+
+def _points(pair: ComparedPair) -> str:
+    value, lo, hi = (100 * each for each in (pair.difference.value, pair.difference.lo, pair.difference.hi))
+    return f"{value:+.1f}±{max(hi - value, value - lo):.1f}"
 
 
 def _under(pair: ComparedPair) -> str:
     if not pair.attacks:
         return "clean"
-    return escape(", ".join(pair.attacks)) if pair.eps is None else f"ε {eps_texts([pair.eps])[0]}"
+    return ", ".join(pair.attacks) if pair.eps is None else f"ε {eps_texts([pair.eps])[0]}"

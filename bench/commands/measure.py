@@ -8,14 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bench.commands.ending import drawing, next_command
 from bench.commands.places import check_directory
 from bench.commands.running import LONG, duration, executing, exit_code, rows_only, show_plan
 from bench.commands.screen import cells_bar
 from bench.engine.driver import Failure, driver
-from bench.engine.executors import Executor, Where
+from bench.engine.executors import Executor
 from bench.engine.store import DirectoryStore, Store
 from bench.engine.studies import find_study
 from bench.engine.study import Study
+from bench.engine.where import Where
 from bench.errors import CellError, UsageError
 from bench.leaderboard import file as leaderboard
 from bench.studies.shared.options import check_numbers
@@ -24,7 +26,7 @@ from bench.studies.shared.where import where_of
 
 
 def execute(options: Namespace) -> int:
-    """Measures what the store lacks, then writes rows and page; 1 if cells failed or results contradict each other."""
+    """Measures what the store lacks, then writes leaderboard and page; 1 for failed cells or contradictions."""
     study = find_study(options.command)
     check_numbers(options)
     where = where_of(options)
@@ -51,6 +53,8 @@ def execute(options: Namespace) -> int:
     places = [f"leaderboard: {options.leaderboard}{rows}"] if study.has_rows else []
     places += [f"page: {page}"] if page else []
     say(", ".join(places) or f"{study.name}: nothing to draw yet")
+    if page and not failures and (following := next_command(study.name, options)):
+        say(f"next: {following}")
     return exit_code(failures) or int(bool(faults))
 
 
@@ -98,7 +102,9 @@ class _Run:
         count = 0
         if study.has_rows:
             results, count = study.publish(Path(options.leaderboard), self._store, results)
-        return results, count, study.page(self._store, self._ready.dataset, Path(options.reports), results)
+        with drawing():
+            page = study.page(self._store, self._ready.dataset, Path(options.reports), results)
+        return results, count, page
 
     def _seconds(self, slots: int) -> float:
         """Seconds that the run takes at most, said if they are many; 0 where a model cannot be timed."""

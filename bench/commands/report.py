@@ -38,6 +38,8 @@ def execute(options: Namespace) -> int:
             say(f"page: {page}")
         if not drawn:
             say(f"{dataset}: no complete curve in the store yet")
+    if (index := pages / "index.html").exists():
+        say(f"all pages: {index}")
     return 0
 
 

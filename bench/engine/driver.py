@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.metadata
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -19,21 +18,11 @@ from bench.engine.loaded import Task
 from bench.engine.result import CellResult
 from bench.engine.signals import deferred
 from bench.engine.store import Store, Stored
+from bench.engine.versions import versions
 from bench.errors import in_words
 from bench.inputs.model_info import ModelInfo
 from bench.inputs.sources import DataSource, ModelSource
 from bench.numbers.eps import eps_text
-
-PACKAGES = (
-    "torch",
-    "torchvision",
-    "torchattacks",
-    "foolbox",
-    "adversarial-robustness-toolbox",
-    "numpy",
-    "scipy",
-    "symbench",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,12 +101,14 @@ class Driver:
         self._waiting: dict[str, list[_Position]] = {}
         self._failures: dict[str, Failure] = {}
         self._retried: set[str] = set()
+        self._counted: set[str] = set()  # first cells
         self._done = 0
         self._total = 0
 
     def run(self, lanes: Sequence[Lane]) -> tuple[Failure, ...]:
         """Measures what the store lacks; the failed cells come back, each with its reason."""
-        self._done, self._total = 0, sum(map(len, lanes))
+        first = {lane.first.key for lane in lanes}  # which lanes share
+        self._done, self._total = 0, len(first) + sum(len(lane) - 1 for lane in lanes)
         self._progress(0, self._total)
         self._queue = deque(_Position(lane) for lane in lanes)
         running: dict[Future[CellResult], _Position] = {}
@@ -176,7 +167,7 @@ class Driver:
     def _skip_stored(self, position: _Position) -> bool:
         """Moves past stored cells; ``False`` when the lane is done."""
         while (stored := self._store.get(position.cell.key)) is not None:
-            self._count(1)
+            self._count(position)
             if not position.advance(stored.result):
                 return False
         return True
@@ -199,7 +190,7 @@ class Driver:
         result = future.result()
         self._put(position.cell, result)
         for each in reversed(waiting):
-            self._count(1)
+            self._count(each)
             if each.advance(result):
                 # A lane that has begun goes on first: its model is the one the workers have loaded.
                 self._queue.appendleft(each)
@@ -208,10 +199,13 @@ class Driver:
         self._store.put(Stored(cell=cell, result=result, provenance=provenance(self._device)))
 
     def _give_up(self, position: _Position) -> None:
-        self._count(len(position.lane) - 1 - position.index)
+        self._count(position, following=len(position.lane) - 2 - position.index)
 
-    def _count(self, cells: int) -> None:
-        self._done += cells
+    def _count(self, position: _Position, following: int = 0) -> None:
+        """Counts a position's cell, a first one only once, and so many after it."""
+        again = position.index < 0 and position.cell.key in self._counted
+        self._counted |= {position.cell.key} if position.index < 0 else set()
+        self._done += following + (not again)
         self._progress(self._done, self._total)
 
 
@@ -250,22 +244,6 @@ def _reason(fault: BaseException) -> str:
 def provenance(device: str) -> dict[str, str]:
     """Where and with which versions a cell was measured; outside its key."""
     return {"device": device, **versions()}
-
-
-@functools.cache
-def _versions() -> tuple[tuple[str, str], ...]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return tuple(sorted(found.items()))
-
-
-def versions() -> dict[str, str]:
-    """Installed versions of the packages that determine the numbers."""
-    return dict(_versions())
 
 
 def backend(device: str) -> str:

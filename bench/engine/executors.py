@@ -5,30 +5,16 @@ Every worker computes a cell with the same single thread, so how many there are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from bench.engine import rooms
 from bench.engine.loaded import Loaded, Task, one_thread, worker
 from bench.engine.result import CellResult
 from bench.engine.rooms import Rooms
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Where:
-    """Where the cells of a command run.
-
-    Attributes:
-        devices: one for each cell that runs at once on this machine: ``cpu`` for each worker, or every GPU.
-        cluster: a Ray cluster instead of this machine: ``auto``, ``HOST:PORT`` or ``local:N``; empty for none.
-        most: cells that run at once on a cluster; ``None`` for as many as it has room for.
-    """
-
-    devices: tuple[str, ...]
-    cluster: str = ""
-    most: int | None = None
+from bench.engine.where import Where, company_of
 
 
 @runtime_checkable
@@ -115,13 +101,6 @@ class Separated:
         if self._zoo is not None:
             self._zoo.close()
         self._rooms.close()
-
-
-def company_of(task: Task) -> Hashable | None:
-    """Whose code a task runs besides ours: tasks of others share no process with it; ``None`` for nobody's."""
-    if task.attack is not None:
-        return task.model, task.attack
-    return task.model if task.model.foreign else None
 
 
 def executor_for(loaded: Loaded, where: Where) -> Executor:

@@ -39,6 +39,7 @@ class GradientCache(nn.Module):
     def logits(self, x: Tensor) -> Tensor:
         """Logits without a graph, computed with one unless the images are those of the last time."""
         if self._logits is None or self._images is None or not torch.equal(x, self._images):
+            self._logits = self._leaf = None  # two graphs would take twice the memory
             with torch.enable_grad():
                 leaf = x.detach().clone().requires_grad_()
                 logits = self.model(leaf)

@@ -58,12 +58,14 @@ class Kind:
         deployed: whether the model may be the deployed one; not where batch norm must still be there.
         same_gradient: whether a cell needs the gradient at the clean images only, which other cells of the
             same images need too.
+        divisible: whether a cell may be measured in parts: each of its arrays is image by image.
         gradients: image gradients that a cell needs at most; a forward pass is a third of one.
     """
 
     measure: Callable[[Cell, Subject], CellResult]
     deployed: bool = True
     same_gradient: Callable[[Cell], bool] = never
+    divisible: bool = False
     gradients: Callable[[Cell], float] = one_each
 
 

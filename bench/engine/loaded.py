@@ -18,6 +18,7 @@ from bench.engine.gradient_cache import GradientCache
 from bench.engine.kind import Subject, kind_of
 from bench.engine.result import CellResult
 from bench.engine.rooms import Rooms, answer
+from bench.engine.splitting import measured
 from bench.errors import CellError
 from bench.inputs.foreign import is_folded
 from bench.inputs.model_info import FOLDED
@@ -145,7 +146,7 @@ class Loaded:
             model = self._gradients
         x, y = self._images(task)
         subject = Subject(model=model, raw=raw, x=x, y=y, standing=task.standing, attack=task.attack)
-        return kind.measure(task.cell, subject)
+        return measured(kind, task.cell, subject)
 
     def _model(self, source: ModelSource, weights: str, device: str, fold: bool) -> nn.Module:
         key = weights, device, fold

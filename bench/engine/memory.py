@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
+from bench.inputs.faults import out_of_memory
+
 MOST = 4096  # images of a shard on a GPU
 SHARE = 0.7  # of the free memory that a gradient step may take
 
@@ -98,10 +100,3 @@ def gradient_step(model: nn.Module, x: Float[Tensor, "n c h w"]) -> None:
             raise
         with torch.no_grad():
             model(x)
-
-
-def out_of_memory(fault: BaseException) -> bool:
-    """Whether a fault says that memory ran out, on a GPU or a CPU."""
-    if isinstance(fault, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    return isinstance(fault, RuntimeError) and "DefaultCPUAllocator: " in str(fault)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+KEPT_IMAGES = 16  # of a cell's images, the attacked versions of which are kept
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class CellResult:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from bench.inputs.faults import out_of_memory
 from bench.inputs.folding import Folded, folded, worth_folding
 from bench.inputs.outputs import logits_of
 
@@ -96,6 +97,8 @@ def gradient_fault(model: nn.Module, x: Float[Tensor, "n c h w"]) -> str | None:
             weights = torch.rand(logits.shape, generator=draw).to(logits)
             (gradient,) = torch.autograd.grad((weights * logits).sum(), points, allow_unused=True)
     except Exception as fault:  # whatever the model's own code raises
+        if out_of_memory(fault):  # of one image with the point near it: measuring it will tell
+            return gradient_fault(model, x[:1]) if len(x) > 1 else None
         return reason_of(fault)
     if gradient is None:
         return _cut(model)

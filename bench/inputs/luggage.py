@@ -7,20 +7,22 @@ is installed does not travel, nor do files that a factory opens by itself.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from torch import nn
 
 from bench.inputs import own_models
 from bench.inputs.own_attacks import OwnAttack
 from bench.inputs.own_code import source_files
+from bench.inputs.own_surrogates import OwnSurrogates
 from bench.inputs.sources import ModelSource
 from zoo import registry
 
 SourceT = TypeVar("SourceT", ModelSource, OwnAttack)
+Own = OwnAttack | OwnSurrogates | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,21 @@ class Luggage:
     files: dict[str, bytes]
     roots: tuple[str, ...] = ()
     record: registry.WeightsRecord | None = None
+
+
+def sources_of(attack: Own) -> tuple[ModelSource | OwnAttack, ...]:
+    """What of an attack has luggage: the attack itself if it is a user's own, or the models it borrows from."""
+    if isinstance(attack, OwnSurrogates):
+        return tuple(source for _, source in attack.sources)
+    return () if attack is None else (attack,)
+
+
+def with_sources(attack: Own, sources: Sequence[Any]) -> Own:
+    """The attack with other ``sources_of`` in their places."""
+    if isinstance(attack, OwnSurrogates):
+        names = [name for name, _ in attack.sources]
+        return OwnSurrogates(tuple(zip(names, sources, strict=True)))
+    return None if attack is None else sources[0]
 
 
 def packed(source: ModelSource | OwnAttack) -> Luggage:

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from bench.errors import UsageError
+from bench.inputs.faults import out_of_memory
 from bench.inputs.foreign import half_of, reason_of
 from bench.inputs.outputs import logits_of
 
@@ -42,6 +43,8 @@ def probe(
     except UsageError as fault:
         raise UsageError(f"model {name!r} {fault}") from fault
     except (Exception, SystemExit) as fault:
+        if out_of_memory(fault) and len(x) > 1:  # cells are measured in parts too
+            return probe(name, model, x[: len(x) // 2], classes, finite=finite, more=more)
         kind, _, reason = reason_of(fault).partition(": ")
         half = half_of(model)
         remedy = (

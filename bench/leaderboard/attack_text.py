@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from bench.attacks.table import ATTACKS, OWN_CODE, RELEASED_ATTACKS, Defaults, libraries_of
 from bench.leaderboard.members import WORST, entries_of, is_worst
 
-_COLUMNS = ("steps", "restarts", "random_start")  # parameters that rows have a column for
+_COLUMNS = ("attack", "library", "params", "steps", "restarts", "random_start", "iterate")
 
 
 def attack_text(row: Mapping[str, Any]) -> str:
@@ -16,16 +17,28 @@ def attack_text(row: Mapping[str, Any]) -> str:
 
     The library is named where it is not the attack's first one. A row ``worst(…)`` names each of its attacks.
     """
-    if is_worst(row["attack"]):
-        names = {_text(*entry) for entry in entries_of(row["params"])}
-        return f"{WORST}({','.join(sorted(names))})"
-    params = dict(part.partition("=")[::2] for part in row["params"].split(";") if part)
-    params |= {name: str(row[name]) for name in _COLUMNS if row[name] is not None}
-    if row["alpha_rule"] == "absolute":
-        params["alpha"] = str(row["alpha"])
-    if row["iterate"]:
-        params["best_iterate"] = str(row["iterate"] == "best")
-    return _text(row["library"].partition("==")[0], row["attack"], params)
+    alpha = str(row["alpha"]) if row["alpha_rule"] == "absolute" else None
+    return _attack(*(row[column] for column in _COLUMNS), alpha)
+
+
+@lru_cache(maxsize=4096)  # a file has few attacks, in thousands of rows
+def _attack(
+    name: str,
+    library: str,
+    params: str,
+    steps: int | None,
+    restarts: int | None,
+    random_start: bool | None,
+    iterate: str,
+    alpha: str | None,
+) -> str:
+    if is_worst(name):
+        return f"{WORST}({','.join(sorted({_text(*entry) for entry in entries_of(params)}))})"
+    columns = {"steps": steps, "restarts": restarts, "random_start": random_start, "alpha": alpha}
+    columns["best_iterate"] = iterate == "best" if iterate else None
+    stated = {part.partition("=")[0]: part.partition("=")[2] for part in params.split(";") if part}
+    stated |= {column: str(value) for column, value in columns.items() if value is not None}
+    return _text(library.partition("==")[0], name, stated)
 
 
 def _text(library: str, name: str, params: Mapping[str, str]) -> str:

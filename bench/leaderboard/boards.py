@@ -6,8 +6,6 @@ made of full rows and hold nothing that these do not.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -16,18 +14,13 @@ from typing import Any
 
 from bench.engine.protocols import released_rules
 from bench.leaderboard.attack_text import attack_text
-from bench.leaderboard.columns import Row, identity
+from bench.leaderboard.columns import Row
+from bench.leaderboard.layout import row_id
 from bench.leaderboard.members import is_worst
 
 Short = dict[str, Any]  # a row of a board
 _DIGITS = 4  # of shares and distances on boards; full rows have all
-_ID = 12  # hexadecimal digits
 _NUMBER = re.compile(r"[0-9.]+")
-
-
-def row_id(row: Mapping[str, Any]) -> str:
-    """What tells a row from every other one: the first digits of the sha256 of its identity."""
-    return hashlib.sha256(json.dumps(identity(row)).encode()).hexdigest()[:_ID]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +69,7 @@ def _numbers(**columns: str) -> dict[str, Callable[[Row], Any]]:
 
 _ABOUT = _plain("model", "dataset", "n")
 _SHARES = _numbers(clean_acc="clean_acc", robust_acc="robust_acc", lo="robust_lo", hi="robust_hi")
-_ORIGIN = {**_plain("audit", "protocol", "trained_on"), "id": row_id}
+_ORIGIN = {**_plain("audit", "protocol", "trained_on", "date"), "id": row_id}
 BALLS = Board(
     name="",
     score="robust_acc",
@@ -130,9 +123,14 @@ def chosen(rows: Iterable[Row]) -> list[Row]:
     lowest: dict[tuple[Any, ...], Row] = {}
     for row in rows:
         key = (*contest(row), row["model"], row["weights"])
-        if key not in lowest or _score(row) < _score(lowest[key]):
+        if key not in lowest or _first(row) < _first(lowest[key]):
             lowest[key] = row
     return sorted(lowest.values(), key=_order)
+
+
+def _first(row: Row) -> tuple[float, str]:
+    """The lowest row of several is shown; of equal ones the oldest."""
+    return _score(row), row["date"]
 
 
 def contest(row: Row) -> tuple[Any, ...]:

@@ -10,9 +10,7 @@ from bench.engine.protocols import released_rules
 from bench.engine.shards import BATCH
 from bench.inputs.model_info import ModelInfo
 
-# 2 added CLEVER's columns, 3 those of iterates and of the audit, 4 what is stronger, the audit's level and
-# corruption errors, 5 what the first look found, 6 the batch
-SCHEMA = 6
+SCHEMA = 7  # 7 split full rows into results and runs, with a leaderboard made of them
 CLEVER_BATCH = 10  # images of a cell of CLEVER, unless another number is given
 Row = dict[str, Any]
 # column → kind of its values; what these columns mean is in docs/leaderboard.md
@@ -61,6 +59,7 @@ _VALUES: dict[str, str] = {
     "nonfinite": "int",
     "projected": "int",
     "silent": "int",
+    "split": "int",
     "clever_median": "float",
     "clever_lo": "float",
     "clever_hi": "float",
@@ -79,19 +78,36 @@ _VALUES: dict[str, str] = {
     "versions": "text",
     "schema": "int",
     "symbench": "text",
+    "date": "text",
 }
 KINDS = {**_IDENTITY, **_VALUES}
 IDENTITY: tuple[str, ...] = tuple(_IDENTITY)
 COLUMNS: tuple[str, ...] = tuple(KINDS)
-TIMING: tuple[str, ...] = ("seconds",)
+TIMING: tuple[str, ...] = ("seconds", "date")
+ERRORS: tuple[str, ...] = ("mce", "relative_mce", "mce_baseline")
 _CLEVER = {column for column in KINDS if column.startswith("clever_")} | {"attack_median"}
+# the schema that added a column; all others are of the first
+SINCE: dict[str, int] = {
+    **dict.fromkeys(_CLEVER, 2),
+    **dict.fromkeys(("iterate", "audit", "silent"), 3),
+    **dict.fromkeys(("stronger", *ERRORS), 4),
+    "suspect": 5,
+    "batch": 6,
+    "split": 7,
+    "date": 7,
+}
 _ATTACK = {
     "eps", "steps", "alpha", "random_start", "restarts", "robust_acc", "robust_lo", "robust_hi",
     "robust_given_clean", "robust_given_clean_lo", "robust_given_clean_hi",
     "robust", "vanished", "nonfinite", "projected", "silent",
 }  # fmt: skip
 _CORRUPTION = {"mce", "relative_mce"}
-OPTIONAL = _CLEVER | _ATTACK | _CORRUPTION | {"batch"}  # numbers that do not apply to every row
+OPTIONAL = _CLEVER | _ATTACK | _CORRUPTION | {"batch", "split"}  # numbers that do not apply to every row
+
+
+def columns_of(schema: int, columns: Iterable[str] = COLUMNS) -> tuple[str, ...]:
+    """Those of some columns that rows of a schema have."""
+    return tuple(column for column in columns if SINCE.get(column, 1) <= schema)
 
 
 def made_with(versions: Mapping[str, str], model: ModelInfo) -> str:

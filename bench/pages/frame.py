@@ -13,6 +13,7 @@ from bench.pages.digest import digest_of
 from bench.pages.environment import environment
 from bench.pages.files import replace_file
 from bench.pages.index import write_index
+from bench.pages.kept import keep
 
 __all__ = ["environment", "write"]
 
@@ -24,7 +25,8 @@ def write(page: Path, content: object, draw: Callable[[], tuple[str, Mapping[str
     """Draws a page and writes it, unless the one there is of the same content, with figures and the index.
 
     Args:
-        page: where it goes; figures go into ``figures/`` beside it. Each file is written whole or not at all.
+        page: where it goes; figures go into ``figures/`` beside it. Each file is written whole or not at all. A page
+            there with measurements that this one lacks is kept (``bench.pages.kept``).
         content: everything that the page depends on, as ``digest_of`` takes it.
         draw: gives the page's HTML and its figures by name.
 
@@ -71,6 +73,7 @@ def _save(page: Path, html: str, figures: Mapping[str, bytes], digest: str) -> N
         (directory / "figures" if figures else directory).mkdir(parents=True, exist_ok=True)
         for name, data in figures.items():
             replace_file(directory / "figures" / name, data)
+        keep(page, html)
         replace_file(page, html.replace(_HEAD, f"{_HEAD}\n{meta}", 1).encode("utf-8", "replace"))
     except OSError as error:
         raise _unwritable(directory, error) from error

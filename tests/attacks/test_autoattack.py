@@ -14,7 +14,10 @@ from torchattacks.attacks import autoattack as parts
 
 import bench
 import zoo
-from bench.attacks import adapter, parse_requests
+from bench.attacks import adapter, library_version, parse_requests
+from bench.engine.balls import distance
+from tests.sparse_problem import far_problem
+from tests.torchattacks_calls import blocks_problem
 from zoo import data
 
 MODELS = ("baseline_cnn_4", "equivariant_gcnn_4")
@@ -107,3 +110,49 @@ def test_steps_reach_every_part_that_has_them(steps: int, monkeypatch: pytest.Mo
     monkeypatch.setattr(torchattacks.AutoAttack, "forward", watched)
     OURS(deployed(MODELS[0]), *images(MODELS[0], 2), norm="linf", eps=EPS, steps=steps, seed=0)
     assert seen == [("APGD", steps), ("APGDT", steps), ("FAB", steps), ("Square", None)]
+
+
+@pytest.mark.usefixtures("_queries")
+@pytest.mark.parametrize("version", ["plus", "rand"])
+def test_other_versions_are_the_librarys_own_bit_for_bit(version: str) -> None:
+    model, (x, y) = deployed(MODELS[0]), images(MODELS[0], 6)
+    call = adapter(f"autoattack_{version}", "torchattacks")
+    with torch.random.fork_rng(devices=[]):
+        attack = torchattacks.AutoAttack(model, norm="Linf", eps=EPS, n_classes=10, seed=0, version=version)
+        expected = attack(x, y).detach()
+        assert torch.equal(call(model, x, y, norm="linf", eps=EPS, steps=10, seed=0), expected)
+    assert 0 < int((model(expected).argmax(1) == y).sum()) < len(x)
+
+
+@pytest.mark.parametrize("classes", [5, 12])
+def test_in_l1_it_leaves_what_the_closed_form_of_a_linear_model_leaves(
+    classes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.attacks.autoattack_l1.QUERIES", 100)
+    model, x, y, _ = blocks_problem(classes, 24)
+    logits = model(x)
+    gap = logits.gather(1, y[:, None]) - logits
+    slope = (model.weight[y][:, None] - model.weight[None]).abs().amax(2)
+    radius = (gap / slope).scatter(1, y[:, None], torch.inf).amin(1)
+    for share in (0.7, 1.2):
+        eps = share * float(radius.median())
+        results = bench.evaluate(model, x, y, attacks=["autoattack"], norm="l1", eps=eps, steps=20)
+        curve = results.models[0].curves[0]
+        assert curve.library == library_version("symbench")
+        sure = (radius - eps).abs() > 1e-4 * eps
+        assert np.array_equal(curve.standing[0][sure.numpy()], (radius > eps)[sure].numpy())
+
+
+def test_the_parts_in_l1_find_a_far_boundary() -> None:
+    """FAB-T to 1 %, and Square, which knows no gradient, within twice the distance; neither leaves the ball."""
+    model, x, y, exact = far_problem(16)
+    for name, library, slack, own in (
+        ("fab_t", "torchattacks", 0.01, {"steps": 100}),
+        ("square", "symbench", 0.55, {"queries": 4000}),
+    ):
+        eps = float(exact["l1"].median()) / (1 - slack)
+        found = adapter(name, library)(model, x, y, norm="l1", eps=eps, **own)
+        wrong = model(found).argmax(1) != y
+        assert float(distance(x, found, "l1").max()) <= eps * (1 + 1e-5)
+        assert wrong[exact["l1"] < (1 - slack) * eps].all()
+        assert not wrong[exact["l1"] > eps].any()

@@ -35,13 +35,14 @@ class Recording(nn.Module):
             self.gradients += len(x)
         else:
             self.looks += len(x)
-        return self.layer(x.flatten(1))
+        return self.layer(x[:, 0].flatten(1))
 
 
 def counted(name: str, library: str, norm: str, classes: int, **params: int) -> tuple[float, float]:
     """Gradients and looks an image, where every image stands to the end, and what was foretold."""
     spec, model = ATTACKS[name, library], Recording(classes)
     x = data.load("digits", "test").images(0, N)
+    x = x.expand(-1, 3, -1, -1) if name == "ti_fgsm" else x
     y = model(x).argmax(1)
     chosen = {key: value for key, value in (SHORT | params).items() if key in spec.params}
     (request,) = parse_requests([f"{library}:{name}"], norm=norm or "linf", params=chosen)
@@ -58,7 +59,8 @@ ALL = [
     (name, library, norm)
     for (name, library), spec in ATTACKS.items()
     for norm in (spec.norms or ("",))
-    if name not in (*AIMED, "transfer") and (name, norm) != ("square", "l2")
+    if name not in (*AIMED, "transfer", "autoattack_plus", "autoattack_rand")
+    and (name, norm) != ("square", "l2")
 ]
 
 
@@ -79,6 +81,27 @@ def test_attacks_aimed_at_classes_take_what_is_foretold(
     if name == "autoattack":
         most -= (5000 - 30) * FORWARD
     assert taken <= most <= 1.35 * taken
+
+
+@pytest.mark.parametrize(
+    ("name", "library", "norm"),
+    [
+        ("autoattack_plus", "torchattacks", "linf"),
+        ("autoattack_rand", "torchattacks", "l2"),
+        ("autoattack", "symbench", "l1"),
+        ("apgd_t", "symbench", "l1"),
+        ("fab_t", "torchattacks", "l1"),
+    ],
+)
+@pytest.mark.parametrize("classes", [5, 12])
+def test_versions_of_autoattack_take_no_more_than_foretold(
+    name: str, library: str, norm: str, classes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shorten_square(monkeypatch, queries=30)
+    monkeypatch.setattr("bench.attacks.autoattack_l1.QUERIES", 30)
+    taken, most = counted(name, library, norm, classes, steps=5)
+    black_boxes = {"autoattack_plus": 1, "autoattack": 1}.get(name, 0)
+    assert 0 < taken <= most - black_boxes * (5000 - 30) * FORWARD
 
 
 def shorten_square(monkeypatch: pytest.MonkeyPatch, queries: int) -> None:

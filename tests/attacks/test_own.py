@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import sys
 from importlib import metadata
@@ -17,6 +16,7 @@ import zoo
 from bench.attacks import parse_requests
 from bench.errors import CellError, UsageError
 from bench.inputs.own_attacks import description, find_attack
+from bench.leaderboard.file import read
 from bench.leaderboard.members import request_of
 from tests.own import call
 from zoo import data
@@ -178,8 +178,7 @@ def test_a_process_that_ends_fails_its_own_cells_only(
         "bench: failed: baseline_cnn_4, mine:exits (own==1) at ε 0.02, images 0–7: its worker process"
         in answer.err
     )
-    with (place / "l.csv").open() as file:
-        assert [row["attack"] for row in csv.DictReader(file)] == ["fgsm"]
+    assert [row["attack"] for row in read(place / "l.csv")] == ["fgsm"]
 
 
 @pytest.mark.usefixtures("place")
@@ -211,9 +210,8 @@ def test_the_documented_example_breaks_the_defence(
         "--store", "s", "--leaderboard", "l.csv", "--reports", "r",
     )  # fmt: skip
     assert answer.code == 0, answer.err
-    with Path("l.csv").open() as file:
-        rows = {row["attack"]: row for row in csv.DictReader(file)}
-    assert float(rows["bpda:attack"]["robust_acc"]) < float(rows["noise"]["robust_acc"]) - 0.3
+    rows = {row["attack"]: row for row in read(Path("l.csv"))}
+    assert rows["bpda:attack"]["robust_acc"] < rows["noise"]["robust_acc"] - 0.3
     assert set(rows) == {"bpda:attack", "noise", "worst(bpda:attack,noise)"}
     again = call(capsys, "report", "--store", "s", "--reports", "again")  # without the code
     assert again.code == 0, again.err

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 import bench
@@ -105,20 +104,96 @@ def test_iterates_that_reached_the_target_count_if_asked() -> None:
     assert bool(standing[1][(y == 1).numpy()].all())
 
 
+@pytest.mark.parametrize(("names", "attack"), [(["apgd_t"], "apgd_t"), (["pgd", "deepfool"], "deepfool")])
+def test_attacks_that_cannot_be_aimed_refuse(names: list[str], attack: str) -> None:
+    said = rf"^--target is 3, but \w+'s {attack} cannot be aimed at a class; these can: fgsm, pgd, .*\bfmn\b"
+    with pytest.raises(UsageError, match=said):
+        parse_requests(names, params={"target": "3"})
+
+
+# the share of ε by which an attack may miss the boundary of a linear model in L∞; None where it may miss anything
+NEAR = {"eot_pgd": 0.01, "mi_fgsm": 0.01, "ni_fgsm": 0.01, "vmi_fgsm": 0.01, "pgd_margin": 0.15,
+        "spsa": 0.4, "square": None, "di_fgsm": None, "noise": None}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NEAR)
+def test_attacks_of_balls_reach_targets_within_the_closed_form(name: str) -> None:
+    model, x, y, _ = blocks_problem(4, 32)
+    goal, eps, slack = torch.full_like(y, 2), 0.02, NEAR[name]
+    at = radius(model, x, goal)
+    own = {"queries": 1000} if name in ("square", "spsa", "noise") else {}
+    results = bench.evaluate(model, x, y, attacks=[name], eps=eps, target="2", **own)
+    standing = torch.from_numpy(results.models[0].curves[0].standing[0])
+    assert standing[(at > eps + 1e-6) | (y == goal)].all()
+    if slack is not None:
+        assert not standing[(at < (1 - slack) * eps) & (y != goal)].any()
+
+
+def nearest(model: Blocks, x: Tensor, target: Tensor, norm: str) -> Tensor:
+    """The least change in L2 or L1 that makes a linear model of blocks say the target.
+
+    The target's logit rises to a level L and all larger ones fall to it. Raising a block's logit by r costs r/‖w‖ (the
+    dual norm) in that block, and blocks add up in L1, their squares in L2. What is left is a search for the best L.
+    """
+    order = {"l2": 2, "l1": torch.inf}[norm]
+    logits, size = model(x).double(), model.weight.norm(p=order, dim=1).double()
+    found = []
+    for row, t in zip(logits, target.tolist(), strict=True):
+        others = torch.arange(len(row)) != t
+
+        def cost(level: float, row: Tensor = row, t: int = t, others: Tensor = others) -> float:
+            up = max(level - float(row[t]), 0.0) / float(size[t])
+            down = ((row - level).clamp_min(0) / size)[others]
+            total = up**2 + float(down.square().sum()) if norm == "l2" else up + float(down.sum())
+            return total**0.5 if norm == "l2" else total
+
+        low, high = float(row[t]), float(row.max())
+        if low == high:
+            found.append(0.0)
+            continue
+        found.append(minimize_scalar(cost, bounds=(low, high), method="bounded", options={"xatol": 1e-9}).fun)
+    return torch.tensor(found, dtype=torch.float64)
+
+
 @pytest.mark.parametrize(
-    ("names", "target", "said"),
+    ("name", "norm", "within", "own"),
     [
-        (["apgd_t"], "random", "--target is random, but apgd_t cannot be aimed at a class; use fgsm or pgd"),
-        (
-            ["pgd", "pgd_margin"],
-            "3",
-            "--target is 3, but pgd_margin cannot be aimed at a class; use fgsm or pgd",
-        ),
+        ("ddn", "l2", 1.35, {"steps": 200}),
+        ("fmn", "l2", 1.2, {"steps": 200}),
+        ("fmn", "l1", 1.05, {"steps": 500}),
+        ("cw", "l2", 1.25, {"steps": 500}),
+        ("ead", "l1", 1.6, {"steps": 500}),
+        ("boundary", "l2", 1.3, {"queries": 4000}),
+        ("hopskipjump", "l2", 1.5, {"queries": 4000}),
     ],
 )
-def test_attacks_that_cannot_be_aimed_refuse(names: list[str], target: str, said: str) -> None:
-    with pytest.raises(UsageError, match=f"^{re.escape(said)}$"):
-        parse_requests(names, params={"target": target})
+def test_nearest_images_of_the_target_are_as_near_as_they_can_be(
+    name: str, norm: str, within: float, own: dict[str, int]
+) -> None:
+    model, x, y, _ = blocks_problem(4, 16)
+    goal = torch.full_like(y, 2)
+    results = bench.evaluate(model, x, y, attacks=[name], norm=norm, eps=[0.1, 100.0], target="2", **own)
+    curve = results.models[0].curves[0]
+    aim = y != goal
+    distance = torch.from_numpy(curve.distance[-1])
+    assert torch.isnan(distance[~aim]).all()
+    ratio = distance[aim] / nearest(model, x, goal, norm)[aim]
+    assert float(ratio.min()) >= 1 - 1e-5
+    assert float(ratio.max()) <= within
+    assert float(ratio.median()) <= 1 + (within - 1) / 2
+    assert set(curve.predicted[-1][aim.numpy()].tolist()) == {2}
+
+
+@pytest.mark.parametrize("name", ["apgd_ce", "slide"])
+def test_attacks_in_l1_reach_targets(name: str) -> None:
+    model, x, y, _ = blocks_problem(4, 16)
+    goal = torch.full_like(y, 2)
+    at = nearest(model, x, goal, "l1")
+    eps = float(at[y != goal].median())
+    results = bench.evaluate(model, x, y, attacks=[name], norm="l1", eps=eps, target="2", steps=100)
+    standing = torch.from_numpy(results.models[0].curves[0].standing[0])
+    assert standing[(at > eps) | (y == goal)].all()
+    assert not standing[(at < 0.5 * eps) & (y != goal)].any()
 
 
 def test_a_class_is_named_by_its_name_or_number() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from importlib import metadata
@@ -12,6 +11,8 @@ import pytest
 
 from bench.commands.cli import main
 from bench.commands.machine import PACKAGES
+from bench.leaderboard.file import read
+from tests.factory import write_wide
 
 ROOT = Path(__file__).parents[2]
 Capture = pytest.CaptureFixture[str]
@@ -19,13 +20,8 @@ Capture = pytest.CaptureFixture[str]
 
 def table(path: Path, versions: list[str]) -> Path:
     """The head of the shipped leaderboard with other versions in it."""
-    with open(ROOT / "leaderboard.csv", encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        rows = [{**row, "versions": each} for row, each in zip(reader, versions, strict=False)]
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    shipped = read(ROOT / "leaderboard.csv")
+    write_wide(path, [{**row, "versions": each} for row, each in zip(shipped, versions, strict=False)])
     return path
 
 

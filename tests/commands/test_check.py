@@ -22,7 +22,7 @@ from bench.leaderboard.members import is_worst
 from bench.numbers.paired import independent_difference
 from bench.studies.robustness.regression import grouped, request_of
 from bench.studies.robustness.rows import rows
-from tests.factory import make_results
+from tests.factory import make_results, write_wide
 from tests.own import call, write_images, write_models
 
 Capture = pytest.CaptureFixture[str]
@@ -178,9 +178,19 @@ def test_a_model_that_cannot_be_attacked_fails(capsys: Capture, tmp_path: Path) 
 
 def test_other_versions_are_said(capsys: Capture, tmp_path: Path) -> None:
     now = version("foolbox")
-    text = Path("leaderboard.csv").read_text()
     older = tmp_path / "older.csv"
-    older.write_text(text.replace(f"foolbox={now}", "foolbox=0.1").replace(f"foolbox=={now}", "foolbox==0.1"))
+    changed = [
+        {
+            **row,
+            **{
+                name: row[name].replace(now, "0.1")
+                for name in ("versions", "library")
+                if "foolbox" in row[name]
+            },
+        }
+        for row in leaderboard.read(Path("leaderboard.csv"))
+    ]
+    write_wide(older, changed)
     code, _, said = check(capsys, "good.safetensors", "--against", older)
     assert code == 0
     assert said.count(f"note: foolbox 0.1 then, {now} now") == 1

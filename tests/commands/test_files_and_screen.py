@@ -24,6 +24,7 @@ from bench.errors import UsageError
 from bench.inputs.naming import check_name
 from bench.leaderboard import file as leaderboard
 from bench.numbers.eps import eps_text, eps_texts, parse_eps
+from tests.own import forget_rows
 from tests.processes import children, gone, until
 from tests.toys import linear_problem
 from zoo import data, notes
@@ -102,7 +103,7 @@ def test_two_files_of_one_stem_are_told_apart(capsys: Capture) -> None:
     asked = models("a/m.py", "b/m.py")
     assert run(*asked) == 0
     assert names() == {"a/m:f", "b/m:f"}
-    Path("leaderboard.csv").unlink()
+    forget_rows()
     assert run(*asked, "--as", "one", "--as", "two") == 0
     assert names() == {"one", "two"}
     assert run(*asked, "--as", "one") == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from bench.engine.executors import Where, executor_for
+from bench.engine.executors import executor_for
+from bench.engine.where import Where
 from bench.inputs.luggage import moved, packed, unpack
 from bench.inputs.sources import find_model
 from tests.engine.test_isolation import NET
@@ -88,8 +90,6 @@ def test_a_model_is_the_same_where_its_luggage_is_unpacked(name: str, tmp_path: 
         "luggage, folder, source = pickle.load(sys.stdin.buffer); unpack(luggage, folder); "
         "print(source.digest(source.build()))"
     )
-    import pickle
-
     given = pickle.dumps((luggage, tmp_path / "there", there))
     (tmp_path / "there").mkdir()
     done = subprocess.run([sys.executable, "-c", code], input=given, capture_output=True, check=True)
@@ -112,16 +112,44 @@ def two_nodes() -> Iterator[tuple[Any, Any]]:
     cluster.shutdown()
 
 
-def workers() -> list[int]:
-    """Processes of ours on the nodes of clusters on this machine."""
+def workers(called: bytes = b"ray::ClusterWorker") -> list[int]:
+    """Processes of ours on the nodes of clusters on this machine, or others by what they are called."""
     found = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            if b"ray::ClusterWorker" in file.read_bytes():
+            if called in file.read_bytes():
                 found.append(int(file.parent.name))
         except OSError:
             continue
     return found
+
+
+def ray_processes() -> list[int]:
+    """Processes of Ray itself."""
+    return [*workers(b"raylet/raylet"), *workers(b"gcs/gcs_server")]
+
+
+@needs_ray
+@slow
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+)
+def test_a_command_that_is_stopped_leaves_no_worker(number: int, code: int, tmp_path: Path) -> None:
+    own = write_model(tmp_path / "home")
+    words = [sys.executable, "-m", "bench.commands.cli", "run", "--model", f"baseline_cnn,{own}", "--attacks",
+             "pgd", "--steps", "200", "--cluster", "local:2"]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(
+        words, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        until(lambda: len(workers()) == 2, process)
+        (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)  # Ctrl-C reaches all
+        assert process.wait(timeout=60) == code
+        assert until(lambda: not workers() and not ray_processes(), seconds=20)
+        said = process.stderr.read().decode() if process.stderr else ""
+    assert "Traceback" not in said
+    assert number == signal.SIGKILL or "what was measured is kept" in said
 
 
 @needs_ray

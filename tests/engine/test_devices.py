@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from bench.engine import rooms
-from bench.engine.executors import Processes, Separated, Where, executor_for
+from bench.engine.executors import Processes, Separated, executor_for
 from bench.engine.loaded import worker
+from bench.engine.where import Where
 from bench.errors import UsageError
 from bench.studies.shared.where import devices_of, where_of
 from tests.engine.test_isolation import NET

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.engine.memory import SHARE, gradient_step, largest_batch, out_of_memory
+from bench.engine.memory import SHARE, gradient_step, largest_batch
 from bench.engine.shards import shards
+from bench.inputs.faults import out_of_memory
 
 IMAGE = torch.zeros(1, 1, 8, 8)
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.commands.cli import COMMANDS, parser
+from bench.commands.cli import COMMANDS, main, parser
+from bench.studies import STUDIES
 from bench.studies.shared.parsing import Parser
 from tests.house.documents import DOCUMENTS, ROOT, anchors, block, blocks, commands, links
 from tests.toys import linear_problem
@@ -105,6 +106,25 @@ def test_the_title_of_the_picture_is_tested_on_the_rows() -> None:
     found[plain.partition(".")[0]] = found[plain]  # a network without attacks in training that stands
     with pytest.raises(SystemExit, match="do not support the title"):
         PICTURE["check"](found)
+
+
+def plannable() -> list[list[str]]:
+    """The shown commands that measure what ships: the zoo on the digits."""
+    found = [each for document in DOCUMENTS for each in commands(document) if each[0] in STUDIES]
+    elsewhere = re.compile(
+        r"NAMES?|PATH|DIR|FILE|\.py:|\w+:(?!digits|pgd|fgsm|baseline|equivariant)|cifar|photos|weights"
+    )
+    here = [each for each in found if not any(elsewhere.search(word) for word in each)]
+    return [list(each) for each in dict.fromkeys(map(tuple, here))]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", plannable(), ids=" ".join)
+def test_commands_on_what_ships_can_be_planned(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([*(word for word in arguments if word != "--dry-run"), "--dry-run"]) == 0
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import pytest
 from bench.errors import UsageError
 from bench.inputs.preparation import output_numbers
 from bench.leaderboard.file import read
-from tests.own import call, write_images
+from tests.own import call, forget_rows, write_images
 from zoo import notes
 
 Capture = pytest.CaptureFixture[str]
@@ -67,7 +67,7 @@ def test_the_option_that_is_named_puts_it_right(
     assert option in said
     assert row["clean_acc"] < 0.5
     assert f"first look: {row['suspect'].replace(';', ', ')}" in Path("reports/digits.html").read_text()
-    Path("leaderboard.csv").unlink()
+    forget_rows()
     said, row = run(capsys, model, *option.split())
     assert (row["suspect"], "would apply" in said) == ("", False)
     assert row["clean_acc"] > 0.9

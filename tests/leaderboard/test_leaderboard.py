@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bench.attacks import parse_requests
 from bench.leaderboard.columns import COLUMNS, IDENTITY, KINDS, TIMING, Row, identity
 from bench.leaderboard.file import merge, read
+from bench.leaderboard.layout import RUN
 from bench.leaderboard.members import is_worst
 from bench.studies.robustness.rows import rows
 from tests.factory import make_results, visible
@@ -20,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 def unmarked(row: Row) -> Row:
     """A row of a file as it was made, before the other rows were looked at."""
-    return {**row, "audit": "", "stronger": ""}
+    return {**row, "audit": "", "stronger": "", "date": ""}
 
 
 def test_rows_are_models_by_attacks_and_their_worst_case_by_eps() -> None:
@@ -129,7 +130,7 @@ def test_a_model_that_is_never_right_has_no_share_of_right_ones(tmp_path: Path) 
     found = rows(replace(results, models=(replace(model, clean=clean, curves=(curve,)),)))
     assert found[0]["robust_given_clean"] is found[0]["robust_given_clean_hi"] is None
     merge(tmp_path / "l.csv", found)
-    assert read(tmp_path / "l.csv") == found
+    assert list(map(unmarked, read(tmp_path / "l.csv"))) == found
 
 
 def test_what_is_read_is_what_was_written(board: Path) -> None:
@@ -158,12 +159,15 @@ def test_merging_again_changes_no_byte_in_any_order(board: Path, tmp_path: Path)
     for row in reversed(new):
         merge(other, [row])
     assert other.read_bytes() == before
-    assert visible(tmp_path) == ["leaderboard.csv", "other.csv"]
+    assert visible(tmp_path) == ["leaderboard.csv", "other.csv", "reports"]
+    parts = [(tmp_path / "reports" / name).read_bytes() for name in visible(tmp_path / "reports")]
+    assert len(parts) == 4
+    assert parts[:2] == parts[2:]  # other-results.csv, other-runs.csv, results.csv, runs.csv
 
 
 def test_new_rows_replace_those_of_the_same_identity_and_keep_the_rest(board: Path) -> None:
     old = read(board)
-    merge(board, [{**old[3], "robust": 7, "seconds": 99.5}])
+    merge(board, [{**old[3], "robust": 7, "seconds": 99.5, "digest": "other"}])
     new = read(board)
     assert (new[3]["robust"], new[3]["seconds"]) == (7, 99.5)
     assert new[:3] + new[4:] == old[:3] + old[4:]
@@ -182,7 +186,7 @@ def test_any_model_name_comes_back_exactly(tmp_path_factory: pytest.TempPathFact
     path = tmp_path_factory.mktemp("names") / "l.csv"
     (row, *_) = rows(make_results(models=("a",), n=5, eps=(0.1,)))
     merge(path, [{**row, "model": name}])
-    assert read(path) == [{**row, "model": name}]
+    assert list(map(unmarked, read(path))) == [{**row, "model": name}]
 
 
 def test_the_docs_list_exactly_the_columns_with_their_types() -> None:
@@ -190,5 +194,6 @@ def test_the_docs_list_exactly_the_columns_with_their_types() -> None:
     listed = re.findall(r"^\| `(\w+)` \| ([\w/]+) \| \S", text, flags=re.MULTILINE)
     types = {"text": "text", "int": "integer", "float": "number", "bool": "true/false"}
     assert listed == [(name, types[kind]) for name, kind in KINDS.items()]
-    identity_part = text.split("## What came out")[0]
+    identity_part = text.split("## Results")[0].split("## What was measured")[1]
     assert tuple(re.findall(r"^\| `(\w+)`", identity_part, flags=re.MULTILINE)) == IDENTITY
+    assert set(re.findall(r"^\| `(\w+)` \| [\w/]+ \| °", text, flags=re.MULTILINE)) == set(RUN)

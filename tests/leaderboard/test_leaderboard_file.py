@@ -1,6 +1,5 @@
 """The leaderboard touches nothing it does not understand, and loses nothing where it is written."""
 
-import csv
 import os
 import subprocess
 import sys
@@ -8,15 +7,29 @@ from pathlib import Path
 
 import pytest
 
+import bench.leaderboard.disk as disk
 import bench.leaderboard.file as leaderboard
 from bench.errors import UsageError
-from bench.leaderboard.columns import COLUMNS
+from bench.leaderboard.columns import COLUMNS, Row, columns_of
 from bench.leaderboard.file import check_writable, merge, read
 from bench.leaderboard.members import is_worst
 from bench.studies.robustness.rows import rows
-from tests.factory import make_results, visible
+from tests.factory import make_results, visible, write_wide
 
 ROOT = Path(__file__).parents[2]
+WIDE = columns_of(5)
+
+
+@pytest.fixture
+def wide(tmp_path: Path) -> Path:
+    """A leaderboard of two models as versions up to schema 5 wrote it, with all columns."""
+    path = tmp_path / "old.csv"
+    write_wide(path, rows(make_results(models=("a", "b"), n=50)))
+    return path
+
+
+def undated(found: list[Row]) -> list[Row]:
+    return [{**row, "date": ""} for row in found]
 
 
 def _refused(path: Path, *words: str) -> None:
@@ -31,7 +44,7 @@ def _refused(path: Path, *words: str) -> None:
         assert all(word in message for word in (path.name, *words)), message
     if before is not None:
         assert path.read_bytes() == before
-        assert visible(path.parent) == [path.name]
+        assert [name for name in visible(path.parent) if name != "reports"] == [path.name]
 
 
 @pytest.mark.parametrize("text", ["\n", "a,b\n1,2\n", "hello", "model\nx\n", ",".join(COLUMNS[:-2]) + "\n"])
@@ -47,14 +60,14 @@ def test_a_binary_file_is_left_alone(tmp_path: Path) -> None:
     _refused(path, "is not a leaderboard")
 
 
-def _damage(board: Path, change) -> None:
-    lines = board.read_text().splitlines(keepends=True)
-    board.write_text("".join(change(lines)))
+def _damage(file: Path, change) -> None:
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(change(lines)))
 
 
 def _with_field(line: str, column: str, value: str) -> str:
     fields = line.rstrip("\n").split(",")
-    fields[COLUMNS.index(column)] = value
+    fields[WIDE.index(column)] = value
     return ",".join(fields) + "\n"
 
 
@@ -83,61 +96,33 @@ def _with_field(line: str, column: str, value: str) -> str:
         (lambda x: [x[0].replace("robust_lo", "low"), *x[1:]], ("line 1", "columns")),
     ],
 )
-def test_a_damaged_file_is_left_alone(board: Path, change, words: tuple[str, ...]) -> None:
-    _damage(board, change)
-    _refused(board, "damaged", *words)
+def test_a_damaged_file_is_left_alone(wide: Path, change, words: tuple[str, ...]) -> None:
+    _damage(wide, change)
+    _refused(wide, "damaged", *words)
 
 
-def test_a_newer_file_is_left_alone(board: Path) -> None:
-    _damage(board, lambda x: [*x[:2], _with_field(x[2], "schema", "7"), *x[3:]])
-    _refused(board, "line 3", "schema 7", "newer symbench")
+def test_a_newer_file_is_left_alone(wide: Path) -> None:
+    _damage(wide, lambda x: [*x[:2], _with_field(x[2], "schema", "8"), *x[3:]])
+    _refused(wide, "line 3", "schema 8", "newer symbench")
 
 
-def test_a_newer_file_with_other_columns_is_left_alone(board: Path) -> None:
-    with board.open(newline="") as file:
-        table = list(csv.DictReader(file))
-    with board.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["verdict", *COLUMNS[3:]])
-        writer.writerows(["?", *({**row, "schema": "7"}[c] for c in COLUMNS[3:])] for row in table)
-    _refused(board, "not a leaderboard")  # without model
-    text = board.read_text().replace("verdict", "model", 1)
-    board.write_text(text)
-    _refused(board, "line 2", "schema 7", "newer symbench")
-
-
-def test_an_older_file_is_read_and_carried_over(board: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = read(board)
-    older = tuple(c for c in COLUMNS if c not in ("projected", "versions"))
-    with board.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(older)
-        writer.writerows([leaderboard._cell({**row, "schema": 0}[c]) for c in older] for row in table)
-    _refused(board, "damaged", "line 1")
-    monkeypatch.setattr(leaderboard, "OLDER", {0: older})
-    found = read(board)
-    assert found == [{**row, "schema": 0, "projected": None, "versions": ""} for row in table]
-    newest = rows(make_results(models=("c",), n=50))
-    merge(board, newest)
-    assert read(board)[: len(found)] == found
-    assert [r["projected"] for r in read(board)[len(found) :]] == [
-        r["projected"] for r in sorted(newest, key=lambda r: (r["attack"], r["eps"]))
-    ]
+def test_a_newer_file_with_other_columns_is_left_alone(wide: Path) -> None:
+    _damage(
+        wide, lambda x: [x[0].replace("robust_lo", "low"), *(_with_field(y, "schema", "8") for y in x[1:])]
+    )
+    _refused(wide, "line 2", "schema 8", "newer symbench")
+    _damage(wide, lambda x: [x[0].replace("model", "verdict"), *x[1:]])
+    _refused(wide, "not a leaderboard")
 
 
 def test_rows_of_schema_2_are_replaced_by_the_same_measurement(tmp_path: Path) -> None:
     """Before there was a choice of iterate the last one counted."""
     path, new = tmp_path / "l.csv", rows(make_results(models=("a",), n=50, eps=(0.1,)))
     fgsm_and_pgd = [row for row in new if not is_worst(row["attack"])]
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(leaderboard.OLDER[2])
-        writer.writerows(
-            [leaderboard._cell({**row, "schema": 2}[c]) for c in leaderboard.OLDER[2]] for row in fgsm_and_pgd
-        )
+    write_wide(path, fgsm_and_pgd, schema=2)
     assert [row["iterate"] for row in read(path)] == ["", "last"]
     merge(path, fgsm_and_pgd)
-    assert read(path) == fgsm_and_pgd
+    assert undated(read(path)) == fgsm_and_pgd
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
@@ -151,9 +136,11 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_a_read_only_file_is_left_alone(board: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    board.chmod(0o444)
-    monkeypatch.setattr(leaderboard.os, "access", lambda path, mode: Path(path).stat().st_mode & 0o222 != 0)
-    _refused(board, "cannot be written")
+    monkeypatch.setattr(disk.os, "access", lambda path, mode: Path(path).stat().st_mode & 0o222 != 0)
+    for file in (board, board.parent / "reports" / "results.csv", board.parent / "reports"):
+        file.chmod(0o555)
+        _refused(board, "cannot be written")
+        file.chmod(0o755)
 
 
 def test_checking_leaves_nothing_behind(tmp_path: Path, board: Path) -> None:
@@ -179,11 +166,12 @@ def test_a_failed_write_leaves_the_old_file(board: Path, monkeypatch: pytest.Mon
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(leaderboard.os, "fsync", full)
+    monkeypatch.setattr(disk.os, "fsync", full)
     with pytest.raises(UsageError, match="No space left"):
         merge(board, rows(make_results(models=("c",), n=50)))
     assert board.read_bytes() == before
-    assert visible(board.parent) == [board.name]
+    assert visible(board.parent) == [board.name, "reports"]
+    assert visible(board.parent / "reports") == ["results.csv", "runs.csv"]
 
 
 def test_marking_takes_nothing_back(board: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,7 +220,7 @@ def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     assert [process.wait(timeout=60) for process in running] == [0, 0]
     assert sorted({row["model"] for row in read(path)}) == ["a", "b"]
     assert len(read(path)) == 2 * 3 * 4
-    assert visible(tmp_path) == ["a", "b", "l.csv"]
+    assert visible(tmp_path) == ["a", "b", "l.csv", "reports"]
 
 
 @pytest.mark.parametrize("fault", [NotImplementedError("no flock"), OSError(37, "No locks available")])
@@ -242,43 +230,37 @@ def test_a_folder_whose_locks_are_refused_is_said_before_measuring(
     def refused(*_: object, **__: object) -> None:
         raise fault
 
-    monkeypatch.setattr(leaderboard, "FileLock", refused)
+    monkeypatch.setattr(disk, "FileLock", refused)
     with pytest.raises(UsageError, match=r"(refuses locks|No locks available).*give a --leaderboard FILE"):
         leaderboard.check_writable(tmp_path / "leaderboard.csv")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_columns_of_older_leaderboards_are_read(tmp_path: Path) -> None:
-    root = Path(__file__).parents[2] / "leaderboard.csv"
-    with open(root, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))[:3]
-    path = tmp_path / "old.csv"
-    columns = [name for name in rows[0] if name != "suspect"]
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({**row, "schema": "4"} for row in rows)
-    assert [row["suspect"] for row in read(path)] == [""] * 3
+def test_files_that_stay_the_same_are_left_alone(board: Path) -> None:
+    files = [board, *(board.parent / "reports").iterdir()]
 
+    def states() -> list[tuple[int, int]]:
+        return [(file.stat().st_ino, file.stat().st_mtime_ns) for file in files]
 
-def test_a_file_that_stays_the_same_is_left_alone(board: Path) -> None:
-    before = board.stat().st_ino, board.stat().st_mtime_ns
-    known = read(board)
+    before, known = states(), read(board)
+    assert len(files) == 3
     merge(board, known)
     leaderboard.mark(board, {})
-    assert (board.stat().st_ino, board.stat().st_mtime_ns) == before
-    merge(board, [{**known[0], "robust": known[0]["robust"] - 1, "digest": "other"}])
-    assert board.stat().st_ino != before[0]
+    assert states() == before
+    changed = {"robust": known[0]["robust"] - 1, "robust_acc": 0.5, "digest": "other"}
+    merge(board, [{**known[0], **changed}])
+    assert board.stat().st_ino != before[0][0]
 
 
 def test_rows_and_verdicts_in_one_pass_are_those_of_two(board: Path, tmp_path: Path) -> None:
     new = rows(make_results(models=("a", "c"), n=50, seed=3))
     verdicts = {(row["weights"], row["data"]): "upper_bound(full)" for row in read(board)[:1]}
     other = tmp_path / "other.csv"
-    other.write_bytes(board.read_bytes())
+    merge(other, read(board))
     merge(board, new, None, verdicts)
     leaderboard.mark(other, verdicts)
     merge(other, new)
     leaderboard.mark(other, verdicts)
+    assert read(board) == read(other)
     assert board.read_bytes() == other.read_bytes()
     assert "upper_bound(full)" in {row["audit"] for row in read(board)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from bench.leaderboard import columns
-from bench.leaderboard import file as leaderboard
 from bench.leaderboard.columns import Row, identity
 from bench.leaderboard.file import mark, merge, read
 from bench.leaderboard.row_verdicts import largest_p, remark
 from bench.numbers.stats import mcnemar_lower
 from bench.studies.robustness.results import Results
 from bench.studies.robustness.rows import outcomes, rows
-from tests.factory import make_results
+from tests.factory import make_results, write_wide
 
 ONE = {"models": ("a",), "n": 1000, "eps": (8 / 255,), "samples": 0}
 
@@ -197,10 +195,7 @@ def test_a_leaderboard_of_schema_3_is_lifted(tmp_path: Path) -> None:
         {**each, "schema": 3, "audit": "believable", "attack": each["attack"].partition("(")[0]}
         for each in new
     ]
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(leaderboard.OLDER[3])
-        writer.writerows([leaderboard._cell(each[c]) for c in leaderboard.OLDER[3]] for each in older)
+    write_wide(path, older, schema=3)
     found = read(path)
     assert [(each["attack"], each["audit"]) for each in found] == [
         (name, "believable(unknown)") for name in ("fgsm", "pgd", "worst(fgsm,pgd)")

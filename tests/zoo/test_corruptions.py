@@ -331,7 +331,7 @@ def test_one_corruption_and_folders_with_names(tmp_path: Path, monkeypatch: pyte
     )
     assert len(data.load(f"corrupted:folder:{tmp_path / 'pets'}", "test", resize=24).pixels) == 2 * 95
     assert data.load("corrupted:digits:fog", "test").groups == Groups(
-        ("fog",), "digits", data.load("digits", "test").sha256, 360
+        ("fog",), "digits", data.load("digits", "test").sha256, 360, "CIFAR-10-C"
     )
 
 
@@ -343,7 +343,7 @@ def test_one_corruption_and_folders_with_names(tmp_path: Path, monkeypatch: pyte
         ("corrupted:corrupted:digits", "corrupted already"),
         ("corrupted:cifar10c", "corrupted already"),
         ("corrupted:digitz", "did you mean digits"),
-        ("corrupted:folder:nowhere", "nowhere/train is missing"),
+        ("corrupted:folder:nowhere", "nowhere/test is missing"),
     ],
 )
 def test_refusals(spec: str, message: str) -> None:

@@ -95,7 +95,7 @@ def test_frost_is_the_published_mixture_of_image_and_frost(severity: int) -> Non
 
 
 def test_frost_is_made_of_needles() -> None:
-    picture = frost_picture(np.random.default_rng(0), 32)
+    picture = frost_picture(np.random.default_rng(0), 32, 32)
     assert (picture.min(), picture.max()) == (0, 1)
     noise = picture - picture.mean()
     beside = (noise[:, 1:] * noise[:, :-1]).mean() / noise.var()

@@ -37,11 +37,11 @@ def fog(x: Image, rng: np.random.Generator, amount: float, decay: float) -> Imag
     The fractal is a sum of random grids of 2×2, 4×4, … values, interpolated; each is decay² times weaker than
     the one before. It is scaled to [0, 1].
     """
-    size = x.shape[-1]
-    light = np.zeros((size, size))
-    for octave in range(1, size.bit_length()):
+    sides = np.array(x.shape[1:])
+    light = np.zeros(x.shape[1:])
+    for octave in range(1, int(sides.max()).bit_length()):
         grid = rng.uniform(-1, 1, (2**octave, 2**octave))
-        zoomed = ndimage.zoom(grid, size / 2**octave, order=1, mode="grid-wrap", grid_mode=True)
+        zoomed = ndimage.zoom(grid, sides / 2**octave, order=1, mode="grid-wrap", grid_mode=True)
         light += np.asarray(zoomed) / decay ** (2 * octave)
     light = (light - light.min()) / np.ptp(light)
     brightest = x.max()
@@ -53,8 +53,8 @@ def pixelate(x: Image, rng: np.random.Generator, scale: float) -> Image:
     from PIL.Image import Resampling
 
     picture = _picture(x)
-    small = int(x.shape[-1] * scale)
-    shrunk = picture.resize((small, small), Resampling.BOX)
+    small = (int(picture.width * scale), int(picture.height * scale))
+    shrunk = picture.resize(small, Resampling.BOX)
     return _array(shrunk.resize(picture.size, Resampling.BOX))
 
 

@@ -1,4 +1,4 @@
-"""Snow, frost and spatter, by scipy.ndimage: images (c, h, w) in [0, 1] in and out, h = w, lengths in pixels."""
+"""Snow, frost and spatter, by scipy.ndimage: images (c, h, w) in [0, 1] in and out, lengths in pixels."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from jaxtyping import Float64
 from scipy import ndimage
 
 from zoo.corruptions.blur import motion_blur
+from zoo.corruptions.constants import constants_of
 
 Image = Float64[np.ndarray, "c h w"]
 Plane = Float64[np.ndarray, "h w"]
@@ -42,10 +43,8 @@ def snow(
         radius, spread: of the motion blur (radius and sigma) of their fall, within 45° of the vertical.
         kept: share of the image that is not made paler.
     """
-    size = x.shape[-1]
-    noise = rng.normal(mean, sigma, (size, size))
-    centre = (size - 1) / 2
-    offset: Any = centre * (1 - 1 / zoom)
+    noise = rng.normal(mean, sigma, x.shape[1:])
+    offset: Any = (np.array(x.shape[1:]) - 1) / 2 * (1 - 1 / zoom)
     noise = ndimage.affine_transform(noise, (1 / zoom, 1 / zoom), offset, order=1, mode="nearest")
     flakes = np.clip(np.where(noise < least, 0, noise), 0, 1)
     fallen = motion_blur(flakes[None], rng, radius, spread, (-135, -45))
@@ -55,13 +54,16 @@ def snow(
 
 def frost(x: Image, rng: np.random.Generator, kept: float, amount: float) -> Image:
     """The image, weakened, and a picture of frost; the picture is made here and is no photograph."""
-    return kept * x + amount * _coloured(frost_picture(rng, x.shape[-1]), FROST, len(x))
+    return kept * x + amount * _coloured(frost_picture(rng, *x.shape[1:]), FROST, len(x))
 
 
-def frost_picture(rng: np.random.Generator, size: int) -> Plane:
-    """Needles of ice in six random directions, scaled to [0, 1]."""
-    grains = rng.random((_NEEDLES, size, size)) ** 8
-    needles = np.max([motion_blur(each[None], rng, 6, 4, (0, 360))[0] for each in grains], axis=0)
+def frost_picture(rng: np.random.Generator, height: int, width: int) -> Plane:
+    """Needles of ice in six random directions, scaled to [0, 1]; on large images longer with the side."""
+    radius = 6 * min(height, width) // 32 if constants_of(height, width) == "ImageNet-C" else 6
+    grains = rng.random((_NEEDLES, height, width)) ** 8
+    needles = np.max(
+        [motion_blur(each[None], rng, radius, 2 * radius / 3, (0, 360))[0] for each in grains], axis=0
+    )
     return (needles - needles.min()) / np.ptp(needles)
 
 
@@ -85,8 +87,7 @@ def spatter(
         strength: of water, the largest share of its colour that is added; of mud, the σ that smooths its drops.
         mud: 0 for water, 1 for mud.
     """
-    size = x.shape[-1]
-    noise = rng.normal(mean, sigma, (size, size))
+    noise = rng.normal(mean, sigma, x.shape[1:])
     liquid = ndimage.gaussian_filter(noise, smoothness, mode="nearest")
     if mud:
         cover = ndimage.gaussian_filter((liquid > least).astype(np.float64), strength, mode="nearest")

@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from bench.engine.driver import versions
-from bench.engine.executors import Where
+from bench.engine.versions import versions
+from bench.engine.where import Where
 from bench.errors import CellError, UsageError, in_words
 
 REACHED = 5.0  # seconds in which a cluster must answer
@@ -69,8 +69,10 @@ class Connection:
         try:
             self.ray.init(**options)
         except (ConnectionError, RuntimeError, ValueError) as fault:
+            found = isinstance(fault, ConnectionError) and address == "auto"
+            why = "no Ray cluster was found" if found else in_words(fault)
             raise UsageError(
-                f"--cluster {address}: {in_words(fault)}; start one with: ray start --head, or give local:N"
+                f"--cluster {address}: {why}; start one with ray start --head, or give local:N"
             ) from fault
 
     def _check_local(self, count: int) -> None:

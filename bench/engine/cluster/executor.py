@@ -11,10 +11,10 @@ from typing import Any
 
 from bench.engine.cluster.connection import Connection, Lost
 from bench.engine.cluster.seats import Seats
-from bench.engine.executors import Where, company_of
 from bench.engine.loaded import Loaded, Task
 from bench.engine.result import CellResult
-from bench.inputs.luggage import packed
+from bench.engine.where import Where, company_of
+from bench.inputs.luggage import packed, sources_of
 from bench.inputs.own_attacks import OwnAttack
 from bench.inputs.sources import DataSource, ModelSource
 
@@ -68,17 +68,17 @@ class Cluster:
         return self._sent[source]
 
     def _luggage(self, task: Task) -> list[Any]:
-        """Where the files of a task's model lie, and those of its own attack if it has one."""
-        company = company_of(task)
-        for source in (task.model, task.attack):
-            if source is None or source in self._sent:
+        """Where the files of a task's model lie, and those of its attack if it has any."""
+        company, sources = company_of(task), (task.model, *sources_of(task.attack))
+        for source in sources:
+            if source in self._sent:
                 continue
             apart = company is not None and source.kind != "zoo"
             found = (
                 self._loaded.rooms.of(company).submit(packed, source).result() if apart else packed(source)
             )
             self._sent[source] = self._cluster.ray.put(found)
-        return [self._sent[source] for source in (task.model, task.attack) if source is not None]
+        return [self._sent[source] for source in sources]
 
     def _measured(self, task: Task, images: list[Any], luggage: list[Any]) -> CellResult:
         for _ in range(TRIES):

@@ -19,7 +19,7 @@ class Seat:
     """A worker and who has it.
 
     Attributes:
-        company: whose code runs there besides ours (see ``bench.engine.executors.company_of``).
+        company: whose code runs there besides ours (see ``bench.engine.where.company_of``).
         worker: the handle of its process.
         node: id of its node; empty until it has answered.
         taken: whether a cell runs there.

@@ -15,7 +15,7 @@ from typing import Any
 from bench.engine.loaded import Task, worker
 from bench.engine.result import CellResult
 from bench.engine.rooms import called, settle
-from bench.inputs.luggage import moved, unpack
+from bench.inputs.luggage import moved, sources_of, unpack, with_sources
 from bench.inputs.own_attacks import OwnAttack
 from bench.inputs.sources import ModelSource
 
@@ -42,7 +42,7 @@ class ClusterWorker:
         Args:
             task: what to measure.
             images: where its images lie, in a list, as Ray would otherwise unpack them for each call.
-            luggage: where the files of its model and then of its own attack lie.
+            luggage: where the files of its model and then of ``sources_of`` its attack lie.
         """
         try:
             return called(self._run, task, images, luggage)
@@ -53,9 +53,9 @@ class ClusterWorker:
         if task.data not in self._data:
             worker().keep_data(task.data, _ray().get(images[0]))
             self._data.add(task.data)
-        model = self._unpacked(task.model, luggage[0])
-        attack = None if task.attack is None else self._unpacked(task.attack, luggage[1])
-        return worker().run(replace(task, model=model, attack=attack))
+        sources = (task.model, *sources_of(task.attack))
+        model, *others = map(self._unpacked, sources, luggage)
+        return worker().run(replace(task, model=model, attack=with_sources(task.attack, others)))
 
     def _unpacked(self, source: Any, reference: Reference) -> Any:
         if source not in self._moved:

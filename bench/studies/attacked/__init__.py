@@ -5,7 +5,7 @@ Importing this package loads no drawing or template library; ``write`` does when
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ def write(
     *,
     data_note: str = "",
     audits: Sequence[AuditResults] = (),
+    verdicts: Mapping[tuple[str, str], str] | None = None,
 ) -> Path:
     """Draw the page of one setting and write it with its figures, each file whole or not at all.
 
@@ -32,6 +33,7 @@ def write(
         directory: where ``<data set>.html`` and ``figures/`` go; made if absent.
         data_note: a sentence about the data set for the head of the page.
         audits: the newest audit of each model, in one or several settings.
+        verdicts: by (weights, data), of audits that are not at hand (``bench.studies.attacked.carried``).
 
     Returns:
         The path of the page.
@@ -41,4 +43,4 @@ def write(
     """
     from bench.studies.attacked.page import write_page
 
-    return write_page(results, others, directory, data_note, audits)
+    return write_page(results, others, directory, data_note, audits, verdicts or {})

@@ -43,8 +43,8 @@ def attack_options(sub: argparse.ArgumentParser) -> None:
     group.add_argument("--targets", type=int, metavar="N", help="classes pgd_t aims at (default 9)")
     group.add_argument(
         "--target", metavar="CLASS",
-        help="class that fgsm and pgd make of every image, by name or number from 0, or random or least-likely; an "
-        "image is broken when it is taken for it",
+        help="class that attacks make of every image, by name or number from 0, or random or least-likely; an image is "
+        "broken when it is taken for it",
     )  # fmt: skip
     group.add_argument(
         "--surrogate", metavar="NAMES|FILE.py:FACTORY",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.engine.store import Store
+from bench.studies.attacked.carried import carried
 from bench.studies.audit.collect import AuditResults
 from bench.studies.robustness.balls import joined
 from bench.studies.robustness.corruption_errors import chapter_errors
@@ -33,7 +34,7 @@ def write_page(
     main, *others = (joined(results, pool) for results in pool)
     others = [results for results in others if results.models]
     audits = [audit for audit in audits if audit.setting.base.dataset == dataset]
-    return report.write(main, others, directory, data_note=note, audits=audits)
+    return report.write(main, others, directory, data_note=note, audits=audits, verdicts=carried(store))
 
 
 def _group_page(store: Store, chapter: Recorded, results: Results, directory: Path) -> str:

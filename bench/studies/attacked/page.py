@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from bench.pages.format import slug
 from bench.pages.frame import environment, write
 from bench.pages.style import FEW
 from bench.studies.attacked import tables
+from bench.studies.attacked.carried import page_marks
 from bench.studies.attacked.headline import headline
 from bench.studies.attacked.lead import lead_of
 from bench.studies.attacked.spatial import spatial_table
@@ -38,10 +39,11 @@ def write_page(
     directory: Path,
     data_note: str,
     audits: Sequence[AuditResults] = (),
+    verdicts: Mapping[tuple[str, str], str] | None = None,
 ) -> Path:
     """See ``bench.studies.attacked.write``."""
     stem = slug(results.setting.dataset)
-    content = (results, others, data_note, audits)
+    content = (results, others, data_note, audits, verdicts or {})
     return write(directory / f"{stem}.html", content, partial(_drawn, *content, stem))
 
 
@@ -50,6 +52,7 @@ def _drawn(
     others: Sequence[Results],
     data_note: str,
     audits: Sequence[AuditResults],
+    verdicts: Mapping[tuple[str, str], str],
     stem: str,
 ) -> tuple[str, dict[str, bytes]]:
     """The page, and the files of its figures by name."""
@@ -63,7 +66,7 @@ def _drawn(
         others,
         figures,
         data_note,
-        marks=audit_section.marks(audits),
+        marks={**page_marks(verdicts), **audit_section.marks(audits)},
         audits=list(zip(blocks, grids, strict=True)),
     )
     return html, {**(figures.files if figures else {}), **files}

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
-
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from bench.engine.protocols import released_rules
 from bench.leaderboard.marks import BELIEVABLE, NOT_BELIEVABLE, UPPER_BOUND, level_of, verdict_of
@@ -18,6 +13,9 @@ from bench.studies.robustness.names import attack_names
 from bench.studies.robustness.ranking import Standing, standings
 from bench.studies.robustness.results import Results, Setting
 from bench.studies.shared.screen import percent
+from bench.studies.shared.terminal import Name, print_table
+
+SIGNS = {NOT_BELIEVABLE: "✗", UPPER_BOUND: "≤", BELIEVABLE: "✓"}
 
 
 def ranked_table(results: Results, verdicts: Mapping[tuple[str, str], str] | None = None) -> None:
@@ -33,27 +31,18 @@ def ranked_table(results: Results, verdicts: Mapping[tuple[str, str], str] | Non
     if released_rules(setting.protocol) is not None:
         verdicts = None  # no audit is of a released protocol
     if attack_names(results):
-        table = Table(
-            title=f"{escape(setting.dataset)}: accuracy in % under {escape(_ranked_under(results))} "
-            f"({setting.norm}, {setting.curve}), n = {setting.n}",
-            caption="95 % intervals in brackets; ranks from 1 + number of models significantly better to number of "
+        heads = ["rank", "", "model", "clean", *(f"ε {eps}" for eps in eps_texts(setting.eps)), "mean"]
+        print_table(
+            f"{setting.dataset}: accuracy in % under {_ranked_under(results)} ({setting.norm}, {setting.curve}), "
+            f"n = {setting.n}",
+            heads,
+            [_cells(line, setting, verdicts) for line in lines],
+            "± covers the 95 % interval; ranks from 1 + number of models significantly better to number of "
             "models less those significantly worse: ranges that do not meet differ significantly."
             + _about_numbers(setting)
             + _about_marks(lines, setting, verdicts),
+            left=("", "model"),
         )
-        table.add_column("rank", justify="right")
-        table.add_column("model", overflow="fold")
-        for column in ("clean", *(f"ε {eps}" for eps in eps_texts(setting.eps)), "mean"):
-            table.add_column(column, justify="right")
-        for line in lines:
-            shares = (line.clean, *line.worst, line.mean_worst) if line.result.curves else (line.clean,)
-            table.add_row(
-                line.ranks,
-                _marked(line, setting, verdicts),
-                *map(percent, shares),
-            )
-        width = None if sys.stdout.isatty() else 60 + 18 * (2 + len(setting.eps))
-        Console(width=width).print(table)
     if spatial := spatial_table(results, lines):
         _print_spatial(setting, spatial)
 
@@ -73,12 +62,14 @@ def _mark(line: Standing, setting: Setting, verdicts: Mapping[tuple[str, str], s
     return kept(mark, ROWS) if line.beaten else mark
 
 
-def _marked(line: Standing, setting: Setting, verdicts: Mapping[tuple[str, str], str] | None) -> str:
-    """A model's name with its verdict and what that rests on."""
-    mark = _mark(line, setting, verdicts)
-    signs = {NOT_BELIEVABLE: "[red]✗ not believable", UPPER_BOUND: "[yellow]≤", BELIEVABLE: "[green]✓"}
-    sign = signs.get(verdict_of(mark))
-    return f"{escape(line.name)} {sign} ({level_of(mark)})[/]" if sign else escape(line.name)
+def _cells(
+    line: Standing, setting: Setting, verdicts: Mapping[tuple[str, str], str] | None
+) -> list[str | Name]:
+    """A model's line: ranks, the sign of its verdict, name and numbers."""
+    shares = (line.clean, *line.worst) if line.result.curves else (line.clean,)
+    mean = [f"{100 * line.mean_worst.value:.1f}"] if line.result.curves else []
+    sign = SIGNS.get(verdict_of(_mark(line, setting, verdicts)), "")
+    return [line.ranks, sign, Name(line.name), *map(percent, shares), *mean]
 
 
 def _about_numbers(setting: Setting) -> str:
@@ -97,24 +88,29 @@ def _about_marks(
     if found == {""}:
         return " Not audited: see bench audit."
     audits = {verdict_of(mark) for mark in found - {ROWS}}
+    levels = sorted({level_of(mark) for mark in found - {"", ROWS}})
     texts = (
         (NOT_BELIEVABLE in audits, " ✗: an audit found that these numbers say nothing about robustness."),
         (UPPER_BOUND in audits, " ≤: an audit found that a stronger attack gets further."),
         (ROWS in found, " ≤ (rows): an attack of another run got significantly further and counts here."),
-        (BELIEVABLE in audits, " ✓: the audit in brackets found nothing that speaks against the numbers."),
+        (
+            BELIEVABLE in audits,
+            f" ✓: a {' or '.join(levels)} audit found nothing that speaks against the numbers.",
+        ),
+        ("" in found, " No sign: not audited."),
     )
     return "".join(text for holds, text in texts if holds)
 
 
 def _print_spatial(setting: Setting, spatial: SpatialTable) -> None:
-    table = Table(
-        title=f"{escape(setting.dataset)}: accuracy in % under rotations and translations, n = {setting.n}",
-        caption="; ".join(f"{name}: {tried}" for name, _, tried in spatial.attacks),
-        min_width=80,
+    rows = [
+        [Name(name), percent(clean), *("–" if s is None else percent(s) for s in shares)]
+        for name, clean, shares in spatial.rows
+    ]
+    print_table(
+        f"{setting.dataset}: accuracy in % under rotations and translations, n = {setting.n}",
+        ["model", "clean", *(name for name, _, _ in spatial.attacks)],
+        rows,
+        "; ".join(f"{name}: {tried}" for name, _, tried in spatial.attacks),
+        left=("model",),
     )
-    table.add_column("model", overflow="fold")
-    for column in ("clean", *(name for name, _, _ in spatial.attacks)):
-        table.add_column(column, justify="right")
-    for name, clean, shares in spatial.rows:
-        table.add_row(escape(name), percent(clean), *("–" if s is None else percent(s) for s in shares))
-    Console(width=None if sys.stdout.isatty() else 120).print(table)

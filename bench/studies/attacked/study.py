@@ -16,6 +16,7 @@ from bench.engine.store import Store
 from bench.engine.study import Batch, Study
 from bench.leaderboard.columns import Row
 from bench.studies.attacked.arguments import add_options
+from bench.studies.attacked.carried import carried, carry
 from bench.studies.attacked.drawing import write_page
 from bench.studies.attacked.marking import write_rows
 from bench.studies.attacked.requests import asked
@@ -80,7 +81,7 @@ class Attacked:
         audits: of the models, where they were requested.
         shown: results with the curves of other runs; empty before ``publish``.
         rows: as they stand in the leaderboard.
-        marks: verdicts of the audits by (weights, data).
+        marks: verdicts of the audits by (weights, data), after ``publish`` also those that the leaderboard has.
         worst_of: as in ``AttackRun``.
     """
 
@@ -161,7 +162,9 @@ class AttackStudy(Study[AttackRun, Attacked]):
         found = [each for outcome in results.outcomes for each in outcome.results]
         errors = errors_of(store, results.dataset)
         shown, rows = write_rows(table, store, found, results.marks, results.worst_of, errors)
-        return replace(results, shown=tuple(shown), rows=tuple(rows)), len(rows)
+        carry(store, rows, results.marks)
+        marks = {**carried(store), **results.marks}
+        return replace(results, shown=tuple(shown), rows=tuple(rows), marks=marks), len(rows)
 
     def datasets(self, store: Store) -> Iterable[str]:
         return dict.fromkeys(chapter.setting.dataset for chapter in chapters(store))

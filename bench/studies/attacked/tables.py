@@ -14,6 +14,7 @@ from bench.numbers.stats import Share, wilson
 from bench.pages.format import params_text
 from bench.pages.images import amplification, data_uri, perturbation
 from bench.studies.robustness.balls import lowest
+from bench.studies.robustness.optimality import Optimality, optimality
 
 if TYPE_CHECKING:
     from bench.attacks import Request
@@ -73,6 +74,7 @@ class Cost:
     minimum_norm: bool
     gradients: int
     seconds: float
+    optimality: Optimality
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,7 @@ def costs(results: Results, names: Mapping[Request, str]) -> list[Cost]:
                 minimum_norm=once,
                 gradients=sum(c.gradients[0] if once else sum(c.gradients) for c in curves),
                 seconds=sum(c.seconds[0] if once else sum(c.seconds) for c in curves),
+                optimality=optimality(results.models, request),
             )
         )
     return found

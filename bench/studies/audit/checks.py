@@ -35,7 +35,7 @@ CHECKS: dict[str, Check] = {
             id="C3", title="Input gradients do not vanish", kind="fatal", cost="probe", threshold=0.01,
             rule="the gradient of cross-entropy or margin is 0 on over 1 % of images, there or at a point nearby",
             source=f"{_AA} (zero gradients); {_PINTOR}; {_ATHALYE}; 1 % is ours",
-            meaning="Gradient attacks cannot move these images, so they count as robust without being so.",
+            meaning="Gradient attacks cannot change these images, so they wrongly count as robust.",
             remedy="Remove rounding, saturation and clipping between image and logits, or bypass them (BPDA).",
         ),
         Check(
@@ -49,7 +49,7 @@ CHECKS: dict[str, Check] = {
             id="C5", title="No optimisation inside the forward pass", kind="fatal", cost="probe", threshold=0.0,
             rule="a forward pass calls autograd",
             source=f"{_AA} (dynamic defences); RobustBench",
-            meaning="The model adapts to each image at test time, which ordinary attacks do not see through.",
+            meaning="The model adapts to each image at test time; ordinary attacks do not take this into account.",
             remedy="Attack the whole procedure with an adaptive attack, or measure the model without it.",
         ),
         Check(
@@ -61,27 +61,27 @@ CHECKS: dict[str, Check] = {
             remedy="Read the attack list: what is undefined was not run.",
         ),
         Check(
-            id="C7", title="No black box gets where white boxes do not", kind="fatal", cost="run",
+            id="C7", title="No black-box attack breaks what white-box attacks leave", kind="fatal", cost="run",
             threshold=0.002,
             rule=(
                 "the share of images that only a black-box attack breaks exceeds 0.002 at its one-sided exact "
                 "95 % lower bound; each such image is listed"
             ),
             source=f"{_AA} (Square); {_CARLINI}; {_ATHALYE}; the bound is ours",
-            meaning="The gradients mislead: an attack without them does better.",
+            meaning="The gradients mislead: an attack without gradients is stronger.",
             remedy="Look for masked gradients (C3, C17, C32), and attack adaptively.",
         ),
         Check(
             id="C8", title="Many steps are no weaker than one", kind="strength", cost="run", threshold=0.0,
-            rule="accuracy under PGD exceeds that under FGSM for sure (paired 95 % bound)",
+            rule="accuracy under PGD is significantly above that under FGSM (paired 95 % bound)",
             source=f"{_CARLINI}; {_ATHALYE}",
-            meaning="The iterative attack loses its way, as it does with masked gradients or bad step sizes.",
+            meaning="The iterative attack fails, as with masked gradients or bad step sizes.",
             remedy="Change step size, steps and random start, and look at C14 to C17.",
         ),
         Check(
             id="C9", title="A larger ball breaks no fewer images", kind="strength", cost="run", threshold=0.0,
             modes=(FULL,),
-            rule="on independent runs, accuracy rises for sure from one ε to the next (paired 95 % bound)",
+            rule="on independent runs, accuracy rises significantly from one ε to the next (paired 95 % bound)",
             source=f"{_CARLINI}; {_ATHALYE}",
             meaning="The attack misses perturbations that it found in a smaller ball.",
             remedy="Use more steps and restarts at the larger ε.",
@@ -93,14 +93,14 @@ CHECKS: dict[str, Check] = {
                 "standard errors"
             ),
             source=f"{_CARLINI} (every image can be made plain grey)",
-            meaning="The attack fails where success is certain to exist.",
+            meaning="The attack fails although a successful perturbation exists.",
             remedy="The gradients are of no use to the attack: see C3, C17 and C32.",
         ),
         Check(
             id="C11", title="Without a bound everything breaks", kind="fatal", cost="run", threshold=0.0,
             rule="an image survives PGD at ε = 1, where only the box bounds it",
             source=f"{_CARLINI}; {_PINTOR} (unconstrained attack failure); {_ATHALYE}",
-            meaning="The attack fails where success is certain to exist.",
+            meaning="The attack fails although a successful perturbation exists.",
             remedy="The gradients are of no use to the attack: see C3, C17 and C32.",
         ),
         Check(
@@ -134,15 +134,17 @@ CHECKS: dict[str, Check] = {
                 "than 0.05 on average over the images that stand, at the 95 % bound"
             ),
             source=f"{_PINTOR} (incomplete optimisation)",
-            meaning="PGD does not settle on this model, so the usual number of steps stops it while it gains.",
+            meaning="PGD does not converge on this model; the usual number of steps stops it while it still improves.",
             remedy="Raise --steps, and see C12.",
         ),
         Check(
-            id="C16", title="No success on the way is lost", kind="strength", cost="run", threshold=0.0,
+            id="C16", title="No earlier iterate was a success", kind="strength", cost="run", threshold=0.0,
             modes=(FULL,),
-            rule="judging every iterate lowers accuracy for sure against judging the last (paired 95 % bound)",
+            rule=(
+                "accuracy is significantly lower if every iterate is judged and not only the last (paired 95 % bound)"
+            ),
             source=f"{_PINTOR} (silent success)",
-            meaning="The attack passed through images that break the model and walked on.",
+            meaning="An earlier iterate broke the model, and the attack continued past it.",
             remedy="Measure with --best-iterate.",
         ),
         Check(
@@ -153,9 +155,11 @@ CHECKS: dict[str, Check] = {
             remedy="Take C7 and C19 seriously, and use more restarts or eot_pgd.",
         ),
         Check(
-            id="C18", title="No other model's adversarial images do better", kind="strength", cost="run",
+            id="C18", title="No other model's adversarial images are stronger", kind="strength", cost="run",
             threshold=0.0, modes=(FULL,),
-            rule="images attacked on another model break more than the white-box attacks (paired 95 % bound)",
+            rule=(
+                "images attacked on another model break more than the white-box attacks (paired 95 % bound)"
+            ),
             source=f"{_PINTOR} (transfer failure); {_CARLINI}",
             meaning="This model's own gradients are a worse guide than another model's.",
             remedy="Look for masked gradients, and keep the transferred images as an attack.",
@@ -168,19 +172,19 @@ CHECKS: dict[str, Check] = {
                 "paired 95 % bound"
             ),
             source=f"{_CARLINI} (10,000 draws and more); 0.5 points are ours",
-            meaning="Blind search beats the gradients.",
+            meaning="Random search is stronger than the gradients.",
             remedy="Look for masked gradients: see C3, C17 and C32.",
         ),
         Check(
-            id="C20", title="Every perturbation lay where it should", kind="inform", cost="stored",
+            id="C20", title="Every perturbation lay in its ball and box", kind="inform", cost="stored",
             threshold=0.0,
             rule="the judge had to project an image, or failed a cell",
             source="the judge of this harness",
-            meaning="A library left its ball or box; what was projected was judged again, what failed is absent.",
-            remedy="Read the failed cells; nothing needs doing about projected images.",
+            meaning="A library left its ball or box. Projected images were judged again; failed cells are absent.",
+            remedy="Read the failed cells; projected images need nothing.",
         ),
         Check(
-            id="C21", title="An answer does not depend on how one asks", kind="fatal", cost="probe",
+            id="C21", title="An answer does not depend on how the model is called", kind="fatal", cost="probe",
             threshold=1e-3,
             rule=(
                 "logits of clean or attacked images change by more than 1e-3 of the largest logit in another "
@@ -188,7 +192,7 @@ CHECKS: dict[str, Check] = {
             ),
             source="RobustBench and AutoAttack issues on re-evaluation; 1e-3 is ours",
             meaning="The judge sees another model than the attack did.",
-            remedy="Use batch norm in eval mode, and let nothing in the model ask who is calling.",
+            remedy="Use batch norm in eval mode, and let the model not depend on the caller.",
         ),
         Check(
             id="C22", title="Two libraries agree", kind="inform", cost="probe", threshold=1e-6,
@@ -205,7 +209,7 @@ CHECKS: dict[str, Check] = {
             remedy="See C1 and C21.",
         ),
         Check(
-            id="C24", title="Being asked leaves no trace", kind="fatal", cost="probe", threshold=0.0,
+            id="C24", title="A call does not change the model", kind="fatal", cost="probe", threshold=0.0,
             rule=(
                 "a forward or backward pass changes a parameter, a buffer, a mode, any other state within the "
                 "model's reach, a switch of torch or the image itself; or a module is in training mode"
@@ -218,7 +222,7 @@ CHECKS: dict[str, Check] = {
             id="C25", title="Logits and gradients are finite", kind="fatal", cost="probe", threshold=0.0,
             rule="a logit or gradient of a clean, noisy or attacked image is NaN or infinite",
             source="this harness",
-            meaning="Attacks break down at such a point, whatever the model would do beyond it.",
+            meaning="Attacks stop at such a point, whatever the model does beyond it.",
             remedy="Find the division, logarithm or root that overflows.",
         ),
         Check(
@@ -235,7 +239,7 @@ CHECKS: dict[str, Check] = {
             id="C27", title="CLEVER's fits can be believed", kind="inform", cost="stored", modes=(FULL,),
             rule="over 5 % of fits fell back, over half the scores are censored, or any gradients are 0",
             source="Weng et al. 2018 and their code; shares are ours",
-            meaning="The score is not the estimate it is meant to be.",
+            meaning="The score is not the intended estimate.",
             remedy="Take more samples or another radius; zero gradients: see C3.",
         ),
         Check(
@@ -254,13 +258,13 @@ CHECKS: dict[str, Check] = {
             remedy="Look for strides on even sizes, pooling on odd ones, and padding that is not symmetric.",
         ),
         Check(
-            id="C30", title="The model survives loading", kind="fatal", cost="probe", threshold=1e-6,
+            id="C30", title="Loading does not change the model", kind="fatal", cost="probe", threshold=1e-6,
             rule=(
                 "eval-mode logits change by more than 1e-6 of the largest after train() and eval(), by more than "
                 "1e-3 in the deployed copy, or a second backward pass raises"
             ),
             source="e2cnn and escnn cache filters in eval mode; this harness",
-            meaning="What is measured is not what the weights say.",
+            meaning="The measured model does not have the loaded weights.",
             remedy="Build, load in training mode, freeze, then eval().",
         ),
         Check(
@@ -272,11 +276,11 @@ CHECKS: dict[str, Check] = {
             remedy="Put the normalisation into the model, as its first layer.",
         ),
         Check(
-            id="C32", title="A step along the gradient does what it says", kind="inform", cost="probe",
+            id="C32", title="A step along the gradient has the predicted effect", kind="inform", cost="probe",
             threshold=0.25,
             rule=(
                 "on over a quarter of the images, no step of 1, 4 or 16 /255 along the gradient's sign changes "
-                "the margin by 1/3 to 3 times what the gradient promises"
+                "the margin by 1/3 to 3 times the predicted change"
             ),
             source="ours; finite differences show shattered gradients (Athalye et al. 2018)",
             meaning="The gradient is not that of the model: wrong, random, shattered or rescaled.",

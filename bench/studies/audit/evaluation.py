@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from bench.attacks import parse_requests
-from bench.engine.driver import versions
 from bench.engine.lane import Lane
 from bench.engine.store import Store
 from bench.engine.study import Batch
+from bench.engine.versions import versions
 from bench.inputs.images import base_of
 from bench.inputs.model_info import ModelInfo
 from bench.studies.audit.collect import AuditResults, collect_audit, strength_eps

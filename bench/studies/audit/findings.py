@@ -95,7 +95,7 @@ def gain(weaker: Bool[np.ndarray, " n"], stronger: Bool[np.ndarray, " n"]) -> Di
 def by_gain(
     id: str, weaker: Bool[np.ndarray, " n"], stronger: Bool[np.ndarray, " n"], names: tuple[str, str]
 ) -> Finding:
-    """Flagged where the second attack is stronger for sure: by more than the threshold at the lower bound.
+    """Flagged where the second attack is significantly stronger: by more than the threshold at the lower bound.
 
     Args:
         id: a check whose threshold is a difference of accuracies.

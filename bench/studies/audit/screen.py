@@ -10,6 +10,7 @@ from rich.table import Table
 
 from bench.studies.audit import CHECKS, Audit
 from bench.studies.audit.collect import AuditResults
+from bench.studies.shared.terminal import Name
 
 COLOURS = {"believable": "green", "upper_bound": "yellow", "not_believable": "red"}
 
@@ -22,7 +23,7 @@ def audit_table(results: AuditResults) -> None:
         caption="believable: nothing was found that speaks against the numbers; upper_bound: a stronger "
         "attack gets further; not_believable: a check failed that any sound evaluation passes.",
     )
-    table.add_column("model", overflow="fold")
+    table.add_column("model", max_width=24)
     table.add_column("verdict")
     table.add_column("what was flagged", overflow="fold", ratio=1)
     for audit in results.audits:
@@ -31,7 +32,7 @@ def audit_table(results: AuditResults) -> None:
         lines += [f"{each.id} {CHECKS[each.id].title}: no. {each.detail}" for each in flagged]
         colour = COLOURS[audit.verdict]
         shown = [*(lines or ["nothing"]), *_too_few(audit)]
-        table.add_row(escape(audit.model), f"[{colour}]{audit.verdict}[/]", escape("\n".join(shown)))
+        table.add_row(Name(audit.model), f"[{colour}]{audit.verdict}[/]", escape("\n".join(shown)))
     Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 

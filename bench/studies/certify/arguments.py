@@ -37,5 +37,5 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--orbit", action="store_true", help="smooth the three quarter turns of every image too"
     )
-    measuring_options(sub, n="images (default: all, but at most 100)")
+    measuring_options(sub, n="images (default: all, but at most 100)", batch="images of a cell (default 20)")
     place_options(sub, "store", "reports")

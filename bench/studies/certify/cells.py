@@ -13,12 +13,12 @@ from bench.engine.judge import ask_again
 from bench.engine.kind import Kind, Subject
 from bench.engine.result import CellResult
 from bench.engine.seeding import seeded
+from bench.engine.shards import shards
 from bench.inputs.foreign import Foreign
 from bench.inputs.model_info import ModelInfo
 from bench.studies.certify.results import CertifySetting
 from bench.studies.clever.cells import bound_cells, score_cells
 
-SHARD = 20  # images whose work is lost when a run is killed
 VERSION = 1  # raised whenever the numbers change
 TURNS = (1, 2, 3)
 
@@ -138,7 +138,7 @@ def _cells(
             dataset=setting.dataset,
             data=setting.data,
             first=first,
-            count=min(SHARD, setting.n - first),
+            count=count,
             attack=name,
             library=f"symbench.certify=={VERSION}",
             params=sorted_params(params),
@@ -149,7 +149,7 @@ def _cells(
             backend=model.backend(setting.backend),
             parent=None,
         )
-        for first in range(0, setting.n, SHARD)
+        for first, count in shards(setting.n, setting.batch)
     )
 
 

@@ -138,7 +138,7 @@ def _orbit(setting: CertifySetting, voted: Sequence[Sequence[CellResult]]) -> Or
     for i in range(len(p)):
         table = votes[:, i][:, votes[:, i].any(axis=0)]
         if table.shape[1] > 1:
-            p[i] = stats.chi2_contingency(table).pvalue
+            p[i] = float(np.asarray(stats.chi2_contingency(table)[1]))
     return Orbit(
         same_class=wilson(int((chosen == chosen[0]).all(axis=0).sum()), len(p)),
         p=p,

@@ -17,7 +17,7 @@ from bench.engine.store import Store
 from bench.errors import UsageError
 from bench.studies.certify import cells
 from bench.studies.certify.options import CertifyOptions, parse_options
-from bench.studies.certify.results import CertifySetting
+from bench.studies.certify.results import BATCH, CertifySetting
 from bench.studies.certify.smoothed_attack import PER_STEP, STEPS
 from bench.studies.certify.smoothing import CHUNK, noise, votes
 from bench.studies.clever import parse_options as parse_clever
@@ -56,7 +56,9 @@ def prepare_certificates(ask: Ask, options: Mapping[str, Any]) -> CertifyEvaluat
         "backend": backend(ask.device),
     }
     clever = CleverSetting(**common, options=parse_clever(image_shape=shape, seed=ask.seed, norm=chosen.norm))
-    setting = CertifySetting(**common, pixels=first[0].numel(), options=chosen, clever=clever)
+    setting = CertifySetting(
+        **common, pixels=first[0].numel(), options=chosen, clever=clever, batch=ask.batch or BATCH
+    )
     evaluation = opened(ask, data, setting, cells.certify_cells)
     if chosen.method == "ibp":
         _check_layers(evaluation, first.numpy(), chosen.norm)

@@ -106,7 +106,7 @@ def _marks(
     axes: Axes, x: np.ndarray, y: np.ndarray, chosen: np.ndarray, colour: str, marker: str, size: float
 ) -> None:
     if chosen.any():
-        style = {"mew": 1.2} if marker == "_" else {"mew": 0}
+        edge = 1.2 if marker == "_" else 0.0
         axes.plot(
-            x[chosen], y[chosen], marker, color=colour, markersize=size, clip_on=False, zorder=3, **style
+            x[chosen], y[chosen], marker, color=colour, markersize=size, mew=edge, clip_on=False, zorder=3
         )

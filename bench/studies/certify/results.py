@@ -13,6 +13,8 @@ from bench.numbers.stats import Share, wilson
 from bench.studies.certify.options import CertifyOptions
 from bench.studies.clever.results import CleverSetting
 
+BATCH = 20  # images of a cell, unless another number is given
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertifySetting:
@@ -25,6 +27,7 @@ class CertifySetting:
         options: method, norm, radii, and what smoothing draws.
         clever: the setting of the CLEVER scores and attacks that stand beside interval bounds.
         protocol, backend: as in the cells.
+        batch: images of a cell, whose work is lost when a run is killed.
     """
 
     dataset: str
@@ -35,6 +38,7 @@ class CertifySetting:
     clever: CleverSetting
     protocol: str
     backend: str
+    batch: int = BATCH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

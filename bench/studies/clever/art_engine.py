@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from bench.attacks.art_home import load_art
 from bench.errors import CellError
+from bench.inputs.faults import out_of_memory
 from bench.studies.clever.fit import Fit, ks_p
 from bench.studies.clever.gradients import chunk_of, differentiable
 from bench.studies.clever.options import CleverOptions
@@ -53,6 +54,8 @@ def estimate(
             except CellError:
                 raise
             except Exception as fault:
+                if out_of_memory(fault):
+                    raise
                 raise CellError(
                     f"ART's CLEVER raised {type(fault).__name__}: {fault}".splitlines()[0]
                 ) from fault

@@ -105,4 +105,6 @@ def _cells(
     )
 
 
-KIND = Kind(measure=lambda cell, subject: measure_cell(cell, subject.model, subject.x, subject.y))
+KIND = Kind(
+    measure=lambda cell, subject: measure_cell(cell, subject.model, subject.x, subject.y), divisible=True
+)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.engine.splitting import TOGETHER, smallest_part
 from bench.engine.store import Store
 from bench.inputs.model_info import ModelInfo
 from bench.studies.clever import ENGINES, CleverOptions
@@ -54,7 +55,7 @@ def _result(store: Store, setting: CleverSetting, model: ModelInfo) -> CleverRes
     bounds = whole(store, bound_cells(setting, model))
     if not scores or not bounds:
         return None
-    arrays = {name: joined(scores, name) for name in scores[0].arrays}
+    arrays = {name: joined(scores, name) for name in scores[0].arrays if name != TOGETHER}
     return CleverResult(
         info=model,
         library=engine_library(setting.options.engine),
@@ -62,6 +63,7 @@ def _result(store: Store, setting: CleverSetting, model: ModelInfo) -> CleverRes
         seconds=sum(shard.seconds for shard in scores),
         gradients=sum(shard.gradients for shard in scores),
         digest=digest([*scores, *bounds]),
+        split=smallest_part([*scores, *bounds]),
     )
 
 

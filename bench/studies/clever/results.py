@@ -49,6 +49,7 @@ class CleverResult:
         seconds: time the cells took.
         gradients: images at which all class gradients were taken.
         digest: sha256 over the cells' results.
+        split: smallest number of images measured together for lack of memory; ``None`` if no cell was split.
     """
 
     info: ModelInfo
@@ -57,6 +58,7 @@ class CleverResult:
     seconds: float
     gradients: int
     digest: str
+    split: int | None = None
 
     @property
     def scores(self) -> np.ndarray:

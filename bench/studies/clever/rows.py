@@ -93,6 +93,7 @@ def _row(results: CleverResults, model: CleverResult) -> Row:
         "clever_zero_gradient": shares["zero_gradient"],
         "clever_above_attack": shares["above_attack"],
         "attack_median": _finite(float(np.median(np.where(np.isnan(distance), np.inf, distance)))),
+        "split": model.split,
         "gradients": model.gradients,
         "seconds": round(model.seconds, 3),
         "digest": model.digest,
@@ -100,6 +101,6 @@ def _row(results: CleverResults, model: CleverResult) -> Row:
         "schema": SCHEMA,
         "symbench": results.versions.get("symbench") or version(),
     }
-    absent = ("curve", "grid", "alpha_rule", "iterate", "audit", "stronger", "mce_baseline")
+    absent = ("curve", "grid", "alpha_rule", "iterate", "audit", "stronger", "mce_baseline", "date")
     empty: Row = dict.fromkeys(absent, "")
     return {column: values.get(column, empty.get(column)) for column in COLUMNS}

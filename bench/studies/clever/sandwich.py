@@ -11,6 +11,7 @@ from bench.attacks.measure import NOT_ATTACKED
 from bench.engine.judge import ask_again
 from bench.engine.seeding import seeded
 from bench.errors import CellError, UsageError
+from bench.inputs.faults import out_of_memory
 
 STEPS = 100
 ORDERS: dict[str, float] = {"l2": 2.0, "linf": float("inf"), "l1": 1.0}
@@ -77,6 +78,8 @@ def _attacked(
     try:
         return attack(model, x, y, norm=norm, steps=STEPS, criterion=Misclassified)
     except Exception as fault:
+        if out_of_memory(fault):
+            raise
         reason = f"{type(fault).__name__}: {fault}".splitlines()[0]
         raise CellError(f"foolbox's minimum-norm attack in {norm} raised {reason}") from fault
 

@@ -104,4 +104,6 @@ def measure_mip(
     return CellResult(arrays=arrays, seconds=time.perf_counter() - start, gradients=0)
 
 
-KIND = Kind(measure=lambda cell, subject: measure_mip(cell, subject.model, subject.x, subject.y))
+KIND = Kind(
+    measure=lambda cell, subject: measure_mip(cell, subject.model, subject.x, subject.y), divisible=True
+)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
-
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from bench.numbers.bootstrap import Interval
 from bench.studies.mip.results import MipResult, MipResults
+from bench.studies.shared.terminal import Name, print_table
 
 CAPTION = (
     "Share of pixel values removed before the first misclassification, over images classified correctly before "
@@ -53,32 +49,34 @@ def json_row(results: MipResults, model: MipResult) -> dict[str, Any]:
     return {name: None if value != value else value for name, value in row.items()}
 
 
-def print_table(results: MipResults) -> None:
+def removal_table(results: MipResults) -> None:
     """Prints the models in their order."""
     setting = results.setting
-    table = Table(
-        title=f"{escape(setting.dataset)}: maximum invariant perturbation in % of pixel values, "
-        f"fill {setting.fill}, {setting.draws} draws an image, n = {setting.n}",
-        caption=CAPTION,
-    )
-    columns = ("model", "mean", "median", "quartiles", "sd images", "sd draws", "wrong", "less the first")
-    for column in columns:
-        table.add_column(column, justify="left" if column == "model" else "right", overflow="fold")
+    rows = []
     compared = {each.model: each for each in results.comparisons()}
     for model in results.models:
         lower, median, upper = model.quantiles()
         other = compared.get(model.info.name)
-        table.add_row(
-            escape(model.info.name),
-            _interval(model.mean()),
-            _percent(median),
-            f"{_percent(lower)} – {_percent(upper)}",
-            _percent(model.spread_over_images),
-            _percent(model.spread_over_draws),
-            str(model.wrong),
-            _interval(other.difference) if other else "",
+        rows.append(
+            [
+                Name(model.info.name),
+                _interval(model.mean()),
+                _percent(median),
+                f"{_percent(lower)}–{_percent(upper)}",
+                _percent(model.spread_over_images),
+                _percent(model.spread_over_draws),
+                str(model.wrong),
+                _interval(other.difference) if other else "",
+            ]
         )
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    print_table(
+        f"{setting.dataset}: maximum invariant perturbation in % of pixel values, fill {setting.fill}, "
+        f"{setting.draws} draws an image, n = {setting.n}",
+        ["model", "mean", "median", "quartiles", "sd\nimages", "sd\ndraws", "wrong", "less the\nfirst"],
+        rows,
+        CAPTION,
+        left=("model",),
+    )
 
 
 def _percent(value: float) -> str:
@@ -86,4 +84,4 @@ def _percent(value: float) -> str:
 
 
 def _interval(of: Interval) -> str:
-    return f"{_percent(of.value)} [{_percent(of.lo)}, {_percent(of.hi)}]"
+    return f"{_percent(of.value)}±{_percent(max(of.hi - of.value, of.value - of.lo))}"

@@ -46,10 +46,10 @@ class MipStudy(CellStudy[MipSetting, MipResults]):
         return [json_row(results, model) for model in results.models]
 
     def show(self, results: MipResults) -> None:
-        from bench.studies.mip.screen import print_table
+        from bench.studies.mip.screen import removal_table
 
         if results.models:
-            print_table(results)
+            removal_table(results)
 
 
 STUDY = MipStudy()

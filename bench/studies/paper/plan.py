@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.attacks import parse_requests
-from bench.engine.driver import versions
 from bench.engine.lane import Lane
 from bench.engine.loaded import Loaded
 from bench.engine.protocols import RELEASED, own_script
+from bench.engine.versions import versions
 from bench.inputs.images import base_of, groups_of
 from bench.inputs.sources import Images
 from bench.studies.mip.evaluation import MipEvaluation, prepare_mip

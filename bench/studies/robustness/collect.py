@@ -12,6 +12,7 @@ from bench.attacks import Request
 from bench.attacks.outcomes import NOT_ATTACKED
 from bench.engine.driver import lane_results
 from bench.engine.protocols import released_rules
+from bench.engine.splitting import smallest_part
 from bench.engine.store import Store, Stored
 from bench.inputs.model_info import ModelInfo
 from bench.studies.released.collect import as_cells
@@ -139,6 +140,7 @@ def _clean(shards: Sequence[Stored]) -> Clean:
         nonfinite=_joined(shards, "nonfinite"),
         seconds=sum(shard.result.seconds for shard in shards),
         digest=_digest(shards),
+        split=smallest_part(shard.result for shard in shards),
     )
 
 
@@ -177,6 +179,7 @@ def curve_of(
         gradients=tuple(sum(s.result.gradients for s in shards) for shards in rows),
         seconds=tuple(sum(s.result.seconds for s in shards) for shards in rows),
         digest=tuple(_digest(shards) for shards in rows),
+        split=smallest_part(shard.result for shards in rows for shard in shards),
     )
 
 
@@ -204,6 +207,7 @@ def _whole_curve(
         gradients=(sum(shard.result.gradients for shard in shards),) * length,
         seconds=(sum(shard.result.seconds for shard in shards),) * length,
         digest=(_digest(shards),) * length,
+        split=smallest_part(shard.result for shard in shards),
     )
 
 

@@ -15,6 +15,7 @@ from bench.studies.robustness.corruption_lead import lead_of
 from bench.studies.robustness.names import attack_names
 from bench.studies.robustness.results import ModelResult, Results
 from zoo.cifar10c import BENCHMARK
+from zoo.corruptions.constants import SIDES
 from zoo.grouped import Groups
 
 INTERVALS = (
@@ -71,6 +72,7 @@ def _render(results: Results, groups: Groups, rows: Sequence[GroupRow]) -> str:
             columns=("clean", *(f"ε = {text}" for text in eps_texts(results.setting.eps))),
             benchmark=BENCHMARK,
             whole=is_whole(groups.names),
+            side=SIDES.get(groups.constants),
         )
     )
 

@@ -17,6 +17,7 @@ from bench.engine.lane import Lane
 from bench.engine.memory import gradient_step
 from bench.engine.protocols import released_rules
 from bench.engine.store import Store
+from bench.inputs.faults import out_of_memory
 from bench.studies.robustness.evaluation import Evaluation
 from bench.studies.robustness.plan import AttackLane
 
@@ -75,8 +76,14 @@ def _gradient_seconds(model: nn.Module, images: Float32[np.ndarray, "n c h w"], 
     gradient_step(model, x[:1])
     one = _seconds(model, x[:1])
     few = x[: max(1, min(len(x), int(PATIENCE / max(one, 1e-6))))]
-    gradient_step(model, few)
-    return _seconds(model, few) * len(x) / len(few)
+    while True:
+        try:
+            gradient_step(model, few)
+            return _seconds(model, few) * len(x) / len(few)
+        except (RuntimeError, MemoryError) as fault:
+            if not out_of_memory(fault) or len(few) == 1:
+                raise
+            few = few[: len(few) // 2]
 
 
 def _seconds(model: nn.Module, x: Float[Tensor, "n c h w"]) -> float:

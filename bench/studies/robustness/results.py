@@ -51,6 +51,7 @@ class Clean:
         nonfinite: whether a logit was NaN or infinite.
         seconds: time the cells took.
         digest: sha256 over the cells' results.
+        split: smallest number of images measured together for lack of memory; ``None`` if no cell was split.
     """
 
     label: Int64[np.ndarray, " n"]
@@ -62,6 +63,7 @@ class Clean:
     nonfinite: Bool[np.ndarray, " n"]
     seconds: float
     digest: str
+    split: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -85,6 +87,7 @@ class Curve:
             its one run.
         seconds: time the cells took, by ε.
         digest: sha256 over the cells' results, by ε.
+        split: smallest number of images measured together for lack of memory at any ε; ``None`` if no cell was split.
     """
 
     request: Request
@@ -99,6 +102,7 @@ class Curve:
     gradients: tuple[int, ...]
     seconds: tuple[float, ...]
     digest: tuple[str, ...]
+    split: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -67,6 +67,7 @@ def _row(results: Results, model: ModelResult, curve: Curve, i: int, verdict: st
         "audit": verdict,
         "nonfinite": int(np.sum(curve.nonfinite[i])),
         "projected": int(np.sum(curve.projected[i])),
+        "split": _smallest(model.clean, curve),
         "silent": int(np.sum(curve.silent[i])) if released_rules(results.setting.protocol) is None else None,
         "gradients": int(curve.gradients[i]),
         "seconds": round(float(curve.seconds[i]), 3),
@@ -94,11 +95,17 @@ def _worst_row(
         "audit": verdict,
         "nonfinite": int(np.logical_or.reduce([part.curve.nonfinite[part.at] for part in joined]).sum()),
         "projected": int(np.logical_or.reduce([part.curve.projected[part.at] for part in joined]).sum()),
+        "split": _smallest(model.clean, *(part.curve for part in joined)),
         "gradients": sum(int(part.curve.gradients[part.at]) for part in joined),
         "seconds": round(sum(float(part.curve.seconds[part.at]) for part in joined), 3),
         "digest": hashlib.sha256(digests.encode()).hexdigest(),
     }
     return _complete(row), standing
+
+
+def _smallest(*parts: Clean | Curve) -> int | None:
+    """The smallest number of images measured together for lack of memory in any of the parts."""
+    return min((part.split for part in parts if part.split is not None), default=None)
 
 
 def vanished(clean: Clean) -> int:
@@ -136,6 +143,7 @@ def _about(results: Results, model: ModelResult, standing: Bool[np.ndarray, " n"
         "suspect": model.info.suspect,
         "vanished": vanished(clean),
         "mce_baseline": "",
+        "date": "",
         "versions": made_with(results.versions, model.info),
         "schema": SCHEMA,
         "symbench": results.versions.get("symbench") or version(),

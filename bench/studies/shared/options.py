@@ -157,6 +157,16 @@ def data_for_terminal(options: Namespace) -> str:
     return shlex.join(_data_words(options))
 
 
+def models_for_terminal(options: Namespace) -> str:
+    """What names the models on a command line, with paths as they are."""
+    words: list[str] = []
+    for name in ("zoo", "model", "weights", "weights_from"):
+        value = getattr(options, name, None)
+        for each in value if isinstance(value, list) else [value] if value is not None else []:
+            words += [f"--{name.replace('_', '-')}", each]
+    return shlex.join(words)
+
+
 def command_for_terminal(command: str, options: Namespace) -> str:
     """A command as pages show it, for the terminal of whoever gave these options: with the paths as they are."""
     words = command.replace(shown_data(options), data_for_terminal(options))

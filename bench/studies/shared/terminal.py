@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 WIDE = 160  # columns where stdout is no terminal: nothing is wrapped in a file
+_INTERVAL = re.compile(r"±[0-9.]+")
 _PARTS = re.compile(r"[^_.:/@ -]*[_.:/@ -]+|[^_.:/@ -]+")
 
 
@@ -58,24 +59,40 @@ def print_table(
         left: the columns of names and texts, which stand to the left and may be wrapped.
     """
     console = Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
+    table = _made(columns, rows, left)
+    if _needed(console, table) > console.width:
+        bare = [[_INTERVAL.sub("", cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+        table, caption = (
+            _made(columns, bare, left),
+            f"{caption} Intervals do not fit here: see --json or the page.",
+        )
+    # what is still too wide is wrapped by the terminal, with every number
+    console.width = max(console.width, _needed(console, table))
+    console.print(Text(title, style="italic"))
+    console.print(table)
+    if caption:
+        console.print(Text(caption, style="dim italic"))
+
+
+def _made(columns: Sequence[str], rows: Sequence[Sequence[str | Name]], left: Sequence[str]) -> Table:
     table = Table(box=None, pad_edge=False, collapse_padding=True, padding=(0, 1), header_style="bold")
     for column in columns:
         text = column in left
         table.add_column(
             column,
             justify="left" if text else "right",
+            vertical="top",
             no_wrap=not text,
             overflow="fold" if text else "ellipsis",
         )
     for row in rows:
         table.add_row(*map(_cell, row))
-    needed = Measurement.get(console, console.options, table).minimum
-    if needed > console.width:  # a narrow terminal wraps lines, but shows every number
-        console.width = needed
-    console.print(Text(title, style="italic"))
-    console.print(table)
-    if caption:
-        console.print(Text(caption, style="dim italic"))
+    return table
+
+
+def _needed(console: Console, table: Table) -> int:
+    """The width below which something would be cut."""
+    return Measurement.get(console, console.options.update(max_width=1000), table).minimum
 
 
 def _cell(cell: str | Name) -> Name | Text:

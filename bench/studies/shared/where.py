@@ -9,7 +9,7 @@ from argparse import Namespace
 
 import torch
 
-from bench.engine.executors import Where
+from bench.engine.where import Where
 from bench.errors import UsageError
 from bench.studies.shared.screen import say
 

@@ -205,4 +205,6 @@ def _moved(cell: Cell, x: Tensor, degrees: Tensor, shifts: Tensor | None = None)
     return moved(x, degrees, shifts, interpolation=interpolation, fill=fill)
 
 
-KIND = Kind(measure=lambda cell, subject: measure_spatial(cell, subject.model, subject.x, subject.y))
+KIND = Kind(
+    measure=lambda cell, subject: measure_spatial(cell, subject.model, subject.x, subject.y), divisible=True
+)

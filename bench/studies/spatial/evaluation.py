@@ -12,6 +12,7 @@ from bench.engine.cell import Cell
 from bench.engine.driver import backend
 from bench.engine.protocols import SOUND
 from bench.engine.shards import BATCH
+from bench.engine.splitting import TOGETHER, smallest_part
 from bench.engine.store import Store
 from bench.inputs.model_info import ModelInfo
 from bench.inputs.sources import Images
@@ -98,6 +99,7 @@ class _Joined:
     arrays: Mapping[str, np.ndarray]
     seconds: float
     digest: str
+    split: int | None
 
 
 def _result(store: Store, setting: SpatialSetting, model: ModelInfo) -> SpatialResult | None:
@@ -127,9 +129,10 @@ def _joined(
     if not shards:
         return None
     return _Joined(
-        {name: joined(shards, name) for name in shards[0].arrays},
+        {name: joined(shards, name) for name in shards[0].arrays if name != TOGETHER},
         sum(shard.seconds for shard in shards),
         digest(shards),
+        smallest_part(shards),
     )
 
 
@@ -141,6 +144,7 @@ def _outcome(joined: _Joined, clean: Mapping[str, np.ndarray]) -> SpatialOutcome
         clean=clean["right"][:, 0],
         seconds=joined.seconds,
         digest=joined.digest,
+        split=joined.split,
     )
 
 
@@ -151,4 +155,5 @@ def _worst(joined: _Joined, clean: Mapping[str, np.ndarray]) -> Worst:
         queries=joined.arrays["queries"],
         seconds=joined.seconds,
         digest=joined.digest,
+        split=joined.split,
     )

@@ -26,6 +26,7 @@ class SpatialOutcome:
         clean: (n,) bool, the image itself is classified rightly.
         seconds: time the cells took.
         digest: sha256 over the cells' results.
+        split: smallest number of images measured together for lack of memory; ``None`` if no cell was split.
     """
 
     right: Bool[np.ndarray, "n draws"]
@@ -33,6 +34,7 @@ class SpatialOutcome:
     clean: Bool[np.ndarray, " n"]
     seconds: float
     digest: str
+    split: int | None = None
 
     @property
     def accuracy(self) -> Share:
@@ -92,7 +94,7 @@ class Worst:
         right: (n,) bool, right when clean and at every point of the grid.
         clean: (n,) bool, right when clean.
         queries: (n,) looks taken until the image broke, or all.
-        seconds, digest: as in ``SpatialOutcome``.
+        seconds, digest, split: as in ``SpatialOutcome``.
     """
 
     right: Bool[np.ndarray, " n"]
@@ -100,6 +102,7 @@ class Worst:
     queries: Int64[np.ndarray, " n"]
     seconds: float
     digest: str
+    split: int | None = None
 
     @property
     def accuracy(self) -> Share:

@@ -57,6 +57,7 @@ def _row(results: SpatialResults, model: SpatialResult, cell: Cell, outcome: Spa
         **_share("robust_given_clean", "robust_given_clean", outcome.accuracy_given_clean),
         "clean_right": int(model.clean.sum()),
         "robust": int(outcome.right.sum()) if isinstance(outcome, Worst) else None,
+        "split": outcome.split,
         "gradients": 0,
         "seconds": round(outcome.seconds, 3),
         "digest": outcome.digest,
@@ -64,7 +65,7 @@ def _row(results: SpatialResults, model: SpatialResult, cell: Cell, outcome: Spa
         "schema": SCHEMA,
         "symbench": results.versions.get("symbench") or version(),
     }
-    absent = ("norm", "curve", "grid", "alpha_rule", "iterate", "audit", "stronger", "mce_baseline")
+    absent = ("norm", "curve", "grid", "alpha_rule", "iterate", "audit", "stronger", "mce_baseline", "date")
     empty: Row = dict.fromkeys(absent, "")
     return {column: values.get(column, empty.get(column)) for column in COLUMNS}
 

@@ -64,10 +64,10 @@ class SpatialStudy(CellStudy[SpatialSetting, SpatialResults]):
         return json_rows(results)
 
     def show(self, results: SpatialResults) -> None:
-        from bench.studies.spatial.screen import print_table
+        from bench.studies.spatial.screen import spatial_table
 
         if results.models:
-            print_table(results)
+            spatial_table(results)
 
 
 STUDY = SpatialStudy()

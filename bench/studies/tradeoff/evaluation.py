@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from bench.attacks import Request, parse_requests
-from bench.engine.driver import versions
 from bench.engine.lane import Lane
 from bench.engine.loaded import Loaded
 from bench.engine.store import Store
+from bench.engine.versions import versions
 from bench.errors import UsageError
 from bench.inputs.images import base_of, checked_n
 from bench.inputs.sources import Images, find_source

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench.studies.shared.screen import percent
+from bench.studies.shared.terminal import Name, print_table
 from bench.studies.tradeoff.results import (
     CLEAN,
     FRONT,
@@ -118,24 +119,25 @@ def print_numbers(found: Tradeoff) -> None:
     alone = found.attack == "pgd"
     adversarial = (FRONT,) if alone else (found.largest, FRONT)
     axes = (CLEAN, NEARBY, SPATIAL, *adversarial)
-    table = Table(
-        title=f"{escape(found.setting.dataset)}: accuracy in %, n = {found.setting.n}",
-        caption=CAPTION
-        + ("" if alone else " Under AutoAttack and PGD an image stands if neither breaks it."),
-    )
-    table.add_column("model", overflow="fold")
-    table.add_column("seeds", justify="right")
-    for axis in axes:
-        table.add_column(found.words(axis).removeprefix("accuracy under "), justify="right", overflow="fold")
     front = found.front()
+    rows = []
     for group in found.groups:
         shares = [found.share(group, axis) for axis in axes]
-        table.add_row(
-            escape(group.name) + (" *" if group in front else ""),
-            str(len(group.replicas)),
-            *("–" if share is None else percent(share) for share in shares),
+        rows.append(
+            [
+                Name(group.name + (" *" if group in front else "")),
+                str(len(group.replicas)),
+                *("–" if share is None else percent(share) for share in shares),
+            ]
         )
-    _print(table)
+    heads = [found.words(axis).removeprefix("accuracy under ").replace(" ", "\n") for axis in axes]
+    print_table(
+        f"{found.setting.dataset}: accuracy in %, n = {found.setting.n}",
+        ["model", "seeds", *heads],
+        rows,
+        CAPTION + ("" if alone else " Under AutoAttack and PGD an image stands if neither breaks it."),
+        left=("model",),
+    )
 
 
 def print_claims(judged: tuple[JudgedTradeoff, ...]) -> None:

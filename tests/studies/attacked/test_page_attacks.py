@@ -80,7 +80,7 @@ def test_models_under_spatial_attacks_alone(three: Results, tmp_path: Path) -> N
 def test_minimum_norm_attacks_alone() -> None:
     results = make_results(models=("a", "b"), n=30, attacks=("ddn",), norm="l2")
     told = words(undrawn(results))
-    assert "ddn looks for the nearest misclassified image, so one run gives the whole curve." in told
+    assert "ddn searches for the nearest misclassified image, so one run gives the whole curve." in told
     assert "fgsm" not in told
 
 

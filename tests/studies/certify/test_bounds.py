@@ -22,6 +22,7 @@ from zoo.models import build
 
 N = 10
 POINTS = 10_000
+DIGITS = sorted(each.name for each in zoo.registry.shipped().values() if each.dataset == "digits")
 
 
 @functools.cache
@@ -125,7 +126,7 @@ def test_lipschitz_bounds_hold_between_points() -> None:
         assert (change <= bounds * size[:, None] + 1e-3).all()
 
 
-@pytest.mark.parametrize("name", ["baseline_cnn_4.ibp", "equivariant_gcnn_4.ibp", "baseline_cnn_4"])
+@pytest.mark.parametrize("name", ["baseline_cnn_4.ibp", "equivariant_gcnn_4"])
 def test_no_random_point_and_no_pgd_leaves_the_class_within_a_certificate(name: str) -> None:
     """10,000 points of the ball and its corners, and PGD with restarts, for each image."""
     x, y = digits()
@@ -144,16 +145,9 @@ def test_no_random_point_and_no_pgd_leaves_the_class_within_a_certificate(name: 
             with torch.no_grad():
                 assert bool((model((x[i] + radius * u).clamp(0, 1)).argmax(1) == y[i]).all())
         torch.manual_seed(0)
-        many = x[i : i + 1].expand(10, -1, -1, -1)
+        many, labels = x[i : i + 1].expand(10, -1, -1, -1), y[i].expand(10)
         attacked = pgd(
-            model,
-            many,
-            y[i].expand(10),
-            norm="linf",
-            eps=radius,
-            alpha=radius / 5,
-            steps=20,
-            random_start=True,
+            model, many, labels, norm="linf", eps=radius, alpha=radius / 5, steps=20, random_start=True
         )
         with torch.no_grad():
             assert bool((model(attacked).argmax(1) == y[i]).all())

@@ -149,7 +149,7 @@ def test_models_without_a_script_are_labelled(run: Reproduction, page: Path):
     assert section.count("<small>script of baseline_cnn</small>") == sum(
         bool(side and side.borrowed) for row in rows(run, "table4") for side in row.sides
     )
-    assert "No script was published for baseline_cnn.pgd_at: released is under that of baseline_cnn" in (
+    assert "No script was published for baseline_cnn.pgd_at: released uses that of baseline_cnn" in (
         section_of(page.read_text("utf-8"), "figure1") + section
     )
 
@@ -306,7 +306,7 @@ def test_partial_runs_draw_partial_pages(run: Reproduction, tmp_path: Path):
     few = dataclasses.replace(run.results[0], models=run.results[0].models[:1])
     only = dataclasses.replace(run, results=(few,), corrupted=(), mip=None, sections=("figure2",))
     html = write_reproduction(only, tmp_path).read_text("utf-8")
-    assert "This run was not requested Table 2" in html
+    assert "This run did not request Table 2" in html
     assert "This run was not requested Figure 2" not in html
     assert [each.section.id for each in chapters(only) if each.asked] == ["figure2"]
     failed = dataclasses.replace(EMPTY, failed=("parallel_gcnn pgd: no memory",))

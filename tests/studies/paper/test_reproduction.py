@@ -91,7 +91,7 @@ def test_a_section_prints_its_numbers_side_by_side(table2: Ran, monkeypatch: pyt
     for number in numbers:
         (line,) = (line for line in lines if line[2:4] == [number["attack"], f"{number['eps']:g}"])
         values = (number["accuracy"], *(number[column]["accuracy"] for column in COLUMNS))
-        assert [shown.split(" ")[0] for shown in line[4:7]] == [f"{100 * value:.1f}" for value in values]
+        assert [shown.split("±")[0] for shown in line[4:7]] == [f"{100 * value:.1f}" for value in values]
     assert "deeper-by" in out
     assert "rs-best" not in out
     assert "This run was not requested Figure 2" in table2.home.page()

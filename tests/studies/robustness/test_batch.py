@@ -12,7 +12,7 @@ import pytest
 from bench.commands.cli import main
 from bench.engine.store import DirectoryStore
 from bench.leaderboard import file as leaderboard
-from bench.leaderboard.columns import COLUMNS, batch_before
+from bench.leaderboard.columns import batch_before, columns_of
 from bench.studies.robustness.history import chapters
 
 RUN = shlex.split(
@@ -76,7 +76,7 @@ def test_a_run_of_the_first_version_has_batches_of_100(folder: Path) -> None:
 
 
 def test_rows_that_state_no_batch_have_the_one_there_was() -> None:
-    assert set(COLUMNS) - set(leaderboard.OLDER[5]) == {"batch"}
+    assert set(columns_of(6)) - set(columns_of(5)) == {"batch"}
     assert batch_before({"protocol": "sound/1", "attack": "pgd"}) == 100
     assert batch_before({"protocol": "sound/1", "attack": "clever"}) == 10
     assert batch_before({"protocol": "released:baseline_cnn/1", "attack": "pgd"}) is None

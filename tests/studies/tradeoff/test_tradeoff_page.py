@@ -103,9 +103,9 @@ def test_the_page_shows_every_number_and_verdict(page: str) -> None:
 def test_it_is_said_which_number_the_front_is_of(page: str) -> None:
     assert "The Pareto front is of AutoAttack and PGD at that ε on the first 200 images" in page
     assert "an image stands if neither breaks it" in page
-    assert "with 10 steps where the published attack takes 100, and PGD takes 20" in page
+    assert "takes 10 steps, as in torchattacks (the published attack takes 100), and PGD takes 20" in page
     assert "only the direction of its statements is tested, in our setting" in page
-    assert "uniform in ±180°, and beside it ±30°" in page
+    assert "uniform in ±180°, and also ±30°" in page
 
 
 def test_a_front_of_pgd_alone_is_shown_once(page: str, tmp_path: Path) -> None:

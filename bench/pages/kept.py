@@ -1,0 +1,47 @@
+"""A page that a new one would take something away from is kept: what a store does not hold cannot be drawn again."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+from bench.pages.files import replace_file
+from zoo.notes import note_once
+
+FOLDER = "kept"
+# sections that hold measurements of their own, and how they are called
+MEASURED = {
+    "audit": "audits",
+    "variation": "several seeds",
+    "spatial": "rotations and translations",
+    "others": "other settings",
+    "clever": "CLEVER scores",
+}
+_SECTION = re.compile(r'<section id="([\w-]+)"')
+
+
+def keep(page: Path, html: str) -> None:
+    """Copies the page that is there into ``kept/`` beside it, and says so, if the new one lacks measurements it has.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    try:
+        old = page.read_text("utf-8", errors="replace")
+    except OSError:
+        return
+    lost = [
+        what
+        for id, what in MEASURED.items()
+        if id in _SECTION.findall(old) and id not in _SECTION.findall(html)
+    ]
+    if not lost:
+        return
+    name = f"{page.stem}-{hashlib.sha256(old.encode()).hexdigest()[:8]}{page.suffix}"
+    (page.parent / FOLDER).mkdir(exist_ok=True)
+    replace_file(page.parent / FOLDER / name, old.encode("utf-8", "replace"))
+    note_once(
+        f"{page.name} held {' and '.join(lost)} that this store has not; the page as it was is "
+        f"{page.parent / FOLDER / name}, and bench store merge DIR brings in another store's measurements"
+    )

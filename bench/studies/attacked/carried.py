@@ -1,0 +1,50 @@
+"""Verdicts that a leaderboard holds of audits which are not in the store: tables and pages keep them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from bench.engine.store import Store, read_runs
+from bench.leaderboard.columns import Row
+from bench.leaderboard.marks import level_of, verdict_of
+from bench.leaderboard.row_verdicts import ROWS
+from bench.studies.audit.section import Mark
+
+KIND = "verdicts"
+Verdicts = Mapping[tuple[str, str], str]
+
+
+def carry(store: Store, rows: Iterable[Row], known: Verdicts) -> None:
+    """Notes in a store the verdicts of rows, by (weights, data), that its audits do not give."""
+    before, found = carried(store), {}
+    for row in rows:
+        place, mark = (row["weights"], row["data"]), row["audit"]
+        if mark and mark != ROWS and place not in known and before.get(place) != mark:
+            found[place] = mark
+    if found:
+        store.put_run({"kind": KIND, "marks": [[*place, mark] for place, mark in found.items()]})
+
+
+def carried(store: Store) -> dict[tuple[str, str], str]:
+    """The verdicts that were noted, the newest of each (weights, data)."""
+    noted: dict[tuple[str, str], str] = {}
+    for marks in read_runs(store, KIND, _marks):
+        noted |= marks
+    return noted
+
+
+def _marks(run: Mapping[str, Any]) -> dict[tuple[str, str], str]:
+    return {(weights, data): str(mark) for weights, data, mark in run["marks"]}
+
+
+def page_marks(noted: Verdicts) -> dict[tuple[str, str], Mark]:
+    """The marks beside names on a page."""
+    return {
+        place: Mark(
+            verdict_of(mark),
+            level_of(mark),
+            f"{level_of(mark)} audit of another store, as the leaderboard has it; its checks are not on this page",
+        )
+        for place, mark in noted.items()
+    }
