@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bench.engine.protocols import PROTOCOLS, released_rules
@@ -134,7 +134,9 @@ def _mark(line: Standing, audited: Mark | None, eps: Sequence[str]) -> Mark | No
         f"{found.attack} in another run: {percent(found.lowest.value)} % stand at ε = {eps[found.at]}, where the "
         f"attacks of this table leave {percent(found.own.value)} %"
     )
-    return Mark(UPPER_BOUND, "rows", reason, *((audited.eps, audited.lowest) if audited else ()))
+    return replace(
+        audited or Mark(UPPER_BOUND, "rows", reason), verdict=UPPER_BOUND, level="rows", reason=reason
+    )
 
 
 def _further(lines: Sequence[Standing]) -> tuple[tuple[Request, int], ...]:
