@@ -62,7 +62,7 @@ def _method(results: CertifyResults) -> str:
     if options.method == "smoothing":
         return (
             f"randomized smoothing with noise of σ = {options.sigma:g}, "
-            f"{counted(options.samples, 'noisy copy', 'noisy copies')} of each image, α = {options.alpha:g}"
+            f"{counted(options.samples or 0, 'noisy copy', 'noisy copies')} of each image, α = {options.alpha:g}"
         )
     return "interval bounds and Lipschitz bounds of the network, with CLEVER's estimate and the smallest attack found"
 
