@@ -22,7 +22,7 @@ from zoo.models import build
 
 N = 10
 POINTS = 10_000
-DIGITS = sorted(each.name for each in zoo.registry.shipped().values() if each.dataset == "digits")
+DIGITS = sorted(each.name for each in zoo.shipped().values() if each.dataset == "digits")
 
 
 @functools.cache
@@ -155,7 +155,7 @@ def test_no_random_point_and_no_pgd_leaves_the_class_within_a_certificate(name: 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", sorted(record.name for record in zoo.registry.shipped().values() if record.dataset == "digits")
+    "name", sorted(record.name for record in zoo.shipped().values() if record.dataset == "digits")
 )
 def test_no_certificate_is_above_the_smallest_attack_on_all_digits(name: str) -> None:
     x, y = digits(360)
