@@ -43,7 +43,7 @@ class Headline:
         further: names of the attacks of other runs that the worst cases take in, with how many models they met.
         audited_at: by the model's name, the place in the grid at which its audit tried stronger attacks.
         rules: the protocol in words; empty if it is not one of this version.
-        released: whether it is a released protocol, whose numbers are no robust accuracies.
+        released: whether it is a released protocol, whose numbers are not robust accuracies.
     """
 
     results: Results

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from bench.attacks import ATTACKS, parse_requests
+from bench.attacks.budget import within_budget
 from bench.attacks.gradient_free import check_gradients, listed
-from bench.attacks.request import TARGET, aimed
+from bench.attacks.request import BUDGET, TARGET, aimed
 from bench.engine.cell import Scalar
 from bench.engine.executors import Executor, InProcess
 from bench.engine.handed import Handed, HandedModel
@@ -36,7 +37,7 @@ from bench.inputs.switches import left_alone
 from bench.studies.robustness.evaluation import Evaluation, make_setting, run_evaluation
 from bench.studies.robustness.results import Results
 from bench.studies.shared.ask import Ask
-from bench.studies.shared.batch import chosen_batch
+from bench.studies.shared.batch import chosen_batch, fitting_workers
 from bench.studies.shared.inspection import kinds, suspicions
 from bench.studies.shared.models import LOOKED_AT
 from bench.studies.shared.where import check_device
@@ -106,7 +107,7 @@ def evaluate(
     source = DataSource(spec="python", name=data.name)
     check_name(name, "give another name=")
     requests = parse_requests(_texts(attacks), library=library, norm=norm, params=_known(params))
-    requests = aimed(requests, data.classes)
+    requests = within_budget(aimed(requests, data.classes), len(data.classes))
     ask = Ask(
         models=(),
         requests=requests,
@@ -167,6 +168,7 @@ def _executor(evaluation: Evaluation, model: nn.Module, workers: int) -> Executo
     """This process, or worker processes on a CPU."""
     if workers > 1 and evaluation.device != "cpu":
         note_once(f"workers is {workers}, but on a GPU cells run one after another, in one process")
+    workers = fitting_workers(workers, evaluation.loaded) if workers > 1 else 1
     if workers == 1 or evaluation.device != "cpu":
         return InProcess(evaluation.loaded)
     ((_, info),) = evaluation.models
@@ -219,7 +221,7 @@ _looks: dict[tuple[str, str], tuple[Suspicion, ...]] = {}
 
 
 def _known(params: dict[str, Scalar | np.generic]) -> dict[str, Scalar]:
-    known = [*dict.fromkeys(name for spec in ATTACKS.values() for name in spec.params), TARGET]
+    known = [*dict.fromkeys(name for spec in ATTACKS.values() for name in spec.params), TARGET, BUDGET]
     for name in params:
         if name not in known:
             raise UsageError(f"unknown attack parameter {name!r}; {nearest(name, known)}")
