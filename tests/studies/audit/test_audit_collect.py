@@ -9,7 +9,7 @@ import pytest
 
 from bench.attacks import parse_requests
 from bench.inputs.model_info import ModelInfo
-from bench.studies.audit.collect import _attack_findings
+from bench.studies.audit.collect import _attack_findings, _lowest, _Runs
 from bench.studies.audit.plan import WHITE_BOX, AuditSetting, first_runs, strength_runs
 from bench.studies.robustness.results import Clean, Curve, Setting
 
@@ -65,14 +65,19 @@ def measured(left: int, grid: int) -> tuple[Clean, Curve]:
     return clean, curve
 
 
-def statuses(left: Mapping[str, int]) -> dict[str, str]:
-    """By check, where so many images are left by these attacks, 60 by all others and none far off."""
+def runs(left: Mapping[str, int]) -> _Runs:
+    """So many images are left by these attacks, 60 by all others and none far off."""
     first = {
         run.name: measured({"far": 0, "zero": N}.get(run.name, 60), len(run.setting.eps))
         for run in first_runs(AUDIT)
     }
     later = {run.name: measured(left.get(run.name, 60), 1) for run in strength_runs(AUDIT, MODEL, 0.1)}
-    return {each.id: each.status for each in _attack_findings(AUDIT, MODEL, first, later, 0.1)}
+    return _Runs(first, later, 0.1)
+
+
+def statuses(left: Mapping[str, int]) -> dict[str, str]:
+    """By check."""
+    return {each.id: each.status for each in _attack_findings(AUDIT, MODEL, runs(left))}
 
 
 def test_attacks_that_all_leave_as_many_flag_nothing() -> None:
@@ -99,9 +104,15 @@ def test_an_attack_that_gets_further_flags_its_checks(attack: str, flagged: set[
     assert {id for id, status in found.items() if status in ("warn", "fail")} == flagged
 
 
+@pytest.mark.parametrize("attack", ["more steps", "square", "noise"])
+def test_the_audits_number_is_what_all_its_attacks_leave(attack: str) -> None:
+    assert _lowest(AUDIT, runs({})).value == 60 / N
+    assert _lowest(AUDIT, runs({attack: 30})).value == 30 / N
+
+
 def test_every_white_box_attack_is_measured() -> None:
-    runs = {run.name for run in (*first_runs(AUDIT), *strength_runs(AUDIT, MODEL, 0.1))}
-    assert set(WHITE_BOX) <= runs
+    names = {run.name for run in (*first_runs(AUDIT), *strength_runs(AUDIT, MODEL, 0.1))}
+    assert set(WHITE_BOX) <= names
 
 
 def test_strength_is_checked_on_all_images_of_the_audit() -> None:

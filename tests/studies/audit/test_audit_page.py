@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from bench.numbers.stats import wilson
 from bench.pages.format import VERDICTS
 from bench.studies.attacked.screen import ranked_table
 from bench.studies.audit import CHECKS
@@ -182,6 +183,16 @@ def test_verdicts_have_signs_besides_colours() -> None:
     assert set(VERDICTS) == {"believable", "upper_bound", "not_believable", "not_audited"}
     assert len({sign for sign, _ in VERDICTS.values()}) == 4
     assert len({outcome.strokes for outcome in OUTCOMES.values()}) == 4
+
+
+def test_the_audits_lower_number_stands_beside_the_ranked_one(three: Results) -> None:
+    at = three.setting.eps[1]
+    audit = made(three, {"weak": {"C33": flag("C33")}}, "full", weak=at)
+    told = undrawn(three, dataclasses.replace(audit, lowest={"weak": wilson(7, 40)}))
+    weak, *others = sorted(tables(told, "headline")[0][1:], key=lambda row: row[1][1]["data-value"] != "weak")
+    assert ["audit 17.5" in text for text, _ in weak[2:8]] == [False, False, True, False, False, False]
+    assert not any("audit 17.5" in text for row in others for text, _ in row)
+    assert f"weak at ε = {at:g}" in words(told)
 
 
 def test_the_terminal_marks_names_and_adds_a_spatial_table(
