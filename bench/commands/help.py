@@ -10,7 +10,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "start": ("init",),
     "measure": ("run", "spatial", "clever", "certify", "theory", "mip", "tradeoff", "reproduce"),
     "judge": ("audit", "leaderboard", "compare", "check"),
-    "maintain": ("train", "list", "report", "export", "store", "doctor"),
+    "maintain": ("train", "list", "report", "figure", "export", "store", "doctor"),
 }
 EXAMPLES: dict[str, str] = {
     "init": "bench init",
@@ -29,6 +29,7 @@ EXAMPLES: dict[str, str] = {
     "train": "bench train baseline_cnn --dataset cifar10 --download",
     "list": "bench list attacks",
     "report": "bench report --dataset digits",
+    "figure": "bench figure --kind curves --model baseline_cnn,parallel_gcnn --out curves.pdf",
     "export": "bench export images.csv --model baseline_cnn",
     "store": "bench store info",
     "doctor": "bench doctor --like leaderboard.csv",
