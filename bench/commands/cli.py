@@ -228,7 +228,10 @@ def _figure_options(sub: argparse.ArgumentParser) -> None:
         "tradeoff: rotations against perturbations",
     )  # fmt: skip
     sub.add_argument("--out", required=True, metavar="FILE", help="file to write: .pdf, .svg or .png")
-    sub.add_argument("--models", default="all", metavar="NAMES", help="with commas between (default: all)")
+    sub.add_argument(
+        "--model", dest="models", default="all", metavar="NAMES", help="with commas between (default: all)"
+    )
+    sub.add_argument("--models", default="all", help=argparse.SUPPRESS)
     sub.add_argument("--dataset", metavar="NAME", help="data set (default: that of the newest run)")
     sub.add_argument("--attack", metavar="NAME", help="of curves (default: the worst case over all)")
     place_options(sub, "store")

@@ -29,7 +29,7 @@ EXAMPLES: dict[str, str] = {
     "train": "bench train baseline_cnn --dataset cifar10 --download",
     "list": "bench list attacks",
     "report": "bench report --dataset digits",
-    "figure": "bench figure --kind curves --models baseline_cnn,baseline_cnn.pgd_at --out curves.pdf",
+    "figure": "bench figure --kind curves --model baseline_cnn,baseline_cnn.pgd_at --out curves.pdf",
     "export": "bench export images.csv --model baseline_cnn",
     "store": "bench store info",
     "doctor": "bench doctor --like leaderboard.csv",
