@@ -150,6 +150,8 @@ def _searched(
         whole(start)
     images = whole.nearest.clone()
     for at in whole.found.nonzero().squeeze(1).split(max(1, AT_ONCE // (ESTIMATE * x[0].numel()))):
+        if not len(at):  # no image has a start
+            break
         part = whole.part(at)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # means of success rates that are not known yet

@@ -7,6 +7,7 @@ the caller's random state.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,9 +22,10 @@ from bench.attacks import ATTACKS, AttackSpec
 from bench.attacks.iterates import Watch
 from bench.attacks.outcomes import NOT_ATTACKED, AttackOutcomes
 from bench.attacks.own import Attacker, attacker
-from bench.attacks.request import LEAST_LIKELY, RANDOM, TARGET
+from bench.attacks.request import BUDGET, LEAST_LIKELY, RANDOM, TARGET
 from bench.attacks.surrogate import SURROGATE
 from bench.attacks.table import OWN, adapter, own_spec
+from bench.attacks.trace import Trace
 from bench.engine.cell import Cell
 from bench.engine.judge import Verdict, ask_again, verify
 from bench.engine.kind import Kind, Subject
@@ -118,6 +120,7 @@ def _attacked(
 ) -> tuple[dict[str, np.ndarray], int]:
     outcomes = AttackOutcomes(x, y, standing.to(x.device))
     spec = spec_of(cell)
+    trace = _trace(cell, x, y)
     gradients = 0
     for number, goal in enumerate(_rounds(cell, spec, model, x, y)):
         if TARGET in dict(cell.params):
@@ -126,8 +129,19 @@ def _attacked(
         if len(left) == 0:
             break
         target = None if goal is None else goal[left]
-        gradients += _round(cell, model, x, y, outcomes, left, number, target, by)
-    return outcomes.arrays(), gradients
+        gradients += _round(cell, model, x, y, outcomes, left, number, target, by, trace)
+    arrays = outcomes.arrays()
+    return arrays | (trace.arrays(arrays["standing"], arrays["distance"]) if trace else {}), gradients
+
+
+def _trace(cell: Cell, x: Tensor, y: Tensor) -> Trace | None:
+    """The curve over passes, for a cell with a budget of them."""
+    params = dict(cell.params)
+    if BUDGET not in params or cell.norm is None or cell.eps == 0 or params.get(SURROGATE):
+        return None
+    rules = JUDGED[cell.protocol.partition("/")[0]]
+    accepted = rules.accepted(cell.norm, float(cell.eps or 0))
+    return Trace(x, y, norm=cell.norm, eps=cell.eps, accepted=accepted, budget=int(params[BUDGET] or 1))
 
 
 def spec_of(cell: Cell) -> AttackSpec:
@@ -176,6 +190,7 @@ def _round(
     number: int,
     target: Tensor | None,
     by: Attacker,
+    trace: Trace | None,
 ) -> int:
     """One call of the adapter on the images left, judged; gives the gradient evaluations it took."""
     spec, images, labels = spec_of(cell), x[left], y[left]
@@ -191,7 +206,7 @@ def _round(
         eps=cell.eps if ball else None,
         accepted=rules.accepted(str(cell.norm), float(cell.eps or 0)),
     )
-    with watch:
+    with watch, trace.watching(model, left, goal) if trace else contextlib.nullcontext():
         proposed = _propose(cell, by, images, labels, number, target)
     images, verdict = _verified(cell, model, images, labels, proposed, goal)
     silent = torch.zeros(len(left), dtype=torch.bool, device=x.device)

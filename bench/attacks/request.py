@@ -25,6 +25,8 @@ from bench.inputs.own_attacks import OwnAttack, entry_points, find_attack
 from bench.inputs.own_surrogates import OwnSurrogates
 
 ALPHA_RULE = "2.5*eps/steps"
+BUDGET = "budget"  # passes an image, where one was given; the judge's
+FITTED = ("steps", "queries")  # what a budget decides
 TARGET, RANDOM, LEAST_LIKELY = "target", "random", "least-likely"  # what an attack is aimed at
 # names for sets of attacks, each with the parameters that differ from the attack's own defaults
 PRESETS: dict[str, tuple[tuple[str, dict[str, Scalar]], ...]] = {
@@ -124,6 +126,7 @@ def parse_requests(
     """
     if library is not None and library not in LIBRARIES:
         raise UsageError(f"unknown attack library {library!r}; {nearest(library, LIBRARIES)}")
+    _check_budget(params)
     requests: dict[Request, None] = {}
     for name in names:
         for attack, own in PRESETS.get(name, ((name, {}),)):
@@ -132,6 +135,18 @@ def parse_requests(
         raise UsageError("no attack was requested; name at least one, e.g. --attacks fgsm,pgd")
     _check_taken(params, tuple(requests))
     return tuple(requests)
+
+
+def _check_budget(params: Mapping[str, Scalar]) -> None:
+    """Raises ``UsageError`` where a budget is no number of passes, or what it decides was given too."""
+    if BUDGET not in params:
+        return
+    budget = params[BUDGET]
+    if not isinstance(budget, int) or budget < 1:
+        raise UsageError(f"--budget is {budget}; it is a number of passes for each image, at least 1")
+    given = [name for name in FITTED if name in params]
+    if given:
+        raise UsageError(f"--budget is {budget}, which chooses --{given[0]} itself; leave one of them out")
 
 
 def _check_taken(params: Mapping[str, Scalar], requests: Sequence[Request]) -> None:
@@ -155,6 +170,8 @@ def _request(name: str, library: str | None, norm: str, params: Mapping[str, Sca
     chosen = {name: params.get(name, default) for name, default in spec.params.items()}
     if TARGET in params:
         chosen[TARGET] = _aim(spec, params[TARGET])
+    if BUDGET in params:
+        chosen[BUDGET] = params[BUDGET]
     _check(chosen)
     source = None
     if SURROGATE in chosen:
@@ -210,6 +227,8 @@ def _own(source: OwnAttack, norm: str, params: Mapping[str, Scalar]) -> Request:
 
     known = described(source)
     chosen = {name: params.get(name, default) for name, default in known.items()}
+    if BUDGET in params:
+        chosen[BUDGET] = params[BUDGET]
     _check(chosen)
     return Request(attack=source.name, library=OWN, norm=norm, params=sorted_params(chosen), source=source)
 

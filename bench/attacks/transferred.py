@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from bench.attacks.surrogate import AND, DIGITS, digest_of, pinned
 from bench.attacks.with_torchattacks import pgd
 from bench.errors import CellError, UsageError
+from bench.inputs.faults import out_of_memory
 from bench.inputs.own_surrogates import OwnSurrogates
 from bench.inputs.sources import ModelSource, deployed
 from zoo import registry
@@ -40,6 +41,8 @@ class Surrogate(nn.Module):
         try:
             return self._members[i](x)
         except RuntimeError as fault:
+            if out_of_memory(fault):
+                raise
             raise CellError(
                 f"surrogate {self._names[i]} cannot take images of shape {tuple(x.shape[1:])}"
             ) from fault

@@ -7,27 +7,31 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from bench.commands import help
 from bench.engine.signals import Interrupted, stopping
 from bench.engine.studies import find_study, plugin_names
 from bench.studies import STUDIES
 from bench.studies.shared.arguments import data_options, device_options, model_options, place_options
 from bench.studies.shared.arguments import store_options as _store_options  # noqa: F401 (found by its name)
 from bench.studies.shared.parsing import EXIT_USAGE, Parser, shortened
+from bench.studies.shared.request_file import expanded
 from zoo.errors import UserError
 
 EXIT_OK, EXIT_FAILED = 0, 1
 
 DESCRIPTION = """\
-Measures the adversarial robustness of image classifiers: one protocol for all models, every perturbation
-verified, an interval with every number, and nothing measured twice."""
+Measures the adversarial robustness of image classifiers: one protocol for all
+models, every perturbation verified, an interval with every number, and nothing
+measured twice."""
 
 COMMANDS = {
+    "init": "write my_model.py and bench.toml to begin with",
     **{name: summary for name, (_, summary) in STUDIES.items()},
     "compare": "say which of several measured models is better",
     "check": "measure a leaderboard's rows of a model again; fail if it has become less robust",
     "leaderboard": "print a leaderboard ranked, for the terminal or a paper",
-    "train": "train models of the zoo",
-    "list": "show models, attacks and data sets",
+    "train": "train models of the zoo, or one's own architectures",
+    "list": "show measuring commands, models, attacks and data sets",
     "report": "draw the pages that have changed from the store; mark a leaderboard's rows",
     "figure": "draw a figure for a paper from the store, as PDF, SVG or PNG",
     "export": "write per-image results as CSV or parquet, attacked images as npz",
@@ -41,17 +45,20 @@ def parser(chosen: str = "") -> argparse.ArgumentParser:
 
     A plug-in is loaded for its options only if its study is the ``chosen`` command.
     """
-    top = Parser(prog="bench", description=DESCRIPTION)
+    overview = help.overview(COMMANDS, plugin_names())
+    top = Parser(prog="bench", description=DESCRIPTION, epilog=overview, usage="bench COMMAND [options]")
     top.add_argument("--version", action="store_true", help="print the version and stop")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", help=argparse.SUPPRESS)
     for name, summary in COMMANDS.items():
-        sub = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
+        usage = help.usage(name) if name in STUDIES else None  # there are too many to read at once
+        about = f"{summary[0].upper()}{summary[1:]}."
+        sub = commands.add_parser(name, description=about, epilog=help.example(name), usage=usage)
         if name in STUDIES:
             importlib.import_module(f"{STUDIES[name][0]}.arguments").add_options(sub)
         else:
             globals()[f"_{name}_options"](sub)
     for name in plugin_names():
-        sub = commands.add_parser(name, help="a study of an installed package")
+        sub = commands.add_parser(name)
         if name == chosen:
             find_study(name).options(sub)
     return top
@@ -65,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
+        arguments = expanded(arguments, _run_options() if arguments[:1] == ["run"] else ())
         options = parser(arguments[0] if arguments else "").parse_args(arguments)
     except UserError as fault:
         return _refused(fault)
@@ -101,6 +109,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _refused(fault: UserError) -> int:
     print(f"bench: error: {shortened(' '.join(str(fault).split()))}", file=sys.stderr)
     return EXIT_USAGE
+
+
+def _run_options() -> list[str]:
+    """Names of the options of ``bench run``, without dashes."""
+    sub = Parser()
+    importlib.import_module(f"{STUDIES['run'][0]}.arguments").add_options(sub)
+    return [
+        text.removeprefix("--") for action in sub._actions for text in action.option_strings if text != "-h"
+    ]
+
+
+def _init_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("folder", nargs="?", default=".", metavar="FOLDER", help="where (default: here)")
 
 
 def _compare_options(sub: argparse.ArgumentParser) -> None:
@@ -158,7 +179,9 @@ def _leaderboard_options(sub: argparse.ArgumentParser) -> None:
 
 def _train_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
-        "models", metavar="all|NAMES", help="with commas between: e.g. baseline_cnn,equivariant_gcnn.pgd_at@1"
+        "models",
+        metavar="all|NAMES|FILE.py:FACTORY",
+        help="with commas between: e.g. baseline_cnn,equivariant_gcnn.pgd_at@1, or architectures of one's own",
     )
     data_options(sub)
     group = sub.add_argument_group("training")
@@ -186,7 +209,9 @@ def _train_options(sub: argparse.ArgumentParser) -> None:
 
 
 def _list_options(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("what", nargs="?", choices=("models", "attacks", "datasets"), help="only these")
+    sub.add_argument(
+        "what", nargs="?", choices=("commands", "models", "attacks", "datasets"), help="only these"
+    )
     sub.add_argument("pattern", nargs="?", metavar="PATTERN", help="only names like 'torchvision:res*'")
     sub.add_argument("--json", action="store_true", help="as JSON on stdout")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.attacks import ATTACKS, Request
-from bench.attacks.request import TARGET
+from bench.attacks.request import BUDGET, TARGET
 from bench.attacks.table import OWN, libraries_of
 from bench.engine.cell import Scalar, sorted_params
 from bench.errors import UsageError
@@ -98,6 +98,8 @@ def request_of(row: Mapping[str, Any]) -> Request:
         params = {name: _typed(given[name], default) for name, default in spec.params.items()}
         if TARGET in stated and spec.aimed:
             params[TARGET] = _read(stated[TARGET])
+        if BUDGET in stated:
+            params[BUDGET] = _read(stated[BUDGET])
         if set(stated) - set(params):
             raise ValueError
     except (KeyError, ValueError):

@@ -70,6 +70,18 @@ def test_images_without_a_start_stay_and_leave_the_others_alone(
     assert 8 * 58 < asked < 8 * 60
 
 
+@BOUNDS
+def test_where_no_image_has_a_start_all_stay(attack: str, norm: str, early: float, late: float) -> None:
+    class Deaf(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.tensor([1.0, 0.0]) + 0 * x.flatten(1).sum(dim=1, keepdim=True)
+
+    x, y = torch.full((3, 1, 8, 8), 0.4), torch.zeros(3, dtype=torch.int64)
+    images, asked = called(attack, Deaf().eval(), x, y, norm, 300)
+    assert torch.equal(images, x)
+    assert asked == 3 * (50 + 2 + 2)  # all starts, and nothing to go on from
+
+
 def test_a_white_start_is_enough() -> None:
     class OnlyWhite(nn.Module):
         def forward(self, x: Tensor) -> Tensor:

@@ -8,7 +8,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -168,18 +167,16 @@ def test_a_node_that_is_killed_in_the_middle_loses_nothing(
     evaluation = asked("baseline_cnn_4", own, n=360, steps=20)
     on_nodes = executor_for(evaluation.loaded, Where(devices=("cpu",), cluster=cluster.address))
     assert on_nodes.slots == 2
-    done: list[int] = []
-    killed = threading.Event()
+    killed: list[int] = []
 
-    def kill() -> None:
-        until(lambda: done and done[-1] >= 12)
-        for _, process in node.live_processes():
-            os.kill(process.pid, signal.SIGKILL)
-        killed.set()
+    def kill_at_12(count: int, _: int) -> None:
+        if count >= 12 and not killed:
+            killed.extend(process.pid for _, process in node.live_processes())
+            for each in killed:
+                os.kill(each, signal.SIGKILL)
 
-    threading.Thread(target=kill, daemon=True).start()
-    found = digests(evaluation, on_nodes, lambda count, total: done.append(count))
-    assert killed.is_set()
+    found = digests(evaluation, on_nodes, kill_at_12)
+    assert killed
     assert found == before
     assert on_nodes.slots == 1
     on_nodes.close()

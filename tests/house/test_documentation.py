@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.attacks import ATTACKS
 from bench.commands.cli import COMMANDS, main, parser
 from bench.studies import STUDIES
 from bench.studies.shared.parsing import Parser
@@ -76,6 +77,12 @@ def test_the_readme_is_short() -> None:
 def test_the_table_of_commands_is_whole() -> None:
     shown = re.findall(r"^\| `bench (\w+)`", (ROOT / "docs/start.md").read_text(), re.MULTILINE)
     assert sorted(shown) == sorted(COMMANDS)
+
+
+def test_the_number_of_attacks_is_right() -> None:
+    names = {name for name, _ in ATTACKS}
+    assert f"| attacks | {len(names)} |" in (ROOT / "README.md").read_text()
+    assert f"| attacks | {len(names)} from " in (ROOT / "docs/peers.md").read_text()
 
 
 def test_the_navigation_has_every_page() -> None:

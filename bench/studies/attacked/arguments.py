@@ -38,27 +38,10 @@ def attack_options(sub: argparse.ArgumentParser) -> None:
         help="radii in pixel units, images in [0, 1]: e.g. 2/255,8/255, or 'paper' for 0.01 … 0.15; pixels in norm l0",
     )  # fmt: skip
     group.add_argument("--steps", type=int, metavar="N", help="gradient steps (default: the attack's own)")
-    group.add_argument("--alpha", type=float, metavar="A", help="absolute step size (default 2.5·ε/steps)")
-    group.add_argument("--restarts", type=int, metavar="N", help="random starts (default 1)")
-    group.add_argument("--targets", type=int, metavar="N", help="classes pgd_t aims at (default 9)")
     group.add_argument(
-        "--target", metavar="CLASS",
-        help="class that attacks make of every image, by name or number from 0, or random or least-likely; an image is "
-        "broken when it is taken for it",
-    )  # fmt: skip
-    group.add_argument(
-        "--surrogate", metavar="NAMES|FILE.py:FACTORY",
-        help="models whose gradients mi_fgsm, ni_fgsm, di_fgsm, ti_fgsm, vmi_fgsm and transfer follow: of the zoo, "
-        "one's own or a library's; several with commas are an ensemble",
-    )  # fmt: skip
-    group.add_argument("--queries", type=int, metavar="N", help="passes of black-box attacks")
-    group.add_argument("--eot", type=int, metavar="N", help="passes eot_pgd averages over (default 10)")
-    group.add_argument("--rotation", type=float, metavar="D", help="degrees, spatial attacks (default 30)")
-    group.add_argument("--translation", type=float, metavar="T", help="share of the side (default 0.1)")
-    group.add_argument("--no-random-start", action="store_true", help="start PGD from the image itself")
-    group.add_argument(
-        "--best-iterate", action="store_true",
-        help="an image is broken if any verified iterate broke it, not only the last one",
+        "--budget", type=int, metavar="N",
+        help="passes of the model an image, forward or backward, that each attack may take: it gets as many steps or "
+        "queries as that allows, and the page has its accuracy against passes",
     )  # fmt: skip
     group.add_argument(
         "--independent", action="store_true", help="attack every clean-right image anew at every ε"
@@ -77,4 +60,42 @@ def attack_options(sub: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--audit", choices=("quick", "full"),
         help="then audit, on the first 200 images at most: may the numbers be believed?",
+    )  # fmt: skip
+    one = sub.add_argument_group(
+        "options of single attacks", "each attack takes those that it has: bench list attacks"
+    )
+    one.add_argument(
+        "--alpha", type=float, metavar="A", help="pgd and its kin: absolute step size (default 2.5·ε/steps)"
+    )
+    one.add_argument(
+        "--restarts", type=int, metavar="N", help="attacks that start at random: how often (default 1)"
+    )
+    one.add_argument("--targets", type=int, metavar="N", help="pgd_t: classes it aims at (default 9)")
+    one.add_argument(
+        "--target", metavar="CLASS",
+        help="class that attacks make of every image, by name or number from 0, or random or least-likely; an image is "
+        "broken when it is taken for it",
+    )  # fmt: skip
+    one.add_argument(
+        "--surrogate", metavar="NAMES|FILE.py:FACTORY",
+        help="mi_fgsm, ni_fgsm, di_fgsm, ti_fgsm, vmi_fgsm, transfer: models whose gradients they follow, of the zoo, "
+        "one's own or a library's; several with commas are an ensemble",
+    )  # fmt: skip
+    one.add_argument("--queries", type=int, metavar="N", help="square, noise: passes of the model")
+    one.add_argument("--eot", type=int, metavar="N", help="eot_pgd: passes it averages over (default 10)")
+    one.add_argument(
+        "--rotation", type=float, metavar="D", help="spatial_grid, spatial_random: degrees (default 30)"
+    )
+    one.add_argument(
+        "--translation",
+        type=float,
+        metavar="T",
+        help="spatial_grid, spatial_random: share of the side (default 0.1)",
+    )
+    one.add_argument(
+        "--no-random-start", action="store_true", help="pgd and its kin: start from the image itself"
+    )
+    one.add_argument(
+        "--best-iterate", action="store_true",
+        help="pgd and its kin: an image is broken if any verified iterate broke it, not only the last one",
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bench.engine.protocols import PROTOCOLS, released_rules
@@ -43,7 +43,7 @@ class Headline:
         further: names of the attacks of other runs that the worst cases take in, with how many models they met.
         audited_at: by the model's name, the place in the grid at which its audit tried stronger attacks.
         rules: the protocol in words; empty if it is not one of this version.
-        released: whether it is a released protocol, whose numbers are no robust accuracies.
+        released: whether it is a released protocol, whose numbers are not robust accuracies.
     """
 
     results: Results
@@ -134,7 +134,9 @@ def _mark(line: Standing, audited: Mark | None, eps: Sequence[str]) -> Mark | No
         f"{found.attack} in another run: {percent(found.lowest.value)} % stand at ε = {eps[found.at]}, where the "
         f"attacks of this table leave {percent(found.own.value)} %"
     )
-    return Mark(UPPER_BOUND, "rows", reason, *((audited.eps, audited.lowest) if audited else ()))
+    return replace(
+        audited or Mark(UPPER_BOUND, "rows", reason), verdict=UPPER_BOUND, level="rows", reason=reason
+    )
 
 
 def _further(lines: Sequence[Standing]) -> tuple[tuple[Request, int], ...]:

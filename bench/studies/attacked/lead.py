@@ -65,7 +65,7 @@ def _verdict(table: Headline) -> str:
     setting = table.results.setting
     if table.released:
         return (
-            f"These are no robust accuracies: protocol {setting.protocol} does as published scripts do. "
+            f"These are not robust accuracies: protocol {setting.protocol} follows published scripts. "
             "Do not compare them with other protocols."
         )
     return f"{_audited(table)} Accuracy under an attack is an upper bound on robust accuracy."
@@ -75,9 +75,9 @@ def _audited(table: Headline) -> str:
     parts = [
         text.format(counted(len(names), "model"), listed(names))
         for verdict, text in (
-            (NOT_BELIEVABLE, "the numbers of {0} are not to be believed ({1})"),
-            (UPPER_BOUND, "for {0} a stronger attack gets further"),
-            (BELIEVABLE, "nothing was found against the numbers of {0}"),
+            (NOT_BELIEVABLE, "do not believe the numbers of {0} ({1})"),
+            (UPPER_BOUND, "for {0} a stronger attack breaks more images"),
+            (BELIEVABLE, "nothing contradicts the numbers of {0}"),
             (NOT_AUDITED, "{0} without an audit"),
         )
         if (names := table.named(verdict))
@@ -98,7 +98,7 @@ def _falls(table: Headline) -> Iterator[str]:
     if falls and (fall := max(falls, key=lambda each: each[0]))[0] > 0:
         _, name, i, ranked, share = fall
         left = f"{percent(ranked.value)} % here and {percent(share.value)} % there"
-        yield f"Farthest: {name} at ε = {table.eps[i]}, {left}."
+        yield f"The largest difference: {name} at ε = {table.eps[i]}, {left}."
 
 
 def _about(table: Headline, lines: Sequence[Standing], note: str) -> str:

@@ -15,12 +15,14 @@ from bench.studies.attacked import tables
 from bench.studies.attacked.carried import page_marks
 from bench.studies.attacked.headline import headline
 from bench.studies.attacked.lead import lead_of
+from bench.studies.attacked.passes import passes_blocks
 from bench.studies.attacked.spatial import spatial_table
 from bench.studies.attacked.variation import variation
 from bench.studies.audit import CHECKS
 from bench.studies.audit import section as audit_section
 from bench.studies.robustness import ranking
 from bench.studies.robustness.names import attack_names, spatial_names
+from bench.studies.shared.request_file import as_file
 
 if TYPE_CHECKING:
     from bench.studies.attacked.figures import Figures
@@ -123,6 +125,7 @@ def _render(
         .render(
             lead=lead_of(table, lines, data_note),
             results=results,
+            request_file=as_file(results.command),
             setting=setting,
             headline=table,
             lines=lines,
@@ -149,6 +152,7 @@ def _render(
             costs=tables.costs(results, names),
             attack_blocks=tables.attack_blocks(lines, list(names), eps),
             noted=tables.noted(lines, names, eps),
+            passes=passes_blocks(results, lines, names, eps),
             rules=table.rules,
             released=table.released,
             moved=tables.moved(results) if table.released and lines else (),

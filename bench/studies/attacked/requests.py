@@ -15,7 +15,8 @@ from bench.studies.shared.ask import Ask
 from bench.studies.shared.options import model_ask, names
 
 AUDITED = ("linf", "l2")
-PARAMETERS = ("steps", "alpha", "restarts", "targets", "queries", "eot", "rotation", "translation", "target")
+PARAMETERS = ("steps", "alpha", "restarts", "targets", "queries", "eot", "rotation", "translation", "target",
+              "budget")  # fmt: skip
 
 
 def asked(options: Namespace) -> Ask:

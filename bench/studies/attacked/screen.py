@@ -74,7 +74,7 @@ def _cells(
 
 def _about_numbers(setting: Setting) -> str:
     if released_rules(setting.protocol) is not None:
-        return f" Protocol {setting.protocol}: ε in its own units, no robust accuracies."
+        return f" Protocol {setting.protocol}: ε in its own units, not robust accuracies."
     return " Attacks give upper bounds on robust accuracy."
 
 
@@ -91,7 +91,7 @@ def _about_marks(
     levels = sorted({level_of(mark) for mark in found - {"", ROWS}})
     texts = (
         (NOT_BELIEVABLE in audits, " ✗: an audit found that these numbers say nothing about robustness."),
-        (UPPER_BOUND in audits, " ≤: an audit found that a stronger attack gets further."),
+        (UPPER_BOUND in audits, " ≤: an audit found that a stronger attack breaks more images."),
         (ROWS in found, " ≤ (rows): an attack of another run got significantly further and counts here."),
         (
             BELIEVABLE in audits,

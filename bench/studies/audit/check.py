@@ -16,7 +16,7 @@ class Check:
         id: ``C1`` …
         title: what is checked, as a statement that should hold.
         kind: ``fatal`` (a flag makes the numbers worthless), ``strength`` (a flag says that a stronger attack
-            gets further) or ``inform``.
+            breaks more images) or ``inform``.
         rule: when it is flagged, in words.
         threshold: the number in the rule; ``None`` where any occurrence is flagged.
         source: where rule and threshold are from; "ours" marks a threshold no source gives.

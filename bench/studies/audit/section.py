@@ -183,7 +183,7 @@ def _mark(audit: Audit) -> Mark:
     suspect = [f"the first look found: {audit.suspect.replace(';', ', ')}"] if audit.suspect else []
     reasons = {
         "not_believable": ("a check failed that any sound evaluation passes", [*flagged("fatal"), *suspect]),
-        "upper_bound": ("a stronger attack gets further", flagged("strength")),
+        "upper_bound": ("a stronger attack breaks more images", flagged("strength")),
         "believable": ("nothing was found that speaks against the numbers", []),
     }
     what, ids = reasons[audit.verdict]

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from bench.attacks import ATTACKS, parse_requests
+from bench.attacks.budget import within_budget
 from bench.attacks.gradient_free import check_gradients, listed
-from bench.attacks.request import TARGET, aimed
+from bench.attacks.request import BUDGET, TARGET, aimed
 from bench.engine.cell import Scalar
 from bench.engine.executors import Executor, InProcess
 from bench.engine.handed import Handed, HandedModel
@@ -106,7 +107,7 @@ def evaluate(
     source = DataSource(spec="python", name=data.name)
     check_name(name, "give another name=")
     requests = parse_requests(_texts(attacks), library=library, norm=norm, params=_known(params))
-    requests = aimed(requests, data.classes)
+    requests = within_budget(aimed(requests, data.classes), len(data.classes))
     ask = Ask(
         models=(),
         requests=requests,
@@ -220,7 +221,7 @@ _looks: dict[tuple[str, str], tuple[Suspicion, ...]] = {}
 
 
 def _known(params: dict[str, Scalar | np.generic]) -> dict[str, Scalar]:
-    known = [*dict.fromkeys(name for spec in ATTACKS.values() for name in spec.params), TARGET]
+    known = [*dict.fromkeys(name for spec in ATTACKS.values() for name in spec.params), TARGET, BUDGET]
     for name in params:
         if name not in known:
             raise UsageError(f"unknown attack parameter {name!r}; {nearest(name, known)}")

@@ -10,6 +10,7 @@ import numpy as np
 
 from bench.attacks import Request
 from bench.attacks.outcomes import NOT_ATTACKED
+from bench.attacks.request import BUDGET
 from bench.engine.driver import lane_results
 from bench.engine.protocols import released_rules
 from bench.engine.splitting import smallest_part
@@ -179,8 +180,21 @@ def curve_of(
         gradients=tuple(sum(s.result.gradients for s in shards) for shards in rows),
         seconds=tuple(sum(s.result.seconds for s in shards) for shards in rows),
         digest=tuple(_digest(shards) for shards in rows),
+        **_traces(rows, cumulative=setting.curve == "cumulative"),
         split=smallest_part(shard.result for shards in rows for shard in shards),
     )
+
+
+def _traces(rows: Sequence[Sequence[Stored]], *, cumulative: bool) -> dict[str, np.ndarray]:
+    """The curves over passes, where all cells have one; what broke an image at a smaller ε breaks it as soon here."""
+    shards = [shard for row in rows for shard in row]
+    if not all("trace" in shard.result.arrays for shard in shards):
+        return {}
+    trace = np.stack([_joined(row, "trace") for row in rows])
+    if cumulative:
+        trace = np.minimum.accumulate(trace, axis=0)
+    points = np.arange(1, trace.shape[2] + 1) / trace.shape[2]
+    return {"trace_passes": int(shards[0].cell.param(BUDGET) or 0) * points, "trace": trace}
 
 
 def _whole_curve(
@@ -207,6 +221,10 @@ def _whole_curve(
         gradients=(sum(shard.result.gradients for shard in shards),) * length,
         seconds=(sum(shard.result.seconds for shard in shards),) * length,
         digest=(_digest(shards),) * length,
+        **{
+            name: np.tile(value, (length, 1, 1)) if name == "trace" else value
+            for name, value in _traces([shards], cumulative=False).items()
+        },
         split=smallest_part(shard.result for shard in shards),
     )
 

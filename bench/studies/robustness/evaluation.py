@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from bench.attacks import RELEASED_REQUESTS, Request
+from bench.attacks.budget import within_budget
 from bench.attacks.request import aimed
 from bench.engine.driver import Failure, backend, driver, versions
 from bench.engine.executors import Executor
@@ -138,7 +139,8 @@ def prepare_on(ask: Ask, data: Images) -> Evaluation:
     """As ``prepare``, on images that are already loaded from ``ask.data``."""
     protocol = find_protocol(ask.protocol)
     setting = make_setting(ask, data)
-    ask = replace(ask, requests=aimed(ask.requests, data.classes))
+    requests = within_budget(aimed(ask.requests, data.classes), len(data.classes))
+    ask = replace(ask, requests=requests)
     if isinstance(protocol, Released):
         check_asked(protocol, norm=ask.norm, requests=ask.requests, batch=ask.batch)
     models, loaded = open_models(ask, data, setting.n)

@@ -38,7 +38,7 @@ class Recorded:
 
     @property
     def released(self) -> bool:
-        """Whether a released protocol was requested: then these are no robust accuracies."""
+        """Whether a released protocol was requested: then these are not robust accuracies."""
         return released_rules(self.setting.protocol) is not None
 
     def add(self, run: Mapping[str, Any]) -> None:

@@ -87,6 +87,9 @@ class Curve:
             its one run.
         seconds: time the cells took, by ε.
         digest: sha256 over the cells' results, by ε.
+        trace_passes: passes an image, of a run with a budget of them; ``None`` for other runs.
+        trace: (number of ε, n, passes) the smallest distance at which an image was broken by then, infinite where it
+            was not.
         split: smallest number of images measured together for lack of memory at any ε; ``None`` if no cell was split.
     """
 
@@ -102,6 +105,8 @@ class Curve:
     gradients: tuple[int, ...]
     seconds: tuple[float, ...]
     digest: tuple[str, ...]
+    trace_passes: Float64[np.ndarray, " passes"] | None = None
+    trace: Float32[np.ndarray, "e n passes"] | None = None
     split: int | None = None
 
 

@@ -35,12 +35,13 @@ def data_options(sub: argparse.ArgumentParser) -> None:
 def model_options(sub: argparse.ArgumentParser) -> None:
     """Which models, with which weights."""
     group = sub.add_argument_group("models")
-    group.add_argument("--zoo", metavar="all|NAMES", help="models of the zoo, with commas between")
     group.add_argument(
-        "--model", action="append", metavar="NAMES|FILE.py:FACTORY|LIBRARY:NAME",
-        help="models of the zoo or installed ones, with commas between, one's own, or torchvision:, timm:, hf: and "
-        "robustbench: models; may be repeated",
+        "--model", action="append", metavar="all|NAMES|FILE.py:FACTORY|LIBRARY:NAME",
+        help="all of the zoo, models of the zoo or installed ones, with commas between, one's own, or torchvision:, "
+        "timm:, hf: and robustbench: models; may be repeated",
     )  # fmt: skip
+    group.add_argument("--models", dest="model", action="append", help=argparse.SUPPRESS)
+    group.add_argument("--zoo", help=argparse.SUPPRESS)  # of the zoo only
     group.add_argument(
         "--as", dest="names", action="append", metavar="NAME",
         help="name in rows and pages of a model from a file; may be repeated, one for each in order",

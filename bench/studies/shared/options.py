@@ -104,9 +104,10 @@ def model_names(options: Namespace) -> tuple[str, ...]:
     if options.zoo is not None:
         found += entries.ENTRIES if options.zoo == "all" else names(options.zoo)
     for value in options.model or ():
-        found += names(value)
+        for name in names(value):
+            found += entries.ENTRIES if name == "all" else [name]
     if not found:
-        raise UsageError("no model was requested; give --zoo all, --zoo NAMES or --model NAMES")
+        raise UsageError("no model was requested; give --model all, --model NAMES or --model FILE.py:FACTORY")
     return tuple(dict.fromkeys(found))
 
 
@@ -119,9 +120,9 @@ def shown_command(argv: Sequence[str]) -> str:
     """The command as pages show it: every path is ``$DATA`` or its last part, never where it lies."""
     shown = ["bench"]
     for before, word in zip(["", *argv], argv, strict=False):
-        if word == "--json":
-            continue  # says how rows are printed, not what they are
         flag, equals, value = word.partition("=")
+        if flag in ("--json", "--cluster") or before == "--cluster":
+            continue  # says how rows are printed or where they are measured, not what they are
         if equals and flag.startswith("--"):
             shown.append(f"{flag}={_shown_value(flag, value)}")
         else:

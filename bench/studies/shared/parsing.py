@@ -10,11 +10,20 @@ from typing import Any, NoReturn
 EXIT_USAGE = 2
 
 
+class Formatter(argparse.RawDescriptionHelpFormatter):
+    """Shows the default of every option that has one; a help that says "default" states its own."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text = action.help or ""
+        silent = action.default in (None, False, "", argparse.SUPPRESS) or not action.option_strings
+        return text if silent or "default" in text else f"{text} (default %(default)s)"
+
+
 class Parser(argparse.ArgumentParser):
     """Refuses in one line, like every other refusal here; takes no option by a part of its name."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**{"allow_abbrev": False, **options})
+        super().__init__(**{"allow_abbrev": False, "formatter_class": Formatter, **options})
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         for word in sys.argv[1:] if args is None else args:

@@ -19,10 +19,11 @@ def tradeoff_options(sub: argparse.ArgumentParser) -> None:
     """Which models, rotations and attacks of the trade-off."""
     group = sub.add_argument_group("models")
     group.add_argument(
-        "--models", action="append", metavar="NAMES|FILE.py:FACTORY",
+        "--model", dest="models", action="append", metavar="NAMES|FILE.py:FACTORY",
         help="models with commas between, or one's own; may be repeated; default stands for baseline_cnn and "
         "equivariant_gcnn by eleven recipes each, which is what is measured without this option",
     )  # fmt: skip
+    group.add_argument("--models", action="append", help=argparse.SUPPRESS)
     group.add_argument("--weights", metavar="FILE", help=".safetensors or .pt file for one's own model")
     group.add_argument(
         "--weights-from", metavar="NAME|DIR", help="take the zoo's weights trained on another data set"

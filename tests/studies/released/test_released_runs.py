@@ -185,7 +185,7 @@ def test_a_page_shows_protocols_apart(
     )  # fmt: skip
     assert [m.info.name for m in again[0].models] == ["baseline_cnn_4", "parallel_gcnn_4"]
     html = report.write(main, (*others, make_results(models=("a",))), tmp_path).read_text("utf-8")
-    assert "no robust accuracies" in html
+    assert "not robust accuracies" in html
     assert "upper bound" not in html.partition('id="others"')[0]
     for results in measured:
         name = results.setting.protocol.partition("/")[0]
@@ -193,7 +193,7 @@ def test_a_page_shows_protocols_apart(
     assert "the clamp alone" in html
     assert "equivariant_gcnn_4" not in html.partition('id="others"')[0]
     sound = report.write(make_results(models=("a",)), (main,), tmp_path).read_text("utf-8")
-    assert "no robust accuracies" not in sound
+    assert "not robust accuracies" not in sound
     assert PROTOCOLS["released:baseline_cnn"].summary in sound
 
 

@@ -137,6 +137,8 @@ def test_options_and_shown_command() -> None:
         shown_command(["run", "--dataset", "corrupted:folder:/a/b"])
         == "bench run --dataset corrupted:folder:$DATA"
     )
+    for words in (["--cluster", "10.0.0.5:6379", "--json"], ["--cluster=10.0.0.5:6379"]):  # where, not what
+        assert shown_command(["run", *words, "--n", "5"]) == "bench run --n 5"
     assert shown_command(["run", "--dataset=corrupted:folder:/a:b:fog"]).endswith(
         "=corrupted:folder:$DATA:fog"
     )

@@ -90,7 +90,7 @@ def test_bad_eps(bad: str) -> None:
     [
         (["pdg"], {}, "unknown attack 'pdg'; nearest: pgd"),
         (["cleverhans:pgd"], {}, "unknown attack library 'cleverhans'"),
-        (["fgsm"], {"norm": "l2"}, "use foolbox:fgsm"),
+        (["torchattacks:fgsm"], {"norm": "l2"}, "use foolbox:fgsm"),
         ([], {}, "no attack was requested"),
         (["pgd"], {"params": {"steps": 0}}, "--steps is 0"),
         (["pgd"], {"params": {"restarts": 0}}, "--restarts is 0"),

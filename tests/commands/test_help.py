@@ -1,0 +1,77 @@
+"""What ``--help`` says: groups, an example that parses, defaults, one name for one thing."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+
+from bench.commands.cli import COMMANDS, parser
+from bench.commands.ending import NEXT
+from bench.commands.help import EXAMPLES, GROUPS
+from bench.studies import STUDIES
+from tests.own import call
+
+Capture = pytest.CaptureFixture[str]
+
+
+def help_of(capsys: Capture, command: str) -> str:
+    with pytest.raises(SystemExit):
+        parser(command).parse_args([command, "--help"])
+    return capsys.readouterr().out
+
+
+def test_every_command_is_in_one_group_with_an_example_that_parses() -> None:
+    grouped = [name for names in GROUPS.values() for name in names]
+    assert sorted(grouped) == sorted(COMMANDS) == sorted(EXAMPLES)
+    for name, text in EXAMPLES.items():
+        words = shlex.split(text)
+        assert words[:2] == ["bench", name]
+        assert parser(name).parse_args(words[1:]).command == name
+
+
+def test_the_overview_fits_80_columns(capsys: Capture) -> None:
+    out = call(capsys).out
+    assert max(map(len, out.splitlines())) <= 80
+    assert [line[:-1] for line in out.splitlines() if re.fullmatch(r"\w+:", line)] == ["options", *GROUPS]
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_the_help_of_a_command_ends_with_its_example(command: str, capsys: Capture) -> None:
+    assert help_of(capsys, command).rstrip().endswith(EXAMPLES[command])
+
+
+def test_defaults_are_shown(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    out = help_of(capsys, "run")
+    for default in (
+        "(default .symbench)",
+        "(default leaderboard.csv)",
+        "(default reports)",
+        "(default linf)",
+    ):
+        assert default in out
+    assert "(default None)" not in out
+    assert "(default False)" not in out
+
+
+def test_models_have_one_name_and_its_aliases_work(capsys: Capture) -> None:
+    for command in STUDIES:
+        shown = help_of(capsys, command)
+        assert not re.search(r"^  --(zoo|models)\b", shown, re.M), command
+    for words in (["--model", "a,b"], ["--models", "a,b"]):
+        assert parser("run").parse_args(["run", *words]).model == ["a,b"]
+    assert parser("run").parse_args(["run", "--zoo", "all"]).zoo == "all"
+    assert parser("tradeoff").parse_args(["tradeoff", "--models", "a"]).models == ["a"]
+
+
+def test_options_of_single_attacks_stand_under_them(capsys: Capture) -> None:
+    single = help_of(capsys, "run").partition("options of single attacks:")[2].partition("measuring:")[0]
+    for option in ("--alpha", "--targets", "--target ", "--queries", "--eot", "--rotation", "--best-iterate"):
+        assert option in single
+
+
+def test_every_study_says_what_is_useful_next() -> None:
+    assert set(NEXT) == set(STUDIES)
+    assert {command for command, _ in NEXT.values()} <= set(COMMANDS)
