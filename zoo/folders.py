@@ -1,6 +1,7 @@
 """Reads a folder of images (`PATH/train/CLASS/*.jpg`, `PATH/test/CLASS/*.jpg` or `val`) into one 8-bit array.
 
-Decoded arrays are kept in the user's cache directory, one file for each listing of names, sizes and times.
+Decoded arrays are kept in the user's cache directory, one file for each listing of names, sizes and times. Of 256 MB
+or more they stay there, and images are read from it when they are requested.
 """
 
 from __future__ import annotations
@@ -18,15 +19,17 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 
 from zoo import pictures
+from zoo.decoded import decoded_pixels, kept_pixels
 from zoo.notes import note_once
 from zoo.pictures import DataError
+from zoo.stored import StoredPixels
 
 __all__ = ["DataError", "files_of", "read", "tell"]
 
 
 def read(
     folder: Path, split: str, resize: int | None
-) -> tuple[UInt8[np.ndarray, "n c h w"], Int64[np.ndarray, " n"], tuple[str, ...]]:
+) -> tuple[UInt8[np.ndarray, "n c h w"] | StoredPixels, Int64[np.ndarray, " n"], tuple[str, ...]]:
     """Pixels uint8 (n, c, h, w), labels int64 (n,) and class names of a split, in order of class and path.
 
     The test split lies in `test/`, or without that in `val/`; the other one need not be there. Only the split
@@ -41,9 +44,12 @@ def read(
     labels = np.repeat(np.arange(len(classes)), [len(group) for group in files])
     paths = [path for group in files for path in group]
     cache = _cache(folder, paths, resize)
-    pixels = _recall(cache, len(paths))
+    pixels = kept_pixels(cache, len(paths)) or _recall(cache, len(paths))
     if pixels is None:
-        pixels = _decode(folder, paths, resize)
+        _tell_turned(folder, paths)
+        pixels = decoded_pixels(paths, pictures.square(resize), cache)
+    if pixels is None:
+        pixels = _decode(paths, resize)
         _keep(cache, pixels)
     return pixels, labels, classes
 
@@ -99,15 +105,18 @@ def tell(folder: Path, left_out: Counter[str]) -> None:
         note_once(f"{left_out.total()} files of {folder} are no images and are left out ({kinds})")
 
 
-def _decode(folder: Path, paths: list[Path], resize: int | None) -> UInt8[np.ndarray, "n c h w"]:
+def _decode(paths: list[Path], resize: int | None) -> UInt8[np.ndarray, "n c h w"]:
     """All images as uint8 (n, c, h, w): one channel if every file is grey, else three."""
     resized = pictures.square(resize)
-    pixels = pictures.stacked(list(map(str, paths)), [pictures.read(path, resized) for path in paths])
+    return pictures.stacked(list(map(str, paths)), [pictures.read(path, resized) for path in paths])
+
+
+def _tell_turned(folder: Path, paths: list[Path]) -> None:
+    """Says, once a run, of how many pictures EXIF says that they are turned."""
     if marked := sum(map(pictures.turned, paths)):
         note_once(
             f"EXIF turns {marked} of {len(paths)} images of {folder}; they are taken unturned, as torchvision does it"
         )
-    return pixels
 
 
 def _cache(folder: Path, paths: list[Path], resize: int | None) -> Path:

@@ -56,6 +56,17 @@ def pixels_of(image: Image, name: str, resized: Resizing | None = None) -> UInt8
     return np.asarray(resized(image) if resized else image)
 
 
+def is_grey(path: Path) -> bool:
+    """Whether the picture in a file is grey, by its first bytes; False for a file that is none."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return image.mode in GREY
+    except Exception:  # reading it says what is wrong
+        return False
+
+
 def turned(path: Path) -> bool:
     """Whether EXIF says that the picture in a readable file is turned or mirrored, which Pillow undoes in TIFF only."""
     from PIL import Image
@@ -84,10 +95,11 @@ def check_side(side: int) -> None:
         raise DataError(f"--resize {side}: the size must be {SMALLEST} or more")
 
 
-def stacked(
-    names: Sequence[str], images: Sequence[UInt8[np.ndarray, "*picture"]]
-) -> UInt8[np.ndarray, "n c h w"]:
-    """Pictures as one array: one channel if every one is grey, else three; DataError if their sizes differ."""
+def stacked(names: Sequence[str], images: Sequence[np.ndarray]) -> UInt8[np.ndarray, "n c h w"]:
+    """Pictures, uint8 (h, w) or (h, w, 3), as one array: one channel if all are grey, else three.
+
+    Raises DataError if their sizes differ.
+    """
     first = images[0].shape[:2]
     usable = min(first) >= SMALLEST
     wish = f"{first[1]}×{first[0]} like the first" if usable else f"{SMALLEST} or more along each side"

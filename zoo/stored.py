@@ -74,11 +74,12 @@ def stored_pixels(path: Path, name: str) -> StoredPixels | None:
         shape, by_columns, dtype = read[np.lib.format.read_magic(file)[0]](file)
         if by_columns or dtype != np.uint8 or len(shape) not in (3, 4):
             return None
+        count, height, width, channels = (*shape, 1)[:4]
         offset, stamp = file.tell(), _stamp(file.fileno())
         with packed.open(info) as member:
             while member.read(CHUNK):
                 pass
-    return StoredPixels(path, offset, (*shape[1:], 1)[:3], np.arange(shape[0]), stamp)
+    return StoredPixels(path, offset, (height, width, channels), np.arange(count), stamp)
 
 
 def _stamp(file: int) -> tuple[int, int]:

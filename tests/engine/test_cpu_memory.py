@@ -12,8 +12,8 @@ from torch import Tensor, nn
 import bench
 from bench.commands.cli import main
 from bench.engine.cpu_memory import WORKER, bytes_an_image, free_bytes, workers_within
-from bench.engine.executors import Where
 from bench.engine.loaded import Loaded
+from bench.engine.where import Where
 from bench.leaderboard import file as leaderboard
 from bench.studies.shared import batch
 from tests.toys import linear_problem

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from zoo import data, stored
 from zoo.data import DataError
@@ -54,6 +55,32 @@ def test_a_file_that_changes_or_is_damaged_is_refused(file: Path, monkeypatch: p
     file.write_bytes(content)
     with pytest.raises(DataError, match=r"set\.npz cannot be read as an \.npz file"):
         data.load(f"npz:{file}", "test")
+
+
+@pytest.mark.parametrize("modes", [("L", "L"), ("L", "RGB"), ("RGB", "RGB")], ids="-".join)
+def test_a_large_folder_is_decoded_into_a_file(
+    modes: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for index in range(8):
+        mode = modes[index % 2]
+        folder = tmp_path / "set" / "test" / str(index % 4)
+        folder.mkdir(parents=True, exist_ok=True)
+        shape = (8, 16) if mode == "L" else (8, 16, 3)
+        Image.fromarray(RNG.integers(0, 256, shape, dtype=np.uint8)).save(folder / f"{index}.png")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "one"))
+    memory = data.load(f"folder:{tmp_path / 'set'}", "test")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
+    monkeypatch.setattr(stored, "LARGE", 0)
+    for _ in range(2):  # decoded, and taken from the cache
+        found = data.load(f"folder:{tmp_path / 'set'}", "test")
+        assert isinstance(found.pixels, stored.StoredPixels)
+        assert (found.sha256, found.pixels.shape) == (memory.sha256, memory.pixels.shape)
+        assert np.array_equal(found.pixels[:], memory.pixels)
+    Image.fromarray(np.zeros((9, 16), np.uint8)).save(tmp_path / "set" / "test" / "3" / "odd.png")
+    with pytest.raises(DataError, match=r"odd\.png is 16×9 pixels, not 16×8 like the first: use --resize N"):
+        data.load(f"folder:{tmp_path / 'set'}", "test")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/nowhere")
+    assert isinstance(data.load(f"folder:{tmp_path / 'set'}", "test", resize=8).pixels, np.ndarray)
 
 
 def test_many_large_images_take_little_memory(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bench.engine.cpu_memory import bytes_an_image, free_bytes, workers_within
-from bench.engine.executors import Where
 from bench.engine.loaded import Loaded
 from bench.engine.memory import MOST, SHARE, largest_on_gpu
 from bench.engine.shards import BATCH
+from bench.engine.where import Where
 from bench.inputs.model_info import ModelInfo
 from bench.inputs.sources import Images, ModelSource
 from bench.studies.shared.ask import Ask
