@@ -49,8 +49,8 @@ def read(
     if not packed.is_file():
         pixels, labels, classes = _unpacked(spec, split, root, download)
     else:
-        pixels, labels, _ = arrays.read(packed, split)
-        test = (pixels, labels) if split == "test" or spec == "cifar10" else arrays.read(packed, "test")[:2]
+        pixels, labels = _packed(packed, split)
+        test = (pixels, labels) if split == "test" or spec == "cifar10" else _packed(packed, "test")
         _check(spec, split, packed, (pixels, labels), test)
         classes = CLASSES if spec == "cifar10" else tuple(_cifar100()["classes"])
     return pixels, labels, classes
@@ -61,6 +61,11 @@ def digest(pixels: UInt8[np.ndarray, "n 3 h w"], labels: Int64[np.ndarray, " n"]
     found = hashlib.sha256(np.ascontiguousarray(pixels.transpose(0, 2, 3, 1)).data)
     found.update(labels.astype("<i8").data)
     return found.hexdigest()
+
+
+def _packed(file: Path, split: str) -> tuple[UInt8[np.ndarray, "n 3 h w"], Int64[np.ndarray, " n"]]:
+    pixels, labels, _ = arrays.read(file, split)
+    return pixels[:], labels
 
 
 def _check(

@@ -24,6 +24,7 @@ from zoo import arrays, cifar, folders, hub_sets, imagenet, torchvision_sets
 from zoo.grouped import Groups, LazyPixels
 from zoo.ordering import order
 from zoo.pictures import DataError
+from zoo.stored import StoredPixels
 
 if TYPE_CHECKING:
     import torch
@@ -49,6 +50,7 @@ NAMED = ("folder", "npz", "imagenet", "hf")
 ALIASES = {"torchvision:CIFAR10": "cifar10", "torchvision:CIFAR100": "cifar100"}
 SPLITS = ("train", "test")
 DIGITS_TEST = 360
+DIGESTED = 256  # images that are read together for a digest
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +59,8 @@ class Dataset:
 
     `pixels` is uint8 (n, c, h, w) and `labels` int64 (n,), both read-only; an image is `pixels / levels`, in
     [0, 1]. `sha256` is the digest of shape, levels, pixels and labels. Of corrupted images `groups` says which
-    is which; their pixels are made or read when they are requested, and their digest is that of the files, or
-    of what determines the images.
+    is which. Their pixels are made or read when they are requested, as are those of a large `.npz` file; the
+    digest of corrupted ones is that of the files, or of what determines the images.
     """
 
     name: str
@@ -149,7 +151,7 @@ def load(
 
 def _read(
     spec: str, split: str, root: Path, download: bool, name: str | None, resize: int | None
-) -> tuple[str, tuple[UInt8[np.ndarray, "n c h w"], Int64[np.ndarray, " n"], tuple[str, ...]]]:
+) -> tuple[str, tuple[UInt8[np.ndarray, "n c h w"] | StoredPixels, Int64[np.ndarray, " n"], tuple[str, ...]]]:
     """What rows call a set of 8-bit images, with its pixels, labels and classes in the order of its files."""
     kind, _, rest = spec.partition(":")
     path = Path(rest).expanduser()
@@ -186,17 +188,22 @@ def _check_options(spec: str, name: str | None, resize: int | None, seed: int) -
 def _dataset(
     name: str,
     split: str,
-    pixels: UInt8[np.ndarray, "n c h w"],
+    pixels: UInt8[np.ndarray, "n c h w"] | StoredPixels,
     labels: Integer[np.ndarray, " n"],
     classes: tuple[str, ...],
     levels: int,
 ) -> Dataset:
     places = order(labels)
-    pixels, labels = np.ascontiguousarray(pixels[places]), labels[places].astype(np.int64)
+    labels = labels[places].astype(np.int64)
+    if isinstance(pixels, StoredPixels):
+        pixels = pixels.ordered(places)
+    else:
+        pixels = np.ascontiguousarray(pixels[places])
+        pixels.setflags(write=False)
     digest = hashlib.sha256(f"{pixels.shape} {levels}".encode())
-    digest.update(pixels.data)
+    for first in range(0, len(pixels), DIGESTED):
+        digest.update(pixels[first : first + DIGESTED].data)
     digest.update(labels.astype("<i8").data)
-    pixels.setflags(write=False)
     labels.setflags(write=False)
     return Dataset(name, split, pixels, labels, classes, levels, digest.hexdigest())
 

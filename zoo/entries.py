@@ -35,7 +35,10 @@ class UnknownModel(UserError, ValueError):
 
 @dataclass(frozen=True)
 class Entry:
-    """One model: what is built (architecture, depth 10 or 4) and how it is trained (recipe, seed, which epoch)."""
+    """One model: what is built (architecture, depth 10 or 4) and how it is trained (recipe, seed, which epoch).
+
+    An architecture of one's own is called ``file:function``, and its depth is 0.
+    """
 
     name: str
     architecture: str
@@ -90,6 +93,9 @@ PAPER_NAMES: dict[tuple[str, int | None], str] = {
 
 _ARCHITECTURE = rf"(?P<architecture>{'|'.join(ARCHITECTURES)})(?P<four>_4)?"
 _NAME = re.compile(rf"{_ARCHITECTURE}(?:\.(?P<recipe>{OWN_RECIPE})(?P<best>-best)?)?(?:@(?P<seed>[0-9]+))?")
+_OWN = re.compile(
+    rf"(?P<architecture>[^:]+:[A-Za-z_]\w*)\.(?P<recipe>{OWN_RECIPE})(?P<best>-best)?(?:@(?P<seed>[0-9]+))?"
+)
 _RECIPE = re.compile(rf"{'|'.join(RECIPES)}|{ROTATED}|{NOISY}")
 
 
@@ -118,11 +124,18 @@ def parsed(name: str) -> Entry:
     return made(found["architecture"], depth, found["recipe"] or "standard", seed, best=bool(found["best"]))
 
 
+def own(name: str) -> Entry | None:
+    """The entry of a trained architecture of one's own, ``file:function.recipe[-best][@seed]``; else ``None``."""
+    if (found := _OWN.fullmatch(name)) is None:
+        return None
+    return made(found["architecture"], 0, found["recipe"], int(found["seed"] or 0), best=bool(found["best"]))
+
+
 def made(architecture: str, depth: int, recipe: str, seed: int = 0, *, best: bool = False) -> Entry:
-    """The entry of these parts, under its shortest name."""
+    """The entry of these parts, under its shortest name; one of one's own (depth 0) says its recipe always."""
     tag = recipe + ("-best" if best else "")
     shortest = architecture + ("_4" if depth == 4 else "")
-    shortest += f".{tag}" if tag != "standard" else ""
+    shortest += f".{tag}" if tag != "standard" or not depth else ""
     shortest += f"@{seed}" if seed else ""
     return Entry(shortest, architecture, depth, recipe, seed, best)
 

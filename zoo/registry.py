@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import torchvision_sets
 from zoo.data import BUILT_IN
-from zoo.entries import Entry, UnknownModel, entry, parsed
+from zoo.entries import Entry, UnknownModel, entry, own, parsed
 from zoo.errors import UserError
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def find(name: str, dataset: str, weights_from: str | Path | None = None) -> Wei
         UnknownModel: no such name.
         WeightsError: no such weights, or a damaged `weights.json`.
     """
-    wanted = parsed(name)
+    wanted = own(name) or parsed(name)
     if weights_from is not None and _is_directory(weights_from):
         known = records(Path(weights_from))
         only = {record.dataset for record in known.values()}
@@ -160,6 +160,11 @@ def _trained_on(weights_from: str, known: Iterable[WeightsRecord]) -> str:
 
 def _command(wanted: Entry, dataset: str, out: str, known: Iterable[WeightsRecord]) -> str:
     """What trains a model. A recipe of one's own is known by other weights of it, else UnknownModel is raised."""
+    if not wanted.depth:
+        file, _, function = wanted.architecture.partition(":")
+        seed = f" --seed {wanted.seed}" if wanted.seed else ""
+        asked = f"{file}.py:{function} --recipe {wanted.recipe}{seed}"
+        return f"`bench train {asked} {data_options(dataset)}{out}`"
     try:
         return f"`bench train {entry(wanted.name).name} {data_options(dataset)}{out}`"
     except UnknownModel:
@@ -175,19 +180,34 @@ def load(name: str, dataset: str = "digits", *, weights_from: str | Path | None 
 
 def load_record(record: WeightsRecord) -> torch.nn.Module:
     """Builds the record's model and loads its weights strictly; WeightsError if the file is not the one."""
-    import safetensors.torch
-
     from zoo.models import build
 
+    content = checked(record)
+    model = build(
+        record.name, channels=record.channels, classes=record.classes, size=record.size, width=record.width
+    )
+    return _filled(model, record, content)
+
+
+def load_into(model: torch.nn.Module, record: WeightsRecord) -> torch.nn.Module:
+    """As `load_record`, into a model that is built already."""
+    return _filled(model, record, checked(record))
+
+
+def checked(record: WeightsRecord) -> bytes:
+    """The content of a record's file; WeightsError if it is gone or not the one."""
     try:
         content = record.path.read_bytes()
     except OSError as error:
         raise WeightsError(f"{record.path} cannot be read ({error.strerror}): {_again(record)}") from error
     if hashlib.sha256(content).hexdigest() != record.sha256:
         raise WeightsError(f"{record.path} is damaged (its sha256 is not that in {TABLE}): {_again(record)}")
-    model = build(
-        record.name, channels=record.channels, classes=record.classes, size=record.size, width=record.width
-    )
+    return content
+
+
+def _filled(model: torch.nn.Module, record: WeightsRecord, content: bytes) -> torch.nn.Module:
+    import safetensors.torch
+
     state = safetensors.torch.load(content)
     try:
         model.load_state_dict({key: _full(value) for key, value in state.items()}, strict=True)
@@ -245,4 +265,7 @@ def _row(record: WeightsRecord) -> dict[str, Any]:
 
 
 def _again(record: WeightsRecord) -> str:
+    wanted = own(record.name)
+    if wanted is not None:
+        return f"train it again with {_command(wanted, record.dataset, '', ())}"
     return f"train it again with `bench train {record.name} {data_options(record.dataset)}`"

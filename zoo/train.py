@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float32, Int64
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoo import entries, held_out
 from zoo.checkpoints import TrainError
@@ -49,6 +49,7 @@ def train(
     epochs: int | None = None,
     width: float | str = 1.0,
     progress: Callable[[Progress], None] | None = None,
+    build: Callable[[], nn.Module] | None = None,
 ) -> Trained:
     """Trains `name` on `dataset`, writes `OUT/<data set>/<name>.safetensors` and `OUT/weights.json`, and the
     learning curve, a row an epoch (columns as the fields of `Progress`), to `OUT/<data set>/<name>.csv`.
@@ -59,6 +60,9 @@ def train(
     arguments give the same weights bit for bit. The checkpoint of a run that was stopped is continued. The
     caller's random state and thread count are put back.
 
+    `build` makes an architecture of one's own, a classifier of (n, c, h, w) in [0, 1], from torch's global random
+    state; `name` is then `file:function`, and `width` does not matter.
+
     Raises:
         TrainError: unfit data, another run's checkpoint, a loss that is not finite, an unwritable `out`, a
             held-out share that leaves nothing.
@@ -67,14 +71,17 @@ def train(
     if epochs is not None:
         recipe = dataclasses.replace(recipe, epochs=epochs)
     _check(dataset, test, recipe)
-    _check_shape(dataset)
-    wanted = _named(name, recipe, seed)
+    if build is None:
+        _check_shape(dataset)
+        wanted = _named(name, recipe, seed)
+    else:
+        wanted = entries.made(name, 0, recipe.name, seed or 0)
     before = torch.get_num_threads()
     cuda = [torch.device(device)] if torch.device(device).type == "cuda" else []
     with torch.random.fork_rng(cuda):
         try:
             torch.set_num_threads(threads)
-            run = start(wanted, dataset, recipe, device, width, Path(out))
+            run = start(wanted, dataset, recipe, device, width, Path(out), build)
             _epochs(run, test, progress)
             return finish(run, test, threads, Path(out))
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from zoo.models import build
 from zoo.recipes import Recipe
 from zoo.registry import write_whole
 
+Build = Callable[[], nn.Module]
 CURVE: tuple[str, ...] = ("epoch", "stage", "loss", "accuracy", "test_accuracy", "held_out")
 
 
@@ -34,7 +36,7 @@ class Best:
 @dataclass
 class Run:
     """`epoch` is the number of epochs that are done; `history` the held-out accuracy after each of them, and
-    `curve` a row of numbers each, as in `CURVE`."""
+    `curve` a row of numbers each, as in `CURVE`. `build` makes an architecture of one's own; None for the zoo's."""
 
     entry: Entry
     recipe: Recipe
@@ -45,6 +47,7 @@ class Run:
     width: float | str
     checkpoint: Path
     fingerprint: str
+    build: Build | None = None
     epoch: int = 0
     seconds: float = 0.0
     history: list[float] = field(default_factory=list)
@@ -72,21 +75,33 @@ class Run:
         checkpoints.write(self.checkpoint, self.fingerprint, **kept)
 
 
-def start(wanted: Entry, data: Dataset, recipe: Recipe, device: str, width: float | str, out: Path) -> Run:
+def start(
+    wanted: Entry,
+    data: Dataset,
+    recipe: Recipe,
+    device: str,
+    width: float | str,
+    out: Path,
+    own: Build | None = None,
+) -> Run:
     """A fresh run, or the one whose checkpoint is there. Raises TrainError: another's, or `out` unwritable."""
     torch.manual_seed(wanted.seed)
-    model = build(wanted, channels=data.channels, classes=len(data.classes), size=data.size, width=width)
+    if own is None:
+        model = build(wanted, channels=data.channels, classes=len(data.classes), size=data.size, width=width)
+    else:
+        model = own()
     optimizer = _optimizer(model.to(device), recipe, _fused(device))
-    parts = (wanted.name, recipe.fingerprint, data.sha256, width)
+    shapes = [] if own is None else [(key, value.shape) for key, value in model.state_dict().items()]
+    parts = (wanted.name, recipe.fingerprint, data.sha256, width, *shapes)
     fingerprint = hashlib.sha256(repr(parts).encode()).hexdigest()
-    checkpoint = out / data.name / f"{wanted.name}.ckpt"
+    checkpoint = out / data.name / f"{file_name(wanted.name)}.ckpt"
     try:
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrainError(
             f"{checkpoint.parent} cannot be written ({error.strerror}): use another --out"
         ) from error
-    run = Run(wanted, recipe, data, model, optimizer, device, width, checkpoint, fingerprint)
+    run = Run(wanted, recipe, data, model, optimizer, device, width, checkpoint, fingerprint, own)
     kept = checkpoints.read(checkpoint, fingerprint, device)
     if kept:
         model.load_state_dict(kept["model"])
@@ -97,6 +112,11 @@ def start(wanted: Entry, data: Dataset, recipe: Recipe, device: str, width: floa
         if "best" in kept:
             run.history, run.best = kept["history"], Best(**kept["best"])
     return run
+
+
+def file_name(name: str) -> str:
+    """What the files of a model are called, without what a path may not hold."""
+    return name.replace(":", "-").replace("/", "-")
 
 
 def _fused(device: str) -> bool | None:

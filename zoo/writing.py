@@ -18,7 +18,7 @@ from zoo.checkpoints import TrainError
 from zoo.data import Dataset
 from zoo.entries import Entry
 from zoo.resident import Resident, place
-from zoo.training import Run
+from zoo.training import Run, file_name
 
 SAME = 0.99  # of the predictions must survive rounding to half precision
 
@@ -71,11 +71,12 @@ def share_right(predicted: Int64[Tensor, " n"], images: Resident) -> float:
 def _written(run: Run, named: Entry, epoch: int, test: Dataset | None, threads: int, out: Path) -> Trained:
     """Writes the model's present state, which is that after `epoch`, under a name, with its record."""
     content = safetensors.torch.save({key: _half(value) for key, value in run.model.state_dict().items()})
-    path = run.checkpoint.with_name(f"{named.name}.safetensors")
+    path = run.checkpoint.with_name(f"{file_name(named.name)}.safetensors")
     record = _record(run, named, epoch, content, test, threads, path)
     registry.write_whole(path, content)
     judged = place(test or run.data, run.device)
-    loaded = predict(registry.load_record(record).to(run.device), judged)
+    made = registry.load_record(record) if run.build is None else registry.load_into(run.build(), record)
+    loaded = predict(made.to(run.device), judged)
     changed = int((loaded != predict(run.model, judged)).sum())
     if changed > (1 - SAME) * len(judged):
         raise TrainError(f"{named.name}: half precision changes {changed} of {len(judged)} predictions")

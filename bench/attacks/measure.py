@@ -29,6 +29,7 @@ from bench.attacks.trace import Trace
 from bench.engine.cell import Cell
 from bench.engine.judge import Verdict, ask_again, verify
 from bench.engine.kind import Kind, Subject
+from bench.engine.padding import padded
 from bench.engine.protocols import JUDGED
 from bench.engine.result import KEPT_IMAGES, CellResult
 from bench.engine.seeding import seed_of, seeded
@@ -298,13 +299,10 @@ def _single_step(cell: Cell) -> bool:
 
 
 def _measure(cell: Cell, subject: Subject) -> CellResult:
-    return measure(cell, subject.model, subject.x, subject.y, subject.standing)
-
-
-def _measure_attack(cell: Cell, subject: Subject) -> CellResult:
-    by = attacker(cell, subject)
+    subject = replace(subject, model=padded(subject.model, cell.count, subject.x.device))
+    by = None if cell.kind == "clean" else attacker(cell, subject)
     return measure(cell, subject.model, subject.x, subject.y, subject.standing, by)
 
 
 CLEAN = Kind(measure=_measure, divisible=True)
-ATTACK = Kind(measure=_measure_attack, same_gradient=_single_step, divisible=True)
+ATTACK = Kind(measure=_measure, same_gradient=_single_step, divisible=True)

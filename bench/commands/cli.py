@@ -26,8 +26,8 @@ COMMANDS = {
     "compare": "say which of several measured models is better",
     "check": "measure a leaderboard's rows of a model again; fail if it has become less robust",
     "leaderboard": "print a leaderboard ranked, for the terminal or a paper",
-    "train": "train models of the zoo",
-    "list": "show models, attacks and data sets",
+    "train": "train models of the zoo, or one's own architectures",
+    "list": "show measuring commands, models, attacks and data sets",
     "report": "draw the pages that have changed from the store; mark a leaderboard's rows",
     "figure": "draw a figure for a paper from the store, as PDF, SVG or PNG",
     "export": "write per-image results as CSV or parquet, attacked images as npz",
@@ -158,7 +158,9 @@ def _leaderboard_options(sub: argparse.ArgumentParser) -> None:
 
 def _train_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
-        "models", metavar="all|NAMES", help="with commas between: e.g. baseline_cnn,equivariant_gcnn.pgd_at@1"
+        "models",
+        metavar="all|NAMES|FILE.py:FACTORY",
+        help="with commas between: e.g. baseline_cnn,equivariant_gcnn.pgd_at@1, or architectures of one's own",
     )
     data_options(sub)
     group = sub.add_argument_group("training")
@@ -186,7 +188,9 @@ def _train_options(sub: argparse.ArgumentParser) -> None:
 
 
 def _list_options(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("what", nargs="?", choices=("models", "attacks", "datasets"), help="only these")
+    sub.add_argument(
+        "what", nargs="?", choices=("commands", "models", "attacks", "datasets"), help="only these"
+    )
     sub.add_argument("pattern", nargs="?", metavar="PATTERN", help="only names like 'torchvision:res*'")
     sub.add_argument("--json", action="store_true", help="as JSON on stdout")
 

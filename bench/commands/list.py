@@ -16,10 +16,12 @@ from rich.table import Table
 
 from bench.attacks import ATTACKS, PRESETS
 from bench.attacks.table import OWN
+from bench.engine.studies import plugin_names
 from bench.errors import UsageError
 from bench.inputs import own_attacks
 from bench.inputs.libraries import LIBRARIES, library_names
 from bench.inputs.own_models import entry_points
+from bench.studies import STUDIES
 from zoo import entries, registry
 
 _FETCHED = "--data-root with NAME.npz or torchvision's files, --download"
@@ -41,6 +43,7 @@ DATASETS = (
 def execute(options: Namespace) -> int:
     """Prints the requested tables, or all."""
     parts: dict[str, Callable[[], list[dict[str, Any]]]] = {
+        "commands": _commands,
         "models": _models,
         "attacks": _attacks,
         "datasets": _datasets,
@@ -64,6 +67,12 @@ def _like(pattern: str, what: str, rows: list[dict[str, Any]]) -> list[dict[str,
     if found := [row for row in rows if fnmatch(next(iter(row.values())), pattern)]:
         return found
     raise UsageError(f"no {what} are named like {pattern!r}; leave it out to see them all")
+
+
+def _commands() -> list[dict[str, Any]]:
+    """The studies, those of installed packages too."""
+    rows = [{"command": f"bench {name}", "what it does": about} for name, (_, about) in STUDIES.items()]
+    return rows + [{"command": f"bench {name}", "what it does": "a plug-in"} for name in plugin_names()]
 
 
 def _of_library(library: str) -> list[dict[str, Any]]:

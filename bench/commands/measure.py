@@ -20,6 +20,7 @@ from bench.engine.study import Study
 from bench.engine.where import Where
 from bench.errors import CellError, UsageError
 from bench.leaderboard import file as leaderboard
+from bench.studies.shared.batch import within_memory
 from bench.studies.shared.options import check_numbers
 from bench.studies.shared.screen import say
 from bench.studies.shared.where import where_of
@@ -33,6 +34,7 @@ def execute(options: Namespace) -> int:
     _check_places(study, options)
     with rows_only():
         ready = study.prepare(options)
+    where = within_memory(where, ready.loaded)
     for note in study.notes(ready, options):
         say(note)
     if options.dry_run:

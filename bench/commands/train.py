@@ -1,4 +1,4 @@
-"""``bench train``: trains models of the zoo and writes their weights where ``bench run`` finds them."""
+"""``bench train``: trains models of the zoo and one's own; writes their weights where ``bench run`` finds them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from zoo import train
 from zoo.data import Dataset
 from zoo.errors import UserError
 
+LOOKED_AT = 8  # images that a model of one's own is tried on before it is trained
+
 
 def execute(options: Namespace) -> int:
     """Trains every model asked for to its recipe's last epoch, going on from a checkpoint if there is one.
@@ -38,12 +40,14 @@ def execute(options: Namespace) -> int:
     data = source.load(split="train", download=options.download)
     test = source.load(split="test", download=options.download)
     wanted = trainings.asked(replicas, options, data.levels)
+    for own in dict.fromkeys(training.own for training in wanted if training.own):
+        own.check(data.images(0, min(LOOKED_AT, len(data))), len(data.classes))
     done: list[str] = []
     for number, training in enumerate(wanted, 1):
         name, place = training.names[0], f"{number} of {len(wanted)}: " if len(wanted) > 1 else ""
         try:
             _train(training, data, test, options, threads, width, place)
-            done.append(name)
+            done.append(training.own.shown(name) if training.own else name)
         except (UserError, OSError, torch.cuda.OutOfMemoryError) as fault:
             say(f"{place}{name} failed: {in_words(fault)}")
     if done:
@@ -70,12 +74,13 @@ def _train(
         say(f"{place}{done.path}: already trained by this recipe; remove it to train again")
         return
     apart = f" ({100 * recipe.held_out:g} % held out)" if recipe.held_out else ""
+    name = training.names[0] if training.own else training.entry.name
     headline = (
-        f"{place}training {training.entry.name} on {data.name}: {len(data)} images{apart}, "
+        f"{place}training {name} on {data.name}: {len(data)} images{apart}, "
         f"recipe {recipe.name}, seed {training.seed}"
     )
     trained = train.train(
-        training.entry.name,
+        training.own.name if training.own else training.entry.name,
         data,
         test=test,
         recipe=recipe,
@@ -85,6 +90,7 @@ def _train(
         out=out,
         width=width,
         progress=Lines(headline, recipe),
+        build=training.own.build if training.own else None,
     )
     for each in (trained, trained.best):
         if each is not None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.errors import UsageError
+from bench.inputs import own_training
+from bench.inputs.own_training import Architecture
 from bench.studies.shared.options import names
 from zoo import entries, recipes, registry
 from zoo.data import Dataset
@@ -16,11 +18,12 @@ from zoo.data import Dataset
 
 @dataclass(frozen=True)
 class Training:
-    """One model to train: what is built, what it is trained by, and the seed."""
+    """One model to train: what is built, what it is trained by, the seed, and one's own architecture, if it is one."""
 
     entry: entries.Entry
     recipe: recipes.Recipe
     seed: int
+    own: Architecture | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -34,20 +37,39 @@ class Training:
         return (last, best) if self.recipe.held_out else (last,)
 
 
-def replicas(options: Namespace) -> list[tuple[entries.Entry, int]]:
+@dataclass(frozen=True)
+class Replica:
+    """A requested model with a seed."""
+
+    entry: entries.Entry
+    seed: int
+    own: Architecture | None
+
+
+def replicas(options: Namespace) -> list[Replica]:
     """Every requested model with every seed, in the order given.
 
     Raises UsageError for options that contradict each other or a name, UnknownModel.
     """
-    return [(entries.entry(text), seed) for text in _models(options) for seed in _seeds(options, text)]
+    found = [(text, *_entry(text)) for text in _models(options)]
+    if options.width != "1" and (names := [entry.architecture for _, own, entry in found if own]):
+        raise UsageError(f"--width is of the zoo's models, and {names[0]} is one's own; leave it out")
+    return [Replica(entry, seed, own) for text, own, entry in found for seed in _seeds(options, text)]
 
 
-def asked(wanted: Sequence[tuple[entries.Entry, int]], options: Namespace, levels: int) -> list[Training]:
+def _entry(text: str) -> tuple[Architecture | None, entries.Entry]:
+    own = own_training.asked(text)
+    return own or (None, entries.entry(text))
+
+
+def asked(wanted: Sequence[Replica], options: Namespace, levels: int) -> list[Training]:
     """Their trainings on images of so many ``levels``, each once: two names by one ``--recipe`` may be the same.
 
     Raises UsageError for numbers that cannot be, UnknownRecipe.
     """
-    found = [Training(entry, _recipe(options, entry, levels), seed) for entry, seed in wanted]
+    found = [
+        Training(each.entry, _recipe(options, each.entry, levels), each.seed, each.own) for each in wanted
+    ]
     return list({each.names[0]: each for each in found}.values())
 
 
@@ -67,8 +89,11 @@ def finished(
         if record is None or any(getattr(record, name) != value for name, value in made.items()):
             return None
         try:
-            registry.load_record(record)
-        except registry.WeightsError:  # lost or damaged: it is trained again
+            if training.own is None:
+                registry.load_record(record)
+            else:
+                registry.load_into(training.own.build(), record)
+        except registry.WeightsError:  # lost, damaged or of other code: it is trained again
             return None
     return found[0]
 
@@ -97,7 +122,7 @@ def _recipe(options: Namespace, entry: entries.Entry, levels: int) -> recipes.Re
 def _seeds(options: Namespace, text: str) -> Iterator[int]:
     """The seeds of a model of that name: those of ``--seeds``, that of ``--seed``, or the name's own."""
     if options.seeds is None:
-        entry = entries.entry(text)
+        _, entry = _entry(text)
         if options.seed not in (None, entry.seed) and "@" in text:
             raise UsageError(f"{text!r} says seed {entry.seed}, --seed {options.seed}; leave one of them out")
         yield entry.seed if options.seed is None else options.seed

@@ -58,10 +58,12 @@ class Loaded:
 
     Attributes:
         rooms: processes of the models that are not of the zoo.
+        step_bytes: memory that a gradient step of a batch takes at most on a CPU; 0 if unknown.
     """
 
     def __init__(self) -> None:
         self.rooms = Rooms()
+        self.step_bytes = 0
         self._models: OrderedDict[tuple[str, str, bool], nn.Module] = OrderedDict()
         self._raw: dict[str, nn.Module] = {}
         self._data: dict[DataSource, Images] = {}

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
+from bench.engine.seeding import seeded
 from bench.inputs.faults import out_of_memory
 
 MOST = 4096  # images of a shard on a GPU
@@ -83,7 +84,9 @@ def largest_on_gpu(
     model: nn.Module, image: Float32[np.ndarray, "1 c h w"], device: str, most: int = MOST
 ) -> int:
     """As ``largest_batch``, on a GPU, of an image as an array."""
-    return largest_batch(model, torch.from_numpy(image).to(device), CudaMemory(device), most)
+    x = torch.from_numpy(image).to(device)
+    with seeded(x.device, "memory"):  # the model may draw numbers
+        return largest_batch(model, x, CudaMemory(device), most)
 
 
 def gradient_step(model: nn.Module, x: Float[Tensor, "n c h w"]) -> None:

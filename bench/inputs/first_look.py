@@ -23,6 +23,10 @@ GLANCE = 20  # images on which most preparations are ruled out
 FINALISTS = 3  # preparations left after a glance, where the order of classes is open too
 IMAGES = 200  # looked at, at most, drawn from the whole data set
 MORE = 1000  # other images, on which what looked better is tested
+WHOLE = (
+    64 * 64
+)  # pixels of an image, up to which so many are; of larger ones as many fewer as they are larger,
+FEWER = 50, 100  # but not fewer than these
 FEWEST = 20  # below which no test could tell anything
 LEVEL = 0.001  # of the exact one-sided McNemar test
 MARGIN = 0.02  # by which another preparation or order of classes must be better
@@ -86,8 +90,9 @@ class Choice:
 def first_look(model: nn.Module, data: Images, device: str = "cpu") -> tuple[Suspicion, ...]:
     """What is suspect about a model.
 
-    One preparation and one order of classes are chosen on up to 200 images and tested on up to 1,000 others, so each
-    is a single test; it must be significantly better (0.1 %) and better by two points of accuracy.
+    One preparation and one order of classes are chosen on up to 200 images and tested on up to 1,000 others (50 and 100
+    of 224 × 224 pixels), so each is a single test; it must be significantly better (0.1 %) and better by two points
+    of accuracy.
 
     Args:
         model: deployed classifier on the device.
@@ -96,7 +101,8 @@ def first_look(model: nn.Module, data: Images, device: str = "cpu") -> tuple[Sus
     """
     classes, total = len(data.classes), len(data.labels)
     order = np.random.default_rng(0).permutation(total)
-    few = order[: min(IMAGES, max(1, total // 2))]
+    images, more = looked_at(data)
+    few = order[: min(images, max(1, total // 2))]
     x, y = _drawn(data, few, device), data.labels[few]
     logits = _logits(model, x)
     if not np.isfinite(logits).all():
@@ -109,7 +115,7 @@ def first_look(model: nn.Module, data: Images, device: str = "cpu") -> tuple[Sus
     right = logits.argmax(1) == y
     chance = _at_chance(right, y, classes)
     if right.mean() <= 1 - MARGIN:
-        rest = order[len(few) :][:MORE]
+        rest = order[len(few) :][:more]
         alone = [_preparation(model, x, y, right), _classes(logits, y, right, classes)]
         better = _better(model, data, rest, device, alone)
         if better is None and chance:
@@ -118,6 +124,13 @@ def first_look(model: nn.Module, data: Images, device: str = "cpu") -> tuple[Sus
     if chance:
         found.append(Suspicion("chance", chance))
     return tuple(found)
+
+
+def looked_at(data: Images) -> tuple[int, int]:
+    """How many images a preparation is chosen on, and on how many others it is tested, at most."""
+    height, width = data.images(0, 1).shape[2:]
+    share = min(1.0, WHOLE / (height * width))
+    return max(FEWER[0], round(IMAGES * share)), max(FEWER[1], round(MORE * share))
 
 
 def _preparation(

@@ -48,7 +48,9 @@ def named(sources: Sequence[ModelSource], names: Sequence[str] = ()) -> list[Mod
 def _shortest(own: Sequence[ModelSource]) -> list[str]:
     """``stem:factory``, with as many parent directories as the files of one stem need to differ."""
     places = [Path(source.target.rpartition(":")[0]).resolve().with_suffix("").parts for source in own]
-    factories = [source.target.rpartition(":")[2] for source in own]
+    factories = [
+        source.name.rpartition(":")[2] for source in own
+    ]  # with the recipe, where it is trained here
 
     def name(i: int, parts: int) -> str:
         return f"{'/'.join(places[i][-parts:])}:{factories[i]}"

@@ -169,20 +169,25 @@ def _module_name(target: str) -> str:
 
 def made(factory: Any, name: str) -> nn.Module:
     """What a factory gives, the same in every process; raises ``UsageError`` if that cannot be measured."""
-    _check_arguments(factory, name)
     # A factory that initialises at random must give the same model in every worker.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        try:
-            model = factory()
-        except UsageError:  # of a library's model, which says it all
-            raise
-        except SystemExit as stop:
-            raise UsageError(
-                f"the factory of {name!r} called sys.exit({stop.code!r}); it must give a torch.nn.Module"
-            ) from stop
-        except Exception as fault:
-            raise UsageError(f"the factory of {name!r} raised {type(fault).__name__}: {fault}") from fault
+        return drawn(factory, name)
+
+
+def drawn(factory: Any, name: str) -> nn.Module:
+    """As ``made``, from torch's global random state."""
+    _check_arguments(factory, name)
+    try:
+        model = factory()
+    except UsageError:  # of a library's model, which says it all
+        raise
+    except SystemExit as stop:
+        raise UsageError(
+            f"the factory of {name!r} called sys.exit({stop.code!r}); it must give a torch.nn.Module"
+        ) from stop
+    except Exception as fault:
+        raise UsageError(f"the factory of {name!r} raised {type(fault).__name__}: {fault}") from fault
     check_module(model, f"the factory of {name!r} gives")
     if any(is_lazy(value) for value in (*model.parameters(), *model.buffers())):
         raise UsageError(

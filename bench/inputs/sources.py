@@ -15,7 +15,7 @@ from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 
 from bench.errors import UsageError
-from bench.inputs import own_models
+from bench.inputs import own_models, own_training
 from bench.inputs.checkpoint import load_weights
 from bench.inputs.folding import folded
 from bench.inputs.foreign import Foreign, precision_of
@@ -66,6 +66,7 @@ class ModelSource:
         target: zoo name, ``/path/to/file.py:factory``, name of an entry point, or ``NAME[@WEIGHTS]`` in a library.
         dataset: data set measured on, which decides the zoo's default weights.
         weights: for the zoo, a data set's name or a directory; otherwise a weights file with its whole path.
+        trained_on: data set of the weights, where ``bench train`` made them; not used for the zoo.
         classes: outputs of a library's model with random weights; 0 for the library's own number.
         download: whether a library may fetch missing weights.
         preparation: what is done to images before the model and to its logits after it; none for the zoo.
@@ -79,6 +80,7 @@ class ModelSource:
     classes: int = 0
     download: bool = False
     preparation: Preparation = AS_IT_IS
+    trained_on: str = "unknown"
 
     @property
     def foreign(self) -> bool:
@@ -184,7 +186,7 @@ def describe(source: ModelSource, data: str | None = None) -> ModelInfo:
     return ModelInfo(
         name=source.name,
         weights=source.digest(model),
-        trained_on="unknown",
+        trained_on=source.trained_on,
         parameters=sum(p.numel() for p in model.parameters()),
         origin=source.kind,
         precision=precision_name(model),
@@ -203,15 +205,18 @@ def find_source(target: str, *, dataset: str, weights: str | None, weights_from:
         target: what the user named.
         dataset: data set measured on; weights trained on it are taken unless ``weights_from`` names others.
         weights: weights file of one's own model.
-        weights_from: data set or directory the zoo's weights come from.
+        weights_from: data set or directory that weights of ``bench train`` come from.
 
     Raises:
         UsageError: no such model.
+        zoo.registry.WeightsError: no such weights of an architecture of one's own.
     """
     own_weights = weights and str(Path(weights).absolute())
     library, colon, inside = target.partition(":")
     if library in LIBRARIES and inside:
         return ModelSource(kind=library, name=target, target=inside, dataset=dataset, weights=own_weights)
+    if own_training.is_trained(target):
+        return _trained(target, dataset, own_weights, weights_from)
     path, colon, factory = target.rpartition(":")
     if colon and path.endswith(".py"):
         name = f"{Path(path).stem}:{factory}"
@@ -228,6 +233,25 @@ def find_source(target: str, *, dataset: str, weights: str | None, weights_from:
     except entries.UnknownModel:
         raise unknown_model(target) from None
     return ModelSource(kind="zoo", name=name, target=name, dataset=dataset, weights=weights_from)
+
+
+def _trained(target: str, dataset: str, weights: str | None, weights_from: str | None) -> ModelSource:
+    """An architecture of one's own with the weights that ``bench train`` gave it."""
+    found = own_training.asked(target)
+    assert found is not None
+    architecture, entry = found
+    if weights is not None:
+        raise UsageError(f"{target!r} names weights by recipe, and --weights a file; leave one of them out")
+    record = registry.find(entry.name, dataset, weights_from)
+    registry.checked(record)
+    return ModelSource(
+        kind="file",
+        name=entry.name,
+        target=architecture.target,
+        dataset=dataset,
+        weights=str(record.path.absolute()),
+        trained_on=record.dataset,
+    )
 
 
 def deployed(model: nn.Module, device: str, *, fold: bool = False) -> nn.Module:

@@ -179,6 +179,7 @@ def test_list_names_models_attacks_and_data_sets(capsys: Capture) -> None:
         ("fgsm", "torchattacks"),
     }
     assert {row["dataset"] for row in found["datasets"]} >= {"digits", "cifar10", "folder:PATH"}
+    assert {row["command"] for row in found["commands"]} >= {"bench run", "bench certify", "bench clever"}
     shown = call(capsys, "list", "models")
     assert "baseline_cnn_4.pgd_at" in shown.out
     assert "folder:PATH" not in shown.out

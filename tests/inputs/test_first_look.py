@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 import bench
 import zoo
+from bench.inputs.array_data import array_data
 from bench.inputs.candidates import CIFAR10, IMAGENET
-from bench.inputs.first_look import first_look
+from bench.inputs.first_look import first_look, looked_at
 from bench.inputs.preparation import Preparation, Prepared
 from bench.inputs.sources import deployed
 from zoo import notes, registry
@@ -250,3 +251,11 @@ def test_python_looks_too(
     assert said in err
     assert ("note:" in err) == bool(kind)
     assert kind in bench.leaderboard_rows(results)[0]["suspect"].split(";")
+
+
+@pytest.mark.parametrize(
+    ("side", "images"), [(16, (200, 1000)), (64, (200, 1000)), (96, (89, 444)), (224, (50, 100))]
+)
+def test_fewer_of_large_images_are_looked_at(side: int, images: tuple[int, int]) -> None:
+    data = array_data("d", np.zeros((2, 1, side, side), np.float32), [0, 1])
+    assert looked_at(data) == images

@@ -16,6 +16,7 @@ from bench.errors import UsageError
 from bench.pages import digest, frame
 from bench.pages.digest import code_digest, digest_of
 from bench.studies import attacked
+from bench.studies.certify.page import write_certify_page
 from bench.studies.clever.page import write_clever_page
 from bench.studies.mip.page import write_mip_page
 from bench.studies.paper.page import write_reproduction
@@ -27,6 +28,8 @@ from bench.studies.tradeoff.page import write_tradeoff_page
 from tests.clever_factory import make_clever
 from tests.factory import make_results
 from tests.paper_factory import corrupted, full
+from tests.studies.certify.test_certify_command import made as certified
+from tests.studies.certify.test_certify_command import result as certificates
 from tests.studies.mip.test_mip import result
 from tests.studies.mip.test_mip import results as mip_results
 from tests.studies.spatial.test_spatial_command import made_up
@@ -180,12 +183,18 @@ def _spatial_page(failed: tuple[str, ...]) -> Write:
     return lambda place: write_spatial_page(found, (), place)
 
 
+def _certify_page(failed: tuple[str, ...]) -> Write:
+    found = replace(certified(certificates()), failed=failed)
+    return lambda place: write_certify_page(found, (), place)
+
+
 PAGES: dict[str, Callable[[tuple[str, ...]], Write]] = {
     "data set": _dataset_page,
     "groups": _groups_page,
     "theory": _theory_page,
     "mip": _mip_page,
     "spatial": _spatial_page,
+    "certify": _certify_page,
     "clever": lambda failed: (
         lambda place: write_clever_page(replace(make_clever(), failed=failed), (), place)
     ),

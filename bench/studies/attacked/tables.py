@@ -77,6 +77,9 @@ class Cost:
     optimality: Optimality
 
 
+MOST_CLASSES = 100  # in the table by class
+
+
 @dataclass(frozen=True, slots=True)
 class ClassRow:
     """A model's accuracy by class; NaN for a class without images."""
@@ -193,7 +196,9 @@ def moved(results: Results) -> list[tuple[float, float]]:
 
 
 def class_counts(results: Results) -> tuple[int, ...]:
-    """How many of the measured images each class has."""
+    """How many of the measured images each class has; none told of more classes than a table can show."""
+    if len(results.classes) > MOST_CLASSES:
+        return ()
     label = results.models[0].clean.label
     return tuple(int(c) for c in np.bincount(label, minlength=len(results.classes)))
 

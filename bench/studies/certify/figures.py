@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from bench.pages.figures import as_files, figure_style, inline
 from bench.pages.format import figure_label, norm_text
@@ -83,9 +83,10 @@ def _panel(axes: Axes, model: CertifyResult, setting: CertifySetting) -> None:
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_ylim(bottom, top)
     axes.set_xlim(-1, len(order))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_title(figure_label(model.info.name), loc="left", fontsize=8.5, weight="bold")
-    axes.set_xlabel("images by size of attack", fontsize=7.5, labelpad=1)
+    axes.set_xlabel("images by size of attack", fontsize=7.5, labelpad=4)
     axes.set_ylabel(f"{norm_text(setting.options.norm)}, pixel units", fontsize=7.5, labelpad=2)
     axes.tick_params(labelsize=7, pad=2)
     axes.set_xticks([])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench.numbers.eps import eps_text
-from bench.pages.format import interval, norm_text, percent
+from bench.pages.format import interval, norm_text, percent, significant
 from bench.pages.lead import Change, Lead, counted
 from bench.studies.certify.results import CertifyResults
 
@@ -33,6 +33,13 @@ def _finding(results: CertifyResults) -> str:
     radius = options.radii[len(options.radii) // 2]
     model, method = max(pairs, key=lambda pair: pair[0].certified(pair[1], radius).value)
     certified, standing = model.certified(method, radius), model.standing(radius)
+    if not certified.k:
+        most = max(model.standing(radius).value for model, _ in pairs)
+        largest = max(float(model.best.max()) for model in results.models)
+        return (
+            f"No image is certified within the {norm_text(options.norm)} radius {eps_text(radius)}, where attacks "
+            f"leave up to {percent(most)} % right. The largest certificate of all is {significant(largest)}."
+        )
     return (
         f"{model.info.name} is certified on the most images: within the {norm_text(options.norm)} radius "
         f"{eps_text(radius)}, {percent(certified.value)} % ({interval(certified)}) keep their right class for certain, "

@@ -64,7 +64,7 @@ def _row(results: CertifyResults, model: CertifyResult, method: str, radius: flo
         "clean_right": int(clean.k),
         "abstained": int(model.abstained.sum()),
         "violations": sum(each.method == method for each in model.violations()),
-        "radius_median": float(np.median(model.radii[method])),
+        "radius_median": float(np.median(model.radii[method][model.right])) if clean.k else None,
         "digest": model.digest,
         "symbench": results.versions.get("symbench") or version(),
     }

@@ -37,7 +37,7 @@ from bench.inputs.switches import left_alone
 from bench.studies.robustness.evaluation import Evaluation, make_setting, run_evaluation
 from bench.studies.robustness.results import Results
 from bench.studies.shared.ask import Ask
-from bench.studies.shared.batch import chosen_batch
+from bench.studies.shared.batch import chosen_batch, fitting_workers
 from bench.studies.shared.inspection import kinds, suspicions
 from bench.studies.shared.models import LOOKED_AT
 from bench.studies.shared.where import check_device
@@ -168,6 +168,7 @@ def _executor(evaluation: Evaluation, model: nn.Module, workers: int) -> Executo
     """This process, or worker processes on a CPU."""
     if workers > 1 and evaluation.device != "cpu":
         note_once(f"workers is {workers}, but on a GPU cells run one after another, in one process")
+    workers = fitting_workers(workers, evaluation.loaded) if workers > 1 else 1
     if workers == 1 or evaluation.device != "cpu":
         return InProcess(evaluation.loaded)
     ((_, info),) = evaluation.models

@@ -17,7 +17,7 @@ from bench.attacks.gradient_free import check_gradients
 from bench.engine.loaded import Loaded, one_thread, worker
 from bench.engine.rooms import answer
 from bench.errors import UsageError
-from bench.inputs.first_look import IMAGES, Suspicion, first_look
+from bench.inputs.first_look import Suspicion, first_look, looked_at
 from bench.inputs.foreign import folded_if_equal, is_folded, reason_of
 from bench.inputs.model_info import ModelInfo
 from bench.inputs.probe import probe
@@ -116,9 +116,10 @@ def _announced_look(model: nn.Module, data: Images, device: str, name: str) -> t
     start = time.perf_counter()
     with torch.no_grad():
         model(data.images(0, 1).to(device))
-    seconds = IMAGES * (time.perf_counter() - start)
+    images, _ = looked_at(data)
+    seconds = images * (time.perf_counter() - start)
     if seconds > LONG:
-        text = f"{name}: first look at {IMAGES} clean images, about {seconds:.0f} s, longer if many are wrong"
+        text = f"{name}: first look at {images} clean images, about {seconds:.0f} s, longer if many are wrong"
         print(text, file=sys.stderr, flush=True)
     return first_look(model, data, device)
 

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from bench.engine.cell import Cell, Scalar, sorted_params
 from bench.engine.judge import ask_again
-from bench.engine.kind import Kind
+from bench.engine.kind import Kind, Subject
+from bench.engine.padding import padded
 from bench.engine.result import CellResult
 from bench.engine.seeding import seed_of, seeded
 from bench.engine.shards import shards
@@ -205,6 +206,9 @@ def _moved(cell: Cell, x: Tensor, degrees: Tensor, shifts: Tensor | None = None)
     return moved(x, degrees, shifts, interpolation=interpolation, fill=fill)
 
 
-KIND = Kind(
-    measure=lambda cell, subject: measure_spatial(cell, subject.model, subject.x, subject.y), divisible=True
-)
+def _measure(cell: Cell, subject: Subject) -> CellResult:
+    model = padded(subject.model, cell.count, subject.x.device)
+    return measure_spatial(cell, model, subject.x, subject.y)
+
+
+KIND = Kind(measure=_measure, divisible=True)

@@ -258,6 +258,13 @@ def test_accuracy_by_class_on_known_arrays():
     np.testing.assert_array_equal(row.worst, [0.5, 0, np.nan])
 
 
+def test_the_table_by_class_is_left_out_where_there_are_too_many(tmp_path):
+    for classes, shown in ((100, True), (101, False)):
+        results = make_results(models=("m",), n=4, eps=(0.1,), classes=[f"class {i}" for i in range(classes)])
+        page = report.write(results, (), tmp_path / str(classes)).read_text("utf-8")
+        assert ("class 99<small>" in page, "There are 101 classes, too many" in page) == (shown, not shown)
+
+
 def test_attack_table_keeps_both_denominators_and_counts():
     results = make_results(models=("m",), n=4, eps=(0.1,), attacks=("pgd",))
     correct, standing = np.array([True, True, False, False]), np.array([[True, False, False, False]])
