@@ -68,11 +68,14 @@ def is_grey(path: Path) -> bool:
 
 
 def turned(path: Path) -> bool:
-    """Whether EXIF says that the picture in a readable file is turned or mirrored, which Pillow undoes in TIFF only."""
+    """Whether EXIF says that the picture is turned or mirrored, which Pillow undoes in TIFF; False for a broken file."""
     from PIL import Image
 
-    with Image.open(path) as image:
-        return image.format != "TIFF" and image.getexif().get(TURNED, 1) != 1
+    try:
+        with Image.open(path) as image:
+            return image.format != "TIFF" and image.getexif().get(TURNED, 1) != 1
+    except Exception:  # reading it says what is wrong
+        return False
 
 
 def square(side: int | None) -> Resizing | None:

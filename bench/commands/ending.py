@@ -33,7 +33,8 @@ def next_command(study: str, options: Namespace) -> str:
         return ""
     command, why = NEXT[study]
     if command == "leaderboard":
-        own = "" if options.leaderboard == "leaderboard.csv" else f" --leaderboard {options.leaderboard}"
+        file = getattr(options, "leaderboard", "leaderboard.csv")  # studies without rows have no such option
+        own = "" if file == "leaderboard.csv" else f" --leaderboard {file}"
         return f"bench leaderboard{own}   # {why}"
     data = "" if options.dataset == "digits" else data_for_terminal(options)
     return f"{' '.join(filter(None, ('bench', command, models_for_terminal(options), data)))}   # {why}"

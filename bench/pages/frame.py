@@ -12,6 +12,7 @@ from bench.errors import UsageError
 from bench.pages.digest import digest_of
 from bench.pages.environment import environment
 from bench.pages.files import replace_file
+from bench.pages.index import NAME as INDEX
 from bench.pages.index import write_index
 from bench.pages.kept import keep
 
@@ -37,7 +38,10 @@ def write(page: Path, content: object, draw: Callable[[], tuple[str, Mapping[str
         UsageError: the directory cannot be written.
     """
     digest = digest_of(content)
-    if not _is_current(page, digest):
+    if _is_current(page, digest):
+        if (page.parent / INDEX).exists():
+            return page
+    else:
         html, figures = draw()
         _save(page, html, figures, digest)
     try:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import zoo
 from bench.attacks import ATTACKS, library_version
@@ -29,15 +29,25 @@ ROWS = [
 
 
 @functools.cache
-def deployed(name: str) -> nn.Module:
-    return zoo.deploy(zoo.load(name))
+def deployed(name: str, dataset: str = "digits") -> nn.Module:
+    return zoo.deploy(zoo.load(name, dataset))
+
+
+def asked(model_name: str, attack: str) -> tuple[nn.Module, Tensor, Tensor]:
+    """A model with images: digits, or coloured noise for the attack that takes three channels only."""
+    if attack == "ti_fgsm":
+        x = torch.rand(N, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+        model = deployed(model_name, "cifar10")
+        return model, x, model(x).argmax(1)
+    digits = data.load("digits", "test")
+    return deployed(model_name), digits.images(0, N), digits.targets(0, N)
 
 
 def short_cell(name: str, library: str, norm: str | None) -> Cell:
     """A cell of few steps, at an ε that leaves AutoAttack's 5,000 squares nothing to do."""
     spec = ATTACKS[name, library]
     params = {key: SHORT.get(key, value) for key, value in spec.params.items()}
-    eps = {"linf": 0.5, "l2": 5.0}.get(str(norm)) if spec.threat == "ball" else None
+    eps = {"linf": 0.5, "l2": 5.0, "l1": 100.0, "l0": 64.0}.get(str(norm)) if spec.threat == "ball" else None
     cell = attack_cell(attack=name, library=library_version(library), norm=norm, eps=eps, count=N)
     return cell.derive(params=sorted_params(params))
 
@@ -62,8 +72,7 @@ def random_states() -> tuple[bytes, bytes, int]:
 @pytest.mark.parametrize("model_name", ["baseline_cnn_4", "equivariant_gcnn_4"])
 @pytest.mark.parametrize(("name", "library", "norm"), ROWS)
 def test_an_attack_leaves_no_trace(name: str, library: str, norm: str | None, model_name: str) -> None:
-    model, digits = deployed(model_name), data.load("digits", "test")
-    x, y = digits.images(0, N), digits.targets(0, N)
+    model, x, y = asked(model_name, name)
     images, labels, values = x.clone(), y.clone(), copy.deepcopy(model.state_dict())
     hanging, states = attributes(model), random_states()
 

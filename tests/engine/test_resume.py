@@ -78,7 +78,7 @@ def test_death_at_any_report_of_progress_changes_nothing(whole: dict[str, str]) 
 
         return die
 
-    for k in range(1, 3 * 2 * (1 + len(EPS)) + 1):
+    for k in range(1, CELLS + 1):
         world = World()
         driver = Driver(world.store, Counting(world.loaded), world.models, world.source, progress=dying_at(k))
         with pytest.raises(Killed):

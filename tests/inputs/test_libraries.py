@@ -232,5 +232,7 @@ def listed(capsys: Capture, *words: str) -> list[str]:
 def test_a_pattern_chooses_what_is_listed(capsys: Capture) -> None:
     names = [f"torchvision:resnet{depth}" for depth in (101, 152, 18, 34, 50)]
     assert listed(capsys, "models", "torchvision:resnet*") == names
-    assert listed(capsys, "models", "baseline_cnn_4*") == ["baseline_cnn_4", "baseline_cnn_4.pgd_at"]
+    assert listed(capsys, "models", "baseline_cnn_4*") == [
+        "baseline_cnn_4", "baseline_cnn_4.pgd_at", "baseline_cnn_4.ibp",
+    ]  # fmt: skip
     assert listed(capsys, "attacks", "fgs?") == ["fgsm", "fgsm"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import shutil
@@ -59,7 +60,7 @@ def test_gradient_attacks_on_a_model_without_gradients_are_refused(
         raise AssertionError("something was measured")
 
     monkeypatch.setattr("bench.attacks.measure.measure", forbidden)
-    remedy = "use square, noise, spatial_grid or spatial_random, which need none"
+    remedy = "use square, noise, hopskipjump, spsa, spatial_grid or spatial_random, which need none"
     refused(
         capsys, factory, f"'faulty:{factory}' gives no gradients", "so fgsm and pgd cannot attack it", remedy,
         "let bench audit say",
@@ -81,12 +82,14 @@ def test_the_attacks_that_the_refusal_names_attack_it(factory: str, capsys: Capt
 def test_the_table_says_which_attacks_need_gradients(key: tuple[str, str]) -> None:
     spec = ATTACKS[key]
     torch.manual_seed(0)
-    net, cut = own_faulty.Net(), own_faulty.Detached()
+    coloured = spec.name == "ti_fgsm"  # takes three channels only
+    size = (3, 3, 16, 16) if coloured else (3, 1, 16, 16)
+    net, cut = (make(math.prod(size[1:])) for make in (own_faulty.Net, own_faulty.Detached))
     cut.load_state_dict(net.state_dict())
-    x = torch.rand(3, 1, 16, 16)
+    x = torch.rand(size)
     given: dict[str, Any] = {
         "attacks": f"{spec.library}:{spec.name}",
-        "eps": 0.5,
+        "eps": 8 if spec.norms == ("l0",) else 0.5,
         "norm": (*spec.norms, "linf")[0],
     }
     few = {"steps": 2, "queries": 5, "rotations": 3, "translations": 1, "draws": 2}

@@ -307,7 +307,7 @@ def test_partial_runs_draw_partial_pages(run: Reproduction, tmp_path: Path):
     only = dataclasses.replace(run, results=(few,), corrupted=(), mip=None, sections=("figure2",))
     html = write_reproduction(only, tmp_path).read_text("utf-8")
     assert "This run did not request Table 2" in html
-    assert "This run was not requested Figure 2" not in html
+    assert "This run did not request Figure 2" not in html
     assert [each.section.id for each in chapters(only) if each.asked] == ["figure2"]
     failed = dataclasses.replace(EMPTY, failed=("parallel_gcnn pgd: no memory",))
     assert "1 cell failed" in write_reproduction(failed, tmp_path).read_text("utf-8")

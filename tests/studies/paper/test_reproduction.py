@@ -94,7 +94,7 @@ def test_a_section_prints_its_numbers_side_by_side(table2: Ran, monkeypatch: pyt
         assert [shown.split("±")[0] for shown in line[4:7]] == [f"{100 * value:.1f}" for value in values]
     assert "deeper-by" in out
     assert "rs-best" not in out
-    assert "This run was not requested Figure 2" in table2.home.page()
+    assert "This run did not request Figure 2" in table2.home.page()
 
 
 def test_what_has_no_weights_is_named_with_the_command(table2: Ran) -> None:

@@ -175,7 +175,7 @@ def test_page_and_terminal_show_the_lowest_number_beside_the_tables_own(
     )
     text = words(html)
     assert "≤ upper bound (rows)" in text
-    assert "the worst case takes from other runs of the same balls too: square (1 of 1 models)" in text
+    assert "the worst case also uses attacks of other runs in the same balls: square (1 of 1 models)" in text
     assert "of these square was run" in text
     first, second = tables(html, "headline")
     assert [cell[0] for cell in first[1]][3:6] == [

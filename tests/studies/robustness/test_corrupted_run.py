@@ -59,7 +59,7 @@ def test_the_bases_weights_and_grid_are_taken(capsys: Capture) -> None:
     assert " ".join(f"{100 * share:.1f}" for share in table.cells[0]) in page
     assert INTERVALS in Path("reports/corrupted-digits-contrast.html").read_text()
     strength = re.compile(
-        "<dt>Strength</dt><dd>The images were made here, with the parameters of CIFAR-10-C, .*"
+        "<dt>Strength</dt><dd>The images were made here with the parameters of CIFAR-10-C, .*"
     )
     assert strength.search(page)
     for each in Path("reports").glob("*.html"):  # they are not CIFAR-10-C
