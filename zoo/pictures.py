@@ -68,7 +68,7 @@ def is_grey(path: Path) -> bool:
 
 
 def turned(path: Path) -> bool:
-    """Whether EXIF says that the picture is turned or mirrored, which Pillow undoes in TIFF; False for a broken file."""
+    """Whether EXIF says that a picture is turned or mirrored, which Pillow undoes in TIFF; False for a broken file."""
     from PIL import Image
 
     try:

@@ -311,7 +311,7 @@ def test_the_page_stands_alone_and_tells_no_paths(ran: Ran) -> None:
     for figure in ("plane", "curves-1", "closed-form"):
         for ending in ("svg", "png"):
             assert f"digits-tradeoff-{figure}.{ending}" in ran.home.pages()
-    assert page.count("<svg") == 1 + 1 + 3
+    assert page.count("<svg") == (4 + 1) + 1 + 3  # the plane's panels with their key, curves, closed form
     for words in (
         "±180°",
         "only the direction of its statements is tested",
