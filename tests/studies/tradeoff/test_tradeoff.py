@@ -316,7 +316,7 @@ def test_the_page_stands_alone_and_tells_no_paths(ran: Ran) -> None:
         "±180°",
         "only the direction of its statements is tested",
         "Our own setting",
-        "AutoAttack and PGD at",
+        "AutoAttack (3 steps) and PGD at",
     ):
         assert words in page
 
