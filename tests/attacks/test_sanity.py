@@ -38,7 +38,9 @@ def noise_is_weaker(name: str, n: int) -> None:
         assert paired_difference(by_pgd, by_noise).lo <= 0
 
 
-@pytest.mark.parametrize("name", ["baseline_cnn_4", "equivariant_gcnn_4"])
+@pytest.mark.parametrize(
+    "name", ["baseline_cnn_4", pytest.param("equivariant_gcnn_4", marks=pytest.mark.slow)]
+)
 def test_a_few_models_obey(name: str) -> None:
     nothing_and_everything(name, 20)
     noise_is_weaker(name, 20)

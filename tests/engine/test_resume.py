@@ -70,6 +70,7 @@ def test_death_at_any_write_changes_nothing(whole: dict[str, str], before: bool)
         assert digests(world.store) == whole
 
 
+@pytest.mark.slow
 def test_death_at_any_report_of_progress_changes_nothing(whole: dict[str, str]) -> None:
     def dying_at(k: int) -> Callable[[int, int], None]:
         def die(done: int, _: int) -> None:

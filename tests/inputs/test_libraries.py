@@ -213,6 +213,7 @@ def test_transformers_gives_a_saved_model_by_its_logits(home: Path) -> None:
         source("hf:a/b").build()
 
 
+@pytest.mark.slow
 @pytest.mark.rooms
 def test_it_is_measured_in_a_process_of_its_own(capsys: Capture, home: Path) -> None:
     words = ("--attacks", "fgsm", "--eps", 0.1, "--n", 8, "--workers", 1, "--json")

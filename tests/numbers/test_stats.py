@@ -164,6 +164,7 @@ def test_sign_flip_without_a_difference_is_1() -> None:
     assert paired_sign_flip(np.array([], int), np.array([], int)) == 1.0
 
 
+@pytest.mark.slow
 def test_sign_flip_rejects_at_most_5_percent_of_equals() -> None:
     """4,000 pairs of models of equal robustness on 100 shared images; standard error 0.34 points."""
     rng = np.random.default_rng(0)

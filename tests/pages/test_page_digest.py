@@ -203,7 +203,12 @@ PAGES: dict[str, Callable[[tuple[str, ...]], Write]] = {
 }
 
 
-@pytest.mark.parametrize("kind", PAGES)
+MANY_FIGURES = ("paper", "tradeoff")  # slow to draw
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind in MANY_FIGURES)) for kind in PAGES]
+)
 def test_every_page_is_drawn_once(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     saved: list[Path] = []
     save = frame._save

@@ -126,7 +126,9 @@ def test_lipschitz_bounds_hold_between_points() -> None:
         assert (change <= bounds * size[:, None] + 1e-3).all()
 
 
-@pytest.mark.parametrize("name", ["baseline_cnn_4.ibp", "equivariant_gcnn_4"])
+@pytest.mark.parametrize(
+    "name", ["baseline_cnn_4.ibp", pytest.param("equivariant_gcnn_4", marks=pytest.mark.slow)]
+)
 def test_no_random_point_and_no_pgd_leaves_the_class_within_a_certificate(name: str) -> None:
     """10,000 points of the ball and its corners, and PGD with restarts, for each image."""
     x, y = digits()

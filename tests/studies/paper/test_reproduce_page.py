@@ -168,6 +168,7 @@ def test_provenance_has_the_digest_of_every_number(run: Reproduction, page: Path
         assert f"Made by <code>{run.command}</code>" in section_of(html, id)
 
 
+@pytest.mark.slow
 def test_several_trainings_have_a_standard_deviation(run: Reproduction, page: Path, tmp_path: Path):
     first = outcomes(
         {"baseline_cnn": stands(100), "baseline_cnn@1": stands(104), "baseline_cnn@2": stands(108)}

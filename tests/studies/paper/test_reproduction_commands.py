@@ -43,6 +43,7 @@ def printed() -> Iterator[str]:
             yield from (o.command for judged in judge(run) for o in judged.outcomes.values() if o.command)
 
 
+@pytest.mark.slow
 def test_printed_commands_parse() -> None:
     calls = [call for command in dict.fromkeys(printed()) for call in carried_out(command)]
     assert {call[0] for call in calls} == {"reproduce", "train"}
