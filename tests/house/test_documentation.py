@@ -119,7 +119,7 @@ def plannable() -> list[list[str]]:
     """The shown commands that measure what ships: the zoo on the digits."""
     found = [each for document in DOCUMENTS for each in commands(document) if each[0] in STUDIES]
     elsewhere = re.compile(
-        r"NAMES?|PATH|DIR|FILE|\.py:|\w+:(?!digits|pgd|fgsm|baseline|equivariant)|cifar|photos|weights"
+        r"--cluster|NAMES?|PATH|DIR|FILE|\.py:|\w+:(?!digits|pgd|fgsm|baseline|equivariant)|cifar|photos|weights"
     )
     here = [each for each in found if not any(elsewhere.search(word) for word in each)]
     return [list(each) for each in dict.fromkeys(map(tuple, here))]
