@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +14,7 @@ from jaxtyping import UInt8
 from zoo import pictures, stored
 from zoo.pictures import Resizing
 from zoo.stored import StoredPixels, stored_pixels
+from zoo.whole import replacing
 
 _NAME = "images"
 
@@ -38,14 +37,8 @@ def decoded_pixels(paths: Sequence[Path], resized: Resizing | None, cache: Path)
         return None
     with contextlib.suppress(OSError):
         cache.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=cache.parent, suffix=".tmp", delete=False) as file:
-            try:
-                _write(cast(BinaryIO, file), paths, resized, first)
-                file.close()
-                os.replace(file.name, cache)
-            except BaseException:
-                os.unlink(file.name)
-                raise
+        with replacing(cache) as file:
+            _write(file, paths, resized, first)
         return kept_pixels(cache, len(paths))
     return None
 

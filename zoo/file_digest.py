@@ -6,9 +6,10 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+
+from zoo.whole import replacing
 
 
 def file_digest(what: str, files: Sequence[tuple[str, Path]]) -> str:
@@ -43,9 +44,5 @@ def _keep(path: Path, text: str) -> None:
     """Writes the text whole or not at all; a cache that cannot be written is no error."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False) as file:
-            file.write(text)
-        try:
-            os.replace(file.name, path)
-        finally:
-            Path(file.name).unlink(missing_ok=True)
+        with replacing(path) as file:
+            file.write(text.encode())

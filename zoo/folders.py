@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -23,6 +22,7 @@ from zoo.decoded import decoded_pixels, kept_pixels
 from zoo.notes import note_once
 from zoo.pictures import DataError
 from zoo.stored import StoredPixels
+from zoo.whole import replacing
 
 __all__ = ["DataError", "files_of", "read", "tell"]
 
@@ -145,11 +145,5 @@ def _keep(cache: Path, pixels: np.ndarray) -> None:
     """Writes the array whole or not at all; a cache that cannot be written is no error."""
     with contextlib.suppress(OSError):
         cache.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=cache.parent, suffix=".tmp", delete=False) as file:
-            try:
-                np.savez(file, pixels=pixels)
-                file.close()
-                os.replace(file.name, cache)
-            except BaseException:
-                os.unlink(file.name)
-                raise
+        with replacing(cache) as file:
+            np.savez(file, pixels=pixels)

@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import shlex
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from zoo import torchvision_sets
 from zoo.data import BUILT_IN
 from zoo.entries import Entry, UnknownModel, entry, own, parsed
 from zoo.errors import UserError
+from zoo.whole import replacing
 
 if TYPE_CHECKING:
     import torch
@@ -217,17 +217,12 @@ def _filled(model: torch.nn.Module, record: WeightsRecord, content: bytes) -> to
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all: into a temporary one beside it, then renamed."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        try:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            os.chmod(file.name, 0o644)
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+    """Writes a file whole or not at all, readable by all, and only when it has reached the disk."""
+    with replacing(path) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+        os.chmod(file.name, 0o644)
 
 
 def _full(value: torch.Tensor) -> torch.Tensor:

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from bench.attacks.foolbox_model import Broken, Reached, wrapped
+from bench.attacks.foolbox_model import goal_of, wrapped
 from bench.attacks.losses import reached
 from bench.engine.balls import distance
 from bench.errors import CellError
@@ -132,12 +132,11 @@ class _Metered(nn.Module):
     def search(self, attack: Any) -> None:
         """Lets an attack start at the nearest points until it ends or the queries do."""
         starts = ep.astensor(self.nearest)
-        model = wrapped(self, self._x.device)
-        criterion = Broken(self._y) if self._target is None else Reached(self._target)
+        model, goal = wrapped(self, self._x.device), goal_of(self._y, self._target)
         with contextlib.suppress(
             _Spent, AssertionError
         ):  # that its points stay broken, which rounding may undo
-            attack(model, self._x.contiguous(), criterion, epsilons=None, starting_points=starts)
+            attack(model, self._x.contiguous(), goal, epsilons=None, starting_points=starts)
 
 
 def _searched(

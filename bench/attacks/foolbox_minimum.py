@@ -18,11 +18,10 @@ from foolbox.devutils import atleast_kd, flatten
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from bench.attacks.foolbox_model import Broken, Reached, wrapped
+from bench.attacks.foolbox_model import Broken, Found, goal_of, wrapped
 from bench.errors import CellError
 
 CONSTANTS = 9  # that Carlini & Wagner try
-Found = type[foolbox.Misclassification]
 
 
 def ddn(
@@ -57,7 +56,7 @@ def ddn(
     """
     if norm != "l2":
         raise CellError(f"foolbox has no DDN in norm {norm}")
-    attack, found = foolbox.attacks.DDNAttack(steps=steps), _goal(y, target, criterion)
+    attack, found = foolbox.attacks.DDNAttack(steps=steps), goal_of(y, target, criterion)
     return _kept(model, _search(attack, model, x, found), found, x)
 
 
@@ -91,14 +90,14 @@ def fmn(
     starts = ddn(model, x, y, norm="l2", steps=steps, target=target, criterion=criterion)
 
     def goal(at: Tensor) -> Any:
-        return _goal(y[at], None if target is None else target[at], criterion)
+        return goal_of(y[at], None if target is None else target[at], criterion)
 
     found = _found_together(model, starts, goal)
     images = starts.clone()
     for part, options in ((found, {"starting_points": ep.astensor(starts[found])}), (~found, {})):
         if part.any():
             images[part] = _search(attacks[norm](steps=steps), model, x[part], goal(part), **options)
-    return _kept(model, images, _goal(y, target, criterion), starts)
+    return _kept(model, images, goal_of(y, target, criterion), starts)
 
 
 def deepfool(
@@ -156,7 +155,7 @@ def cw(
     if norm != "l2":
         raise CellError(f"foolbox has no Carlini & Wagner attack in norm {norm}")
     attack = foolbox.attacks.L2CarliniWagnerAttack(binary_search_steps=CONSTANTS, steps=steps)
-    found = _goal(y, target, Broken)
+    found = goal_of(y, target)
     return _kept(model, _search(attack, model, x, found), found, x)
 
 
@@ -185,7 +184,7 @@ def ead(
     if norm != "l1":
         raise CellError(f"foolbox has no EAD in norm {norm}")
     attack = foolbox.attacks.EADAttack(binary_search_steps=CONSTANTS, steps=steps, decision_rule="L1")
-    found = _goal(y, target, Broken)
+    found = goal_of(y, target)
     return _kept(model, _search(attack, model, x, found), found, x)
 
 
@@ -204,10 +203,6 @@ class _L2FMN(foolbox.attacks.L2FMNAttack):
         delta = x - x0
         length = ep.maximum(flatten(delta).norms.l2(axis=-1), 1e-12)
         return x0 + delta * atleast_kd(ep.minimum(1, epsilon / length), x.ndim)
-
-
-def _goal(y: Tensor, target: Tensor | None, criterion: Found) -> Any:
-    return criterion(y) if target is None else Reached(target)
 
 
 def _search(

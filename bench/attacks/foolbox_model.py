@@ -12,9 +12,12 @@ from typing import Any
 import eagerpy as ep
 import foolbox
 import torch
-from torch import nn
+from jaxtyping import Int64
+from torch import Tensor, nn
 
 from bench.attacks.losses import broken
+
+Found = type[foolbox.Misclassification]
 
 
 def wrapped(model: nn.Module, device: torch.device) -> foolbox.PyTorchModel:
@@ -46,3 +49,10 @@ class Reached(foolbox.TargetedMisclassification):
         logits, restore_type = ep.astensor_(outputs)
         finite = torch.isfinite(logits.raw).all(dim=1)
         return restore_type(ep.astensor((logits.raw.argmax(dim=1) == self.target_classes.raw) & finite))
+
+
+def goal_of(
+    y: Int64[Tensor, " n"], target: Int64[Tensor, " n"] | None, criterion: Found = Broken
+) -> foolbox.criteria.Criterion:
+    """What counts as found: the criterion of the labels, or where there are targets, (n,), to be taken for them."""
+    return criterion(y) if target is None else Reached(target)

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.engine.files import write_atomically
 from bench.engine.store import store_at
 from bench.errors import UsageError
-from bench.pages.files import replace_file
 from bench.studies.shared.screen import say
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def execute(options: Namespace) -> int:
     models = () if options.models == "all" else tuple(options.models.split(","))
     drawn = _draw(options.kind)(store_at(place), options.dataset, models, options.attack)
     try:
-        replace_file(out, as_file(drawn, kind, shlex.join(["bench", *options.argv])))
+        write_atomically(out, as_file(drawn, kind, shlex.join(["bench", *options.argv])))
     except OSError as fault:
         raise UsageError(f"cannot write {out}: {fault.strerror}") from fault
     print(drawn.caption)

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.engine.files import write_atomically
 from bench.errors import UsageError
 from bench.pages.digest import digest_of
 from bench.pages.environment import environment
-from bench.pages.files import replace_file
 from bench.pages.index import NAME as INDEX
 from bench.pages.index import write_index
 from bench.pages.kept import keep
@@ -76,9 +76,9 @@ def _save(page: Path, html: str, figures: Mapping[str, bytes], digest: str) -> N
     try:
         (directory / "figures" if figures else directory).mkdir(parents=True, exist_ok=True)
         for name, data in figures.items():
-            replace_file(directory / "figures" / name, data)
+            write_atomically(directory / "figures" / name, data)
         keep(page, html)
-        replace_file(page, html.replace(_HEAD, f"{_HEAD}\n{meta}", 1).encode("utf-8", "replace"))
+        write_atomically(page, html.replace(_HEAD, f"{_HEAD}\n{meta}", 1).encode("utf-8", "replace"))
     except OSError as error:
         raise _unwritable(directory, error) from error
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.engine.files import write_atomically
 from bench.pages.environment import environment
-from bench.pages.files import replace_file
 
 NAME = "index.html"
 _HEAD = 40_000  # characters of a page that its head is in, before the style
@@ -51,7 +51,7 @@ def write_index(directory: Path) -> Path:
     index = directory / NAME
     data = _rendered(entries(directory)).encode("utf-8", "replace")
     if not index.exists() or index.read_bytes() != data:
-        replace_file(index, data)
+        write_atomically(index, data)
     return index
 
 

@@ -6,7 +6,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from bench.pages.files import replace_file
+from bench.engine.files import write_atomically
 from zoo.notes import note_once
 
 FOLDER = "kept"
@@ -40,7 +40,7 @@ def keep(page: Path, html: str) -> None:
         return
     name = f"{page.stem}-{hashlib.sha256(old.encode()).hexdigest()[:8]}{page.suffix}"
     (page.parent / FOLDER).mkdir(exist_ok=True)
-    replace_file(page.parent / FOLDER / name, old.encode("utf-8", "replace"))
+    write_atomically(page.parent / FOLDER / name, old.encode("utf-8", "replace"))
     note_once(
         f"{page.name} held {' and '.join(lost)} that this store has not; the page as it was is "
         f"{page.parent / FOLDER / name}, and bench store merge DIR brings in another store's measurements"

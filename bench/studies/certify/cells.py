@@ -8,16 +8,16 @@ from collections.abc import Iterator
 import numpy as np
 from torch import nn
 
-from bench.engine.cell import Cell, Scalar, sorted_params
+from bench.engine.cell import Cell, Scalar
 from bench.engine.judge import ask_again
 from bench.engine.kind import Kind, Subject
 from bench.engine.result import CellResult
 from bench.engine.seeding import seeded
-from bench.engine.shards import shards
 from bench.inputs.foreign import Foreign
 from bench.inputs.model_info import ModelInfo
 from bench.studies.certify.results import CertifySetting
 from bench.studies.clever.cells import bound_cells, score_cells
+from bench.studies.shared.cells import shard_cells
 
 VERSION = 1  # raised whenever the numbers change
 TURNS = (1, 2, 3)
@@ -130,27 +130,10 @@ def _cells(
     *,
     seed: int | None = None,
 ) -> tuple[Cell, ...]:
-    return tuple(
-        Cell(
-            kind="certificate",
-            model=model.name,
-            weights=model.weights,
-            dataset=setting.dataset,
-            data=setting.data,
-            first=first,
-            count=count,
-            attack=name,
-            library=f"symbench.certify=={VERSION}",
-            params=sorted_params(params),
-            norm=norm,
-            eps=None,
-            seed=setting.options.seed if seed is None else seed,
-            protocol=setting.protocol,
-            backend=model.backend(setting.backend),
-            parent=None,
-        )
-        for first, count in shards(setting.n, setting.batch)
-    )
+    return shard_cells(
+        setting, model, kind="certificate", attack=name, library=f"symbench.certify=={VERSION}", params=params,
+        norm=norm, seed=setting.options.seed if seed is None else seed,
+    )  # fmt: skip
 
 
 def bounds_known(model: nn.Module, images: np.ndarray, norm: str) -> None:

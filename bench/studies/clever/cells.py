@@ -9,14 +9,14 @@ from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 
 from bench.attacks import library_version
-from bench.engine.cell import Cell, sorted_params
+from bench.engine.cell import Cell
 from bench.engine.kind import Kind
 from bench.engine.result import CellResult
 from bench.engine.seeding import seeded
-from bench.engine.shards import shards
 from bench.inputs.model_info import ModelInfo
 from bench.studies.clever.options import CleverOptions
 from bench.studies.clever.results import CleverSetting
+from bench.studies.shared.cells import shard_cells
 
 ATTACKS = {"l2": "ddn", "linf": "fmn", "l1": "fmn"}
 ATTACK_STEPS = 100
@@ -35,15 +35,18 @@ def score_cells(setting: CleverSetting, model: ModelInfo) -> tuple[Cell, ...]:
     norm, seed = options.pop("norm"), options.pop("seed")
     options["targets"] = "all" if options["targets"] is None else f"top-{options['targets']}"
     library = engine_library(setting.options.engine)
-    return _cells(setting, model, "clever", "clever", library, options, norm, seed)
+    return shard_cells(
+        setting, model, kind="clever", attack="clever", library=library, params=options, norm=norm, seed=seed
+    )
 
 
 def bound_cells(setting: CleverSetting, model: ModelInfo) -> tuple[Cell, ...]:
     """The cells of the upper bounds; they depend on no engine and no radius."""
     norm = setting.options.norm
-    params = {"steps": ATTACK_STEPS}
-    library = library_version("foolbox")
-    return _cells(setting, model, "minimum_norm", ATTACKS[norm], library, params, norm, setting.options.seed)
+    return shard_cells(
+        setting, model, kind="minimum_norm", attack=ATTACKS[norm], library=library_version("foolbox"),
+        params={"steps": ATTACK_STEPS}, norm=norm, seed=setting.options.seed,
+    )  # fmt: skip
 
 
 def options_of(cell: Cell) -> CleverOptions:
@@ -70,39 +73,6 @@ def measure_cell(
             arrays = upper_bounds(model, x, y, str(cell.norm), first=cell.first, seed=cell.seed)
             gradients = int(arrays["attacked"].sum()) * ATTACK_STEPS
     return CellResult(arrays=arrays, seconds=time.perf_counter() - start, gradients=gradients)
-
-
-def _cells(
-    setting: CleverSetting,
-    model: ModelInfo,
-    kind: str,
-    attack: str,
-    library: str,
-    params: dict,
-    norm: str,
-    seed: int,
-) -> tuple[Cell, ...]:
-    return tuple(
-        Cell(
-            kind=kind,
-            model=model.name,
-            weights=model.weights,
-            dataset=setting.dataset,
-            data=setting.data,
-            first=first,
-            count=count,
-            attack=attack,
-            library=library,
-            params=sorted_params(params),
-            norm=norm,
-            eps=None,
-            seed=seed,
-            protocol=setting.protocol,
-            backend=model.backend(setting.backend),
-            parent=None,
-        )
-        for first, count in shards(setting.n, setting.batch)
-    )
 
 
 KIND = Kind(

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 
-from bench.engine.cell import Cell, sorted_params
+from bench.engine.cell import Cell
 from bench.engine.kind import Kind
 from bench.engine.result import CellResult
 from bench.engine.seeding import seeded
-from bench.engine.shards import shards
 from bench.errors import UsageError, nearest
 from bench.inputs.model_info import ModelInfo
 from bench.studies.mip.removal import FILLS, steps_withstood
+from bench.studies.shared.cells import shard_cells
 
 BATCH = 20  # images of a cell, unless another number is given
 VERSION = 1  # raised whenever the numbers change
@@ -61,26 +61,9 @@ def check_options(draws: int, grid: int, fill: str) -> None:
 def mip_cells(setting: MipSetting, model: ModelInfo) -> tuple[Cell, ...]:
     """The cells of a model, one for every batch of images."""
     params = {"draws": setting.draws, "grid": setting.grid, "fill": setting.fill}
-    return tuple(
-        Cell(
-            kind="mip",
-            model=model.name,
-            weights=model.weights,
-            dataset=setting.dataset,
-            data=setting.data,
-            first=first,
-            count=count,
-            attack="mip",
-            library=f"symbench.mip=={VERSION}",
-            params=sorted_params(params),
-            norm=None,
-            eps=None,
-            seed=setting.seed,
-            protocol=setting.protocol,
-            backend=model.backend(setting.backend),
-            parent=None,
-        )
-        for first, count in shards(setting.n, setting.batch)
+    library = f"symbench.mip=={VERSION}"
+    return shard_cells(
+        setting, model, kind="mip", attack="mip", library=library, params=params, seed=setting.seed
     )
 
 

@@ -9,11 +9,11 @@ from bench.attacks import RELEASED_REQUESTS, Request, library_version
 from bench.engine.cell import Cell, Scalar, sorted_params
 from bench.engine.lane import Lane
 from bench.engine.protocols import released_rules
-from bench.engine.shards import shards
 from bench.inputs.model_info import ModelInfo
 from bench.inputs.own_attacks import OwnAttack
 from bench.inputs.own_surrogates import OwnSurrogates
 from bench.studies.robustness.results import Setting
+from bench.studies.shared.cells import shard_cells
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,27 +86,7 @@ def lanes(setting: Setting, models: Sequence[ModelInfo], requests: Sequence[Requ
 
 def clean_cells(setting: Setting, model: ModelInfo) -> tuple[Cell, ...]:
     """The clean cells of a model, one a shard; shards are part of the plan, never of the workers."""
-    return tuple(
-        Cell(
-            kind="clean",
-            model=model.name,
-            weights=model.weights,
-            dataset=setting.dataset,
-            data=setting.data,
-            first=first,
-            count=count,
-            attack="none",
-            library="",
-            params=(),
-            norm=None,
-            eps=None,
-            seed=0,
-            protocol=setting.protocol,
-            backend=model.backend(setting.backend),
-            parent=None,
-        )
-        for first, count in shards(setting.n, setting.batch)
-    )
+    return shard_cells(setting, model, kind="clean", attack="none", library="", params={})
 
 
 def released_cell(setting: Setting, model: ModelInfo) -> Cell:

@@ -13,14 +13,14 @@ import torch
 from jaxtyping import Float32, Float64, Int64
 from torch import Tensor, nn
 
-from bench.engine.cell import Cell, Scalar, sorted_params
+from bench.engine.cell import Cell, Scalar
 from bench.engine.judge import ask_again
 from bench.engine.kind import Kind, Subject
 from bench.engine.padding import padded
 from bench.engine.result import CellResult
 from bench.engine.seeding import seed_of, seeded
-from bench.engine.shards import shards
 from bench.inputs.model_info import ModelInfo
+from bench.studies.shared.cells import shard_cells
 from bench.studies.spatial.setting import GRID_ROTATION, GRID_TRANSLATION, SpatialSetting, grid_points
 from zoo.spatial import drawn, moved
 
@@ -53,27 +53,10 @@ def spatial_cells(
         level: largest angle in degrees or largest shift as a share of the side; ``None`` for the others.
     """
     params = _params(setting, what, level)
-    return tuple(
-        Cell(
-            kind="spatial",
-            model=model.name,
-            weights=model.weights,
-            dataset=setting.dataset,
-            data=setting.data,
-            first=first,
-            count=count,
-            attack=what,
-            library=LIBRARY,
-            params=sorted_params(params),
-            norm=None,
-            eps=None,
-            seed=setting.seed if "draws" in params else 0,
-            protocol=setting.protocol,
-            backend=model.backend(setting.backend),
-            parent=None,
-        )
-        for first, count in shards(setting.n, setting.batch)
-    )
+    return shard_cells(
+        setting, model, kind="spatial", attack=what, library=LIBRARY, params=params,
+        seed=setting.seed if "draws" in params else 0,
+    )  # fmt: skip
 
 
 def _params(setting: SpatialSetting, what: str, level: float | None) -> dict[str, Scalar]:
