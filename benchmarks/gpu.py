@@ -71,7 +71,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", default=",".join(SECTIONS), help="sections, with commas between")
     parser.add_argument("--dataset", help="as bench run takes it (default: drawn images)")
     parser.add_argument("--data-root")
-    parser.add_argument("--weights-from", default="cifar10-jpeg")
+    parser.add_argument("--weights-from", default="cifar10")
     options = parser.parse_args()
     if unknown := set(options.only.split(",")) - set(SECTIONS):
         parser.error(f"--only has {', '.join(sorted(unknown))}; known: {', '.join(SECTIONS)}")

@@ -141,8 +141,8 @@ def main() -> None:
     """Reads the rows, tests the title and writes the picture."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--leaderboard", type=Path, default=ROOT / "leaderboard.csv")
-    parser.add_argument("--dataset", default="cifar10-jpeg", help="data set of the rows")
-    parser.add_argument("--images", default="CIFAR-10 saved as JPEG, quality 75", help="what they are called")
+    parser.add_argument("--dataset", default="cifar10", help="data set of the rows")
+    parser.add_argument("--images", default="CIFAR-10", help="what they are called")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/images/finding.png")
     options = parser.parse_args()
     n, found = curves(read(options.leaderboard), options.dataset)

@@ -18,7 +18,7 @@ from zoo.grouped import Groups
 
 EPS = tuple(i / 100 for i in range(1, 16))
 FOUR = (0.01, 0.05, 0.10, 0.15)
-DATA = "cifar10-jpeg"
+DATA = "cifar10-copy"
 MODELS = tuple(dict.fromkeys(name for section in SECTIONS for name in needed(section).measured))
 
 

@@ -121,11 +121,11 @@ ASKED: dict[str, tuple[Words, tuple[str, ...]]] = {
     "weights from a lost directory": ((*ZOO, "--weights-from", "lost/"), ("lost is no directory",)),
     "weights from nowhere": (
         (*ZOO, "--weights-from", "lost"),
-        ("no directory lost", "no weights for a data set of that name", "cifar10-jpeg, "),
+        ("no directory lost", "no weights for a data set of that name", "cifar10, "),
     ),
     "weights that were not shipped": (
-        (*ZOO, "--model", "baseline_cnn_4@7", "--weights-from", "cifar10-jpeg"),
-        ("bench train baseline_cnn_4@7 --dataset folder:PATH --name cifar10-jpeg`",),
+        (*ZOO, "--model", "baseline_cnn_4@7", "--weights-from", "cifar10"),
+        ("bench train baseline_cnn_4@7 --dataset cifar10",),
     ),
     "weights for a zoo model": ((*ZOO, "--weights", "w.safetensors"), ("--weights-from",)),
     "negative eps": ((*ZOO, "--eps=-0.1"), ("-0.1", "0 or more")),

@@ -105,7 +105,7 @@ def test_the_closed_form_runs(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_title_of_the_picture_is_tested_on_the_rows() -> None:
     rows = PICTURE["read"](ROOT / "leaderboard.csv")
-    n, found = PICTURE["curves"](rows, "cifar10-jpeg")
+    n, found = PICTURE["curves"](rows, "cifar10")
     assert n == 1000
     assert len(found) == 18
     PICTURE["check"](found)

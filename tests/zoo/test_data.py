@@ -273,7 +273,7 @@ def test_a_folder_takes_no_name_of_another_set(photos: Path, name: str) -> None:
     for called in (None, name):
         with pytest.raises(DataError, match=f"^{name} is the name of a built-in data set.*--name"):
             data.load(f"folder:{photos.parent / name}", "test", name=called)
-    assert data.load(f"folder:{photos.parent / name}", "test", name="cifar10-jpeg").name == "cifar10-jpeg"
+    assert data.load(f"folder:{photos.parent / name}", "test", name="cifar10-copy").name == "cifar10-copy"
 
 
 @pytest.mark.parametrize("spec", [*data.BUILT_IN, "cifar10c", "cifar10c:fog", "corrupted:digits"])

@@ -202,15 +202,13 @@ def test_every_entry_ships_weights_for_digits() -> None:
 @pytest.mark.usefixtures("shipping")
 def test_what_ships_for_photographs_loads_and_is_small() -> None:
     kept = [record for record in zoo.shipped().values() if record.dataset != "digits"]
-    several = ("baseline_cnn", "parallel_gcnn", "parallel_gcnn_rs", "equivariant_gcnn")
-    trained = {*zoo.names(), *(f"{name}@{seed}" for name in several for seed in (1, 2))}
-    assert {record.name for record in kept if record.dataset == "cifar10-jpeg"} == trained
+    assert set(zoo.names()) <= {record.name for record in kept}
     for record in kept:
         assert zoo.load_record(record)(torch.rand(2, record.channels, record.size, record.size)).shape == (
             2,
             10,
         )
-        assert record.epochs == {"cifar10": 15, "cifar10-jpeg": 15, "cifar10-jpeg-21k": 12}[record.dataset]
+        assert record.epochs == 15
     assert sum(record.path.stat().st_size for record in zoo.shipped().values()) < 40e6
 
 

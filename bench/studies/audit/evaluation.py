@@ -21,7 +21,6 @@ from zoo import registry
 
 DEFAULT_N = 200
 SURROGATES = ("baseline_cnn", "parallel_gcnn")
-TRAINED_ON = {"cifar10": "cifar10-jpeg"}  # weights to fall back on for a data set that has none of its own
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -104,12 +103,8 @@ def collected(audit: AuditEvaluation, store: Store) -> AuditResults:
 
 def _surrogates(dataset: str) -> tuple[str, ...]:
     """Models with weights for a data set of plain images, as the attack ``transfer`` names them."""
-    for trained_on in (dataset, TRAINED_ON.get(dataset)):
-        if trained_on is None:
-            continue
-        try:
-            records = [registry.find(name, trained_on) for name in SURROGATES]
-        except registry.WeightsError:
-            continue
-        return tuple(f"{trained_on}/{record.name}#{record.sha256[:16]}" for record in records)
-    return ()
+    try:
+        records = [registry.find(name, dataset) for name in SURROGATES]
+    except registry.WeightsError:
+        return ()
+    return tuple(f"{dataset}/{record.name}#{record.sha256[:16]}" for record in records)

@@ -48,11 +48,10 @@ SECTIONS = {
 # the model that the released Parallel script trains: half of each batch are FGSM examples
 AS_RELEASED = {"parallel_gcnn": "parallel_gcnn.fgsm_mix"}
 DATASETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "cifar10c": "CIFAR-10-C"}
-_SHIPPED = "--weights-from cifar10-jpeg"
 _OBTAINED = {
-    "cifar10": f"--dataset cifar10 --download {_SHIPPED}",
+    "cifar10": "--dataset cifar10 --download",
     "cifar100": "--dataset cifar100 --download",
-    "cifar10c": f"--dataset cifar10c --data-root $DATA {_SHIPPED}",
+    "cifar10c": "--dataset cifar10c --data-root $DATA --weights-from cifar10",
 }
 
 

@@ -214,7 +214,7 @@ def test_eps_are_written_in_the_form_of_their_grid():
 
 def test_slugs_are_safe_and_do_not_meet():
     assert slug("digits") == "digits"
-    assert slug("cifar10-jpeg") == "cifar10-jpeg"
+    assert slug("cifar10-copy") == "cifar10-copy"
     unsafe = ["a/b", "a b", "../a-b", "", "...", "a" * 300, "данные"]
     assert len({slug(name) for name in unsafe} | {"a-b"}) == len(unsafe) + 1
     for name in unsafe:

@@ -116,7 +116,7 @@ def test_all_tests_must_hold_and_one_may_fail():
     assert missing.outcomes["sound"].verdict == "undecided here"
     assert "Not measured: cascaded_gcnn_4 (FGSM)" in missing.outcomes["sound"].why
     assert (
-        missing.outcomes["sound"].command == "bench reproduce --figure 1 --dataset cifar10-jpeg --budget full"
+        missing.outcomes["sound"].command == "bench reproduce --figure 1 --dataset cifar10-copy --budget full"
     )
 
 
@@ -140,7 +140,7 @@ def test_claims_about_other_images_cannot_be_told():
     assert verdict(here, "at-fgsm") == "holds"
     assert outcome.verdict == "undecided here"
     assert "about CIFAR-10; on digits its tests alone would say: holds" in outcome.why
-    shipped = "--dataset cifar10 --download --weights-from cifar10-jpeg"
+    shipped = "--dataset cifar10 --download"
     assert outcome.command == f"bench reproduce --table 4 {shipped} --budget full"
     general = both({"baseline_cnn_4": stands(BEST), "baseline_cnn": stands(WORST)})
     assert verdict(dataclasses.replace(general, relation="other"), "depth-hurts") == "holds"
@@ -167,7 +167,7 @@ def test_a_claim_about_two_data_sets_is_not_confirmed_by_one(id: str):
     assert (outcome.alone.dataset, outcome.alone.missing) == ("CIFAR-10", "CIFAR-100")
     assert outcome.alone.verdict == ("holds" if id != "deeper-by" else "undecided here")
     assert "--dataset cifar100" in outcome.command
-    assert ("--dataset cifar10-jpeg" in outcome.command) == (id == "deeper-by")
+    assert ("--dataset cifar10-copy" in outcome.command) == (id == "deeper-by")
 
 
 def test_a_claim_about_all_data_sets_is_not_confirmed_by_one():
@@ -266,11 +266,11 @@ def test_corruptions_made_here_are_not_cifar10c():
     found = outcome_of(run, "corrupted-rs")
     assert found.outcomes["sound"].verdict == "undecided here"
     assert (
-        "on 3 of 19 corruptions made here of cifar10-jpeg its tests alone would say: holds"
+        "on 3 of 19 corruptions made here of cifar10-copy its tests alone would say: holds"
         in found.outcomes["sound"].why
     )
     assert (
-        "--dataset cifar10c --data-root $DATA --weights-from cifar10-jpeg" in found.outcomes["sound"].command
+        "--dataset cifar10c --data-root $DATA --weights-from cifar10" in found.outcomes["sound"].command
     )
 
 

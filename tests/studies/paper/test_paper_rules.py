@@ -257,7 +257,7 @@ def test_p_of_a_majority_is_the_partial_conjunction() -> None:
     [
         (("fog",), True, "1 of 19 corruptions of CIFAR-10-C"),
         (NAMES[:18], True, "18 of 19 corruptions of CIFAR-10-C"),
-        (NAMES, False, "19 of 19 corruptions made here of cifar10-jpeg"),
+        (NAMES, False, "19 of 19 corruptions made here of cifar10-copy"),
         (NAMES, True, ""),
     ],
 )

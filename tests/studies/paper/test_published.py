@@ -169,7 +169,7 @@ def test_commands():
         "bench reproduce --table 3 --dataset cifar100 --download --budget full"
     )
     assert remedy(["table4"], "cifar10") == (
-        "bench reproduce --table 4 --dataset cifar10 --download --weights-from cifar10-jpeg --budget full"
+        "bench reproduce --table 4 --dataset cifar10 --download --budget full"
     )
     assert remedy(["figure1", "figure2"], "cifar10", "--dataset d") == (
         "bench reproduce --all --dataset d --budget full"

@@ -101,17 +101,17 @@ def section_of(html: str, id: str) -> str:
 
 def test_what_is_made_here_is_never_called_cifar10c(run: Reproduction, page: Path):
     section = section_of(page.read_text("utf-8"), "table1")
-    called = "3 of 19 corruptions made here of cifar10-jpeg"
+    called = "3 of 19 corruptions made here of cifar10-copy"
     assert f"<h3>Published: CIFAR-10-C. Ours: {called}</h3>" in section
     assert "<strong>No CIFAR-10-C number was measured.</strong>" in section
     assert "with one of ours beside" in section
     assert "measured here</summary>" not in section
     assert (
-        "bench reproduce --table 1 --dataset cifar10c --data-root $DATA --weights-from cifar10-jpeg"
+        "bench reproduce --table 1 --dataset cifar10c --data-root $DATA --weights-from cifar10"
         in section
     )
     for row in rows(run, "table1"):
-        assert all(side.dataset == "corrupted-cifar10-jpeg" for side in row.sides if side)
+        assert all(side.dataset == "corrupted-cifar10-copy" for side in row.sides if side)
     (point,) = (each for each in points(run) if each.topic == "CIFAR-10-C")
     assert f"{called}; 4 images under each. These are not CIFAR-10-C" in point.here
 
@@ -182,7 +182,7 @@ def test_several_trainings_have_a_standard_deviation(run: Reproduction, page: Pa
     assert "sound, baseline_cnn: standard deviation 2.0 points in the mean over attacks and ε" in text
     assert "over 3 trainings" in text
     bare = section_of(page.read_text("utf-8"), "text")
-    train = "bench train baseline_cnn@1 --dataset folder:$DATA --name cifar10-jpeg"
+    train = "bench train baseline_cnn@1 --dataset folder:$DATA --name cifar10-copy"
     assert f"<code>{train} &amp;&amp; bench reproduce --all " in bare
 
 
@@ -275,7 +275,7 @@ def test_figure_of_protocols(run: Reproduction):
 
 def test_page_has_every_claim_and_asks_for_nothing_outside(run: Reproduction, page: Path):
     html = page.read_text("utf-8")
-    assert page.name == "paper-cifar10-jpeg.html"
+    assert page.name == "paper-cifar10-copy.html"
     for claim in CLAIMS:
         assert f'id="claim-{claim.id}"' in html
     for value in re.findall(r'(?:src|href|action)="([^"]*)"', html):
@@ -285,7 +285,7 @@ def test_page_has_every_claim_and_asks_for_nothing_outside(run: Reproduction, pa
     assert len(ids) == len(set(ids))
     assert {each.lstrip("#") for each in re.findall(r'href="(#[^"]+)"', html)} <= set(ids)
     assert html.index('id="claims"') < html.index('id="setting"') < html.index('id="table1"')
-    assert (page.parent / "figures" / "paper-cifar10-jpeg-across.svg").exists()
+    assert (page.parent / "figures" / "paper-cifar10-copy-across.svg").exists()
     text = html[html.index('id="table1"') :]
     assert text.count('<a href="#claim-') == 6  # every statement of the text but that on five seeds
     (head, *lines) = tables(html, "lines")[0]

@@ -213,7 +213,7 @@ def test_table_1_on_the_files_of_cifar10c(tmp_path: Path, monkeypatch: pytest.Mo
     noise = np.random.default_rng(0).integers(0, 256, (5 * 4, 32, 32, 3), np.uint8)
     np.save(place / "fog.npy", noise)
     np.save(place / "labels.npy", np.tile(np.arange(4), 5).astype(np.uint8))
-    home = Home(tmp_path, weights(tmp_path / "weights", "baseline_cnn", of="cifar10-jpeg"))
+    home = Home(tmp_path, weights(tmp_path / "weights", "baseline_cnn", of="cifar10-copy"))
     words = ("--dataset", "cifar10c:fog", "--data-root", str(tmp_path / "data"))
     found = ran(home, "--table", "1", *words)
     measured = [row for row in found.numbers if row["sound"]]
@@ -232,7 +232,7 @@ def test_table_1_on_the_files_of_cifar10c(tmp_path: Path, monkeypatch: pytest.Mo
     commands = {claim["id"]: claim["sound"]["command"] for claim in found.claims}
     here = "--dataset cifar10c:fog --data-root $DATA --weights-from weights --budget full"
     assert commands["corrupted-best"] == f"bench reproduce --table 1 {here}"
-    shipped = "--dataset cifar10 --download --weights-from cifar10-jpeg --budget full"
+    shipped = "--dataset cifar10 --download --budget full"
     assert commands["concatenation"].startswith(f"bench reproduce --figure 2 {shipped}; for m in ")
     assert commands["mip"] == f"bench reproduce --figure 5 {shipped}"
     assert f"bench train parallel_gcnn --dataset cifar10 --out {tmp_path / 'weights'}" in found.err

@@ -101,7 +101,7 @@ def test_with_the_data_shipped_weights_serve(section: str, monkeypatch: pytest.M
     missing = found.page["missing"]
     assert set(missing) <= {"parallel_gcnn.fgsm_mix"}
     for command in missing.values():
-        assert command.endswith("--dataset folder:$DATA --name cifar10-jpeg")
+        assert command.endswith("--dataset folder:$DATA --name cifar10-copy")
         assert carried_out(command)[0][0] == "train"
 
 
@@ -126,7 +126,7 @@ def test_what_trains_a_model_so_that_it_is_found(tmp_path: Path) -> None:
     for weights_from, expected in (
         (None, "--dataset digits"),
         ("cifar10", "--dataset cifar10"),
-        ("cifar10-jpeg", "--dataset folder:$DATA --name cifar10-jpeg"),
+        ("cifar10-copy", "--dataset folder:$DATA --name cifar10-copy"),
     ):
         asked = dataclasses.replace(ask, weights_from=weights_from)
         assert weights_of(asked, "digits", (), seeds=1, options="--dataset digits").train == expected

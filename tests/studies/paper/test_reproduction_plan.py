@@ -113,7 +113,7 @@ def test_full_takes_all_images_and_replicas_beside_the_models(tmp_path: Path) ->
         ("cifar10", "cifar10", (), ("cifar10", "same")),
         ("cifar10", "photos", (), ("cifar10", "same")),
         ("cifar100", "cifar100", (), ("cifar100", "same")),
-        ("folder:x", "cifar10-jpeg", (), ("cifar10", "copy")),
+        ("folder:x", "cifar10-copy", (), ("cifar10", "copy")),
         ("folder:x", "cifar100-jpeg", ("table3",), ("cifar100", "copy")),
         ("folder:x", "cifar10", (), ("cifar10", "copy")),
         ("folder:x", "cifar10x", (), ("cifar10", "other")),
