@@ -200,7 +200,7 @@ def test_every_entry_ships_weights_for_digits() -> None:
 
 
 @pytest.mark.usefixtures("shipping")
-def test_what_ships_for_photographs_loads_and_is_small() -> None:
+def test_every_model_ships_for_cifar10_too_and_all_weights_are_small() -> None:
     kept = [record for record in zoo.shipped().values() if record.dataset != "digits"]
     assert set(zoo.names()) <= {record.name for record in kept}
     for record in kept:
