@@ -138,7 +138,10 @@ def _contradictions(recipe: Recipe) -> list[tuple[bool, str]]:
         (loss in WHOLE and recipe.share != 1, f"loss {loss} takes whole batches, share 1"),
         (loss in ("ibp", "jsigr") and attacked, f"loss {loss} takes no share: it attacks nothing"),
         (loss in ("ibp", "jsigr") and recipe.precision != "float32", f"loss {loss} needs precision float32"),
-        (recipe.select < 0 or (recipe.select > 0) > (loss == "jsigr"), "select is 0 or more, of loss jsigr alone"),
+        (
+            recipe.select < 0 or (recipe.select > 0) > (loss == "jsigr"),
+            "select is 0 or more, of loss jsigr alone",
+        ),
         (not 0 <= recipe.proxy <= 1, "proxy is a share from 0 to 1"),
         (recipe.proxy > 0 and not attacked, "a proxy above 0 needs a share of attacked images"),
         (recipe.noise < 0, "noise is a standard deviation, 0 or more"),

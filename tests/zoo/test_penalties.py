@@ -232,7 +232,9 @@ def test_each_recipe_is_continued_to_the_same_weights(name: str, tmp_path) -> No
                 raise Stop
 
         try:
-            done = train("baseline_cnn_4", images, test=None, recipe=ours, out=out, width=0.25, progress=watch)
+            done = train(
+                "baseline_cnn_4", images, test=None, recipe=ours, out=out, width=0.25, progress=watch
+            )
         except Stop:
             return run(out, False)
         return done.record.sha256
