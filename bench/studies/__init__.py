@@ -12,6 +12,10 @@ STUDIES: dict[str, tuple[str, str]] = {
     "clever": ("bench.studies.clever", "estimate how far images are from the decision boundary (CLEVER)"),
     "certify": ("bench.studies.certify", "certify distances within which no image is classified otherwise"),
     "detect": ("bench.studies.detect", "measure a detector of attacked images, and an attack that knows it"),
+    "invariance": (
+        "bench.studies.invariance",
+        "measure on which images of another class, by a proxy, a model keeps its answer",
+    ),
     "theory": ("bench.studies.theory", "measure what the paper's theory says of a model"),
     "mip": (
         "bench.studies.mip",
@@ -37,6 +41,7 @@ KINDS: dict[str, str] = {
     "minimum_norm": "bench.studies.clever.cells:KIND",
     "certificate": "bench.studies.certify.cells:KIND",
     "detect": "bench.studies.detect.cells:KIND",
+    "invariance": "bench.studies.invariance.cells:KIND",
     "mip": "bench.studies.mip.cells:KIND",
     "spatial": "bench.studies.spatial.cells:KIND",
     "probe": "bench.studies.audit.cells:KIND",

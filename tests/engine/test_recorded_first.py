@@ -20,6 +20,7 @@ COMMANDS = {
     "clever": (["--batches", "2", "--samples", "4"], "digits-clever.html"),
     "certify": (["--method", "smoothing", "--samples", "100"], "digits-certify.html"),
     "detect": (["--steps", "1", "--calibration", "20", "--eps", "0.1"], "digits-detect.html"),
+    "invariance": (["--candidates", "1", "--eps", "0.1"], "digits-invariance.html"),
     "theory": ([], "theory-digits.html"),
 }
 
