@@ -21,7 +21,11 @@ from tests.studies.theory.test_theory import N, measured
 def models() -> list[theory.ModelTheory]:
     data = zoo.data.load("digits", "test")
     images = data.images(0, N), data.targets(0, N)
-    return [measured(name, images) for name in ("baseline_cnn_4", "equivariant_gcnn_4", "cascaded_gcnn_4")]
+    first, *others = (
+        measured(name, images) for name in ("baseline_cnn_4", "equivariant_gcnn_4", "cascaded_gcnn_4")
+    )
+    gradients = theory.measure_gradients(zoo.load("baseline_cnn_4"), images[0])
+    return [dataclasses.replace(first, gradients=gradients), *others]
 
 
 def results(models: list[theory.ModelTheory], **changes: object) -> theory.TheoryResults:
@@ -54,6 +58,17 @@ def test_page_numbers_are_those_of_the_arrays(models: list[theory.ModelTheory], 
     ratios = [row[2][1]["data-value"] for row in tables(html, "proxies")[0][1:]]
     expected = [np.median(row) for model in models for row in model.tangent.ratio]
     assert [float(each or "nan") for each in ratios] == pytest.approx(expected, rel=1e-6)
+    gradients = models[0].gradients
+    assert gradients
+    (vectors,) = tables(html, "vectors")[0][1:]  # the models of older stores have none
+    expected = [gradients.turned.worst(), gradients.turned.worst("jacobian"), gradients.average.relative]
+    shown = [float(each["data-value"] or "nan") for _, each in vectors[1:4]]
+    assert shown == pytest.approx([np.median(each) for each in expected], rel=1e-6)
+    (scales,) = tables(html, "scales")[0][1:]
+    assert scales[1][0] == "no"
+    assert float(scales[3][1]["data-value"] or "nan") == pytest.approx(
+        np.median(gradients.scales.damping), rel=1e-6
+    )
     assert len(tables(html, "comparisons")[0]) == 1 + len(found.comparisons) == 2
     assert re.findall(r'<article id="claim-([\w-]+)">', html) == [claim.id for claim in found.claims]
     assert len(orbit_rows(models, 0)) * 3 == len(proxy_rows(models, 0))
