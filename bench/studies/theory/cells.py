@@ -1,20 +1,24 @@
-"""The theory of a model as two cells: all its images at once, for a layer's error is the largest over them."""
+"""The theory of a model as cells: all its images at once, for a layer's error is the largest over them."""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from bench.engine.cell import Cell
 from bench.engine.kind import Kind, Subject
 from bench.engine.result import CellResult
+from bench.inputs.model_cost import ModelCost, PassCost, model_cost
 from bench.inputs.model_info import ModelInfo
 from bench.studies.theory.averaged import OrbitAverage
+from bench.studies.theory.gradients import frozen
 from bench.studies.theory.layers import LayerError
 from bench.studies.theory.measured import GradientTheory, ModelTheory, measure_gradients, measure_model
 from bench.studies.theory.orbit import OrbitSpread
@@ -24,13 +28,15 @@ from bench.studies.theory.turned import TurnedGradients
 
 PartT = TypeVar("PartT", TurnedGradients, OrbitAverage, ScaleGradients)
 
-THEORY, GRADIENTS = "theory", "gradients"
+THEORY, GRADIENTS, COST = "theory", "gradients", "cost"
 VERSIONS = {  # raised whenever the numbers change
     THEORY: "symbench.theory==1",
     GRADIENTS: "symbench.theory.gradients==1",
+    COST: "symbench.theory.cost==1",
 }
 _ORBIT = ("right", "kept", "margin", "stored", "jacobian")
-_TUPLES = ("steps", "scales")
+_COSTS = ("multiply_adds", "memory", "seconds")  # of the forward and the backward pass
+_TUPLES = frozenset(("steps", "scales"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +58,10 @@ class TheorySetting:
     backend: str
 
 
-def theory_cells(setting: TheorySetting, model: ModelInfo) -> tuple[Cell, Cell]:
-    """The cells of a model: of all but its gradients as vectors, and of these."""
-    return _cell(setting, model, THEORY), _cell(setting, model, GRADIENTS)
+def theory_cells(setting: TheorySetting, model: ModelInfo) -> tuple[Cell, Cell, Cell]:
+    """The cells of a model: its layers and sizes of gradients, its gradients as vectors, and what one image costs."""
+    first, gradients = (_cell(setting, model, part) for part in (THEORY, GRADIENTS))
+    return first, gradients, _cell(replace(setting, n=1, seed=0), model, COST)
 
 
 def _cell(setting: TheorySetting, model: ModelInfo, part: str) -> Cell:
@@ -101,8 +108,10 @@ def arrays_of_gradients(found: GradientTheory) -> dict[str, np.ndarray]:
     }
 
 
-def theory_of(info: ModelInfo, result: CellResult, gradients: CellResult | None = None) -> ModelTheory:
-    """The theory of a model that its cells hold; older stores have no cell of gradients."""
+def theory_of(
+    info: ModelInfo, result: CellResult, gradients: CellResult | None = None, cost: CellResult | None = None
+) -> ModelTheory:
+    """The theory of a model that its cells hold; older stores have the first only."""
     arrays: Mapping[str, np.ndarray] = result.arrays
     norms = {name.removeprefix("norm_"): each for name, each in arrays.items() if name.startswith("norm_")}
     return ModelTheory(
@@ -114,6 +123,7 @@ def theory_of(info: ModelInfo, result: CellResult, gradients: CellResult | None 
         ),
         seconds=result.seconds,
         gradients=_gradients_of(gradients) if gradients else None,
+        cost=_cost_of(cost) if cost else None,
     )
 
 
@@ -126,10 +136,20 @@ def _gradients_of(result: CellResult) -> GradientTheory:
     )
 
 
+def _cost_of(result: CellResult) -> ModelCost:
+    forward, backward = (
+        PassCost(multiply_adds=int(count), memory=int(memory), seconds=float(seconds))
+        for count, memory, seconds in zip(*(result.arrays[name] for name in _COSTS), strict=True)
+    )
+    return ModelCost(forward=forward, backward=backward)
+
+
 def _part(kind: type[PartT], name: str, result: CellResult) -> PartT:
     """A dataclass of arrays; ``steps`` and ``scales`` are tuples of numbers."""
     found: dict[str, Any] = {field.name: result.arrays[f"{name}.{field.name}"] for field in fields(kind)}
-    return kind(**{key: tuple(each.tolist()) if key in _TUPLES else each for key, each in found.items()})
+    for key in _TUPLES & found.keys():
+        found[key] = tuple(found[key].tolist())
+    return kind(**found)
 
 
 def _measure(cell: Cell, subject: Subject) -> CellResult:
@@ -148,5 +168,18 @@ def _measure_gradients(model: nn.Module, x: Tensor, y: Tensor, seed: int = 0) ->
     return CellResult(arrays=arrays_of_gradients(found), seconds=found.seconds, gradients=0)
 
 
-MEASURES: dict[str, Callable[..., CellResult]] = {THEORY: _measure_theory, GRADIENTS: _measure_gradients}
+def _measure_cost(model: nn.Module, x: Tensor, y: Tensor, seed: int = 0) -> CellResult:
+    start = time.perf_counter()
+    found = model_cost(frozen(model, torch.float32), x)
+    arrays = {
+        name: np.array([getattr(each, name) for each in (found.forward, found.backward)]) for name in _COSTS
+    }
+    return CellResult(arrays=arrays, seconds=time.perf_counter() - start, gradients=0)
+
+
+MEASURES: dict[str, Callable[..., CellResult]] = {
+    THEORY: _measure_theory,
+    GRADIENTS: _measure_gradients,
+    COST: _measure_cost,
+}
 KIND = Kind(measure=_measure, deployed=False)

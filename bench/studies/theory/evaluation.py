@@ -66,9 +66,10 @@ def collect_theory(
     """What the store holds of a setting; a model without its first cell is left out."""
     found = []
     for model in models:
-        first, gradients = (store.get(cell.key) for cell in theory_cells(setting, model))
+        stored = [store.get(cell.key) for cell in theory_cells(setting, model)]
+        first, *later = (each and each.result for each in stored)
         if first:
-            found.append(theory_of(model, first.result, gradients.result if gradients else None))
+            found.append(theory_of(model, first, *later))
     clever = clever_scores(store, setting, {model.info.weights for model in found})
     return assemble(
         found,
@@ -103,7 +104,7 @@ def expected_seconds(evaluation: TheoryEvaluation, store: Store) -> float:
                 seconds = evaluation.loaded.ask(
                     source, info.weights, device, _image_seconds, x, device, cell.attack, raw=True
                 )
-                total += seconds * evaluation.setting.n
+                total += seconds * cell.count
     return total
 
 

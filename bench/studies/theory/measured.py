@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from bench.inputs.model_cost import ModelCost
 from bench.inputs.model_info import ModelInfo
 from bench.studies.theory.averaged import OrbitAverage, orbit_average
 from bench.studies.theory.layers import LayerError, layer_errors
@@ -31,7 +32,7 @@ class GradientTheory:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class ModelTheory:
-    """One model; ``seconds`` is the wall time of all but ``gradients``, which older stores lack."""
+    """One model; ``seconds`` is the wall time of all but ``gradients`` and ``cost``, which older stores lack."""
 
     info: ModelInfo
     layers: tuple[LayerError, ...]
@@ -39,6 +40,7 @@ class ModelTheory:
     tangent: TangentRatio
     seconds: float
     gradients: GradientTheory | None = None
+    cost: ModelCost | None = None
 
     @property
     def invariant(self) -> bool:

@@ -40,7 +40,7 @@ def against_baselines(
         paired: entry i is of the same image for all models.
         seed: of the bootstrap.
     """
-    pairs = [(name, _baseline(name)) for name in scores]
+    pairs = [(name, baseline_of(name)) for name in scores]
     pairs = [(name, base) for name, base in pairs if base in scores and base != name]
     level = 1 - 0.05 / max(1, len(pairs))  # Bonferroni: the claim is about all of them at once
     return tuple(
@@ -57,6 +57,15 @@ def order_verdict(comparisons: tuple[BaselineComparison, ...]) -> str:
     return HOLDS if verdicts == {HOLDS} else UNTOLD
 
 
+def baseline_of(name: str) -> str:
+    """The baseline trained as the model was; empty for a model that is not of the zoo."""
+    try:
+        own = parsed(name)
+    except UnknownModel:
+        return ""
+    return made(BASELINE, own.depth, own.recipe, own.seed, best=own.best).name
+
+
 def _gap(
     scores: Mapping[str, Float[np.ndarray, " n"]],
     name: str,
@@ -70,12 +79,3 @@ def _gap(
 
 def _verdict(gap: Interval) -> str:
     return HOLDS if gap.lo > 0 else FAILS if gap.hi < 0 else UNTOLD
-
-
-def _baseline(name: str) -> str:
-    """The baseline trained as the model was; empty for a model that is not of the zoo."""
-    try:
-        own = parsed(name)
-    except UnknownModel:
-        return ""
-    return made(BASELINE, own.depth, own.recipe, own.seed, best=own.best).name
