@@ -13,6 +13,7 @@ from bench.pages.format import slug
 from bench.pages.frame import environment, write
 from bench.studies.theory import Interval, ModelTheory, TheoryResults, interval_text, median_interval, number
 from bench.studies.theory.cost_rows import cost_rows
+from bench.studies.theory.design_rows import design_figures, fusion_rows
 from bench.studies.theory.gradient_rows import scale_rows, vector_rows
 from bench.studies.theory.lead import lead_of
 
@@ -117,6 +118,8 @@ def _render(results: TheoryResults, stem: str) -> str:
         scales=scale_rows(models, results.seed),
         steps=next((_steps(model.gradients.average.steps) for model in models if model.gradients), ()),
         costs=cost_rows(models),
+        designs=design_figures(models),
+        fusions=fusion_rows(models),
         jacobians=models[0].orbit.jacobian.shape[1] if models else 0,
     )
 

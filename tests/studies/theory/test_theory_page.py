@@ -26,7 +26,7 @@ def models() -> list[theory.ModelTheory]:
         measured(name, images) for name in ("baseline_cnn_4", "equivariant_gcnn_4", "cascaded_gcnn_4")
     )
     network = zoo.load("baseline_cnn_4")
-    gradients = theory.measure_gradients(network, images[0])
+    gradients = theory.measure_gradients(network, images[0][:3])
     costs = [
         model_cost(zoo.deploy(each), images[0][:1]) for each in (network, zoo.load("equivariant_gcnn_4"))
     ]
