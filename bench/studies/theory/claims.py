@@ -30,6 +30,7 @@ def claims(
     models: Models, comparisons: tuple[BaselineComparison, ...] = (), *, seed: int = 0
 ) -> tuple[TheoryClaim, ...]:
     """All claims about these models; ``seed`` is that of the bootstrap."""
+    lemma_3, lemma_4, lemma_5, *scales = gradient_claims(models, seed=seed)
     return (
         _layers(models),
         _networks(models),
@@ -48,6 +49,7 @@ def claims(
             "Under the same hypothesis the margin between two classes is the same on the whole orbit.",
             lambda model: model.orbit.margin_spread,
         ),
+        lemma_3,
         _on_orbits(
             models,
             "theorem-1",
@@ -55,9 +57,11 @@ def claims(
             "Under the same hypothesis the norm of the margin's gradient is the same on the whole orbit.",
             lambda model: np.max([model.orbit.spread(norm) for norm in model.orbit.norms], axis=0),
         ),
+        lemma_4,
+        lemma_5,
         _theorem_2(models),
         _proxy(models, seed),
-        *gradient_claims(models, seed=seed),
+        *scales,
         _clever(comparisons),
     )
 

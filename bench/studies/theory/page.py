@@ -101,7 +101,7 @@ def proxy_rows(models: Sequence[ModelTheory], seed: int) -> list[ProxyRow]:
 
 
 def _render(results: TheoryResults, stem: str) -> str:
-    from bench.studies.theory.figures import ratio_figure, spread_figure
+    from bench.studies.theory.figures import margin_figure, ratio_figure, spread_figure
 
     models = results.models
     templates = environment()
@@ -113,6 +113,7 @@ def _render(results: TheoryResults, stem: str) -> str:
         orbits=orbit_rows(models, results.seed),
         proxies=proxy_rows(models, results.seed),
         spread=spread_figure(models, stem) if models else "",
+        margins=[margin_figure(models, stem, scaled=scaled) for scaled in (False, True)] if models else [],
         ratio=ratio_figure(models, stem, results.seed) if models else "",
         vectors=vector_rows(models, results.seed),
         scales=scale_rows(models, results.seed),
