@@ -50,8 +50,8 @@ def claims(
             models,
             "lemma-1",
             "Sec. 4.2, Lemma 1",
-            "Where the logits keep their values under orthogonal moves of the image, so does the spectral norm"
-            " of their Jacobian.",
+            "If orthogonal transformations of the image do not change the logits, they do not change the "
+            "spectral norm of the Jacobian either.",
             lambda model: model.orbit.spread("jacobian"),
         ),
         _on_orbits(
@@ -101,7 +101,7 @@ def _layers(models: Models) -> TheoryClaim:
         "layers",
         "Sec. 5 and App. C.1.1",
         "A rotation layer turns its output as its input is turned.",
-        text.strip() or "No layers were looked at.",
+        text.strip() or "No layers were examined.",
         UNTOLD if not grouped else HOLDS if max(grouped) <= EXACT else FAILS,
         "Each layer by itself, in float64, under the three quarter turns; other angles are not in the group.",
     )
@@ -111,7 +111,7 @@ def _networks(models: Models) -> TheoryClaim:
     symmetric = [m for m in models if m.symmetric]
     exact = [m.info.name for m in symmetric if m.invariant]
     others = [m for m in symmetric if not m.invariant]
-    text = f"{len(exact)} of {len(symmetric)} networks with a rotation layer keep their logits under quarter turns"
+    text = f"{len(exact)} of {len(symmetric)} networks with a rotation layer have the same logits under quarter turns"
     text += f" ({', '.join(exact)})." if exact else "."
     if others:
         text += (
