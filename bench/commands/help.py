@@ -9,16 +9,8 @@ WIDTH = 80
 GROUPS: dict[str, tuple[str, ...]] = {
     "start": ("init",),
     "measure": (
-        "run",
-        "spatial",
-        "clever",
-        "certify",
-        "detect",
-        "invariance",
-        "theory",
-        "mip",
-        "tradeoff",
-        "reproduce",
+        *("run", "spatial", "clever", "certify", "detect", "invariance"),
+        *("theory", "mip", "tradeoff", "reproduce"),
     ),
     "judge": ("audit", "leaderboard", "compare", "check"),
     "maintain": ("train", "list", "report", "figure", "export", "store", "doctor"),

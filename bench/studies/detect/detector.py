@@ -7,6 +7,7 @@ images too; here every layer has a linear probe of the model's own logits, and t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -68,12 +69,12 @@ class Detector:
             raise CellError(f"the model ran {len(seen)} layers of {len(self.probes)} on other images")
         return logits, self.score(logits, seen)
 
-    def score(self, logits: Float[Tensor, "n classes"], seen: list[Features]) -> Float[Tensor, " n"]:
+    def score(self, logits: Float[Tensor, "n classes"], seen: Sequence[Features]) -> Float[Tensor, " n"]:
         return ((disagreements(self.probes, logits, seen) - self.mean) / self.spread).mean(1)
 
 
 def disagreements(
-    probes: tuple[Probe, ...], logits: Float[Tensor, "n classes"], seen: list[Features]
+    probes: tuple[Probe, ...], logits: Float[Tensor, "n classes"], seen: Sequence[Features]
 ) -> Float[Tensor, "n layers"]:
     """KL(the model's probabilities ‖ those of each layer's probe) in nats."""
     told = F.log_softmax(logits, dim=1)

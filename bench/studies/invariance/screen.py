@@ -11,7 +11,8 @@ from bench.studies.shared.terminal import Name, print_table
 
 CAPTION = (
     "In % of the images that model and proxy classify correctly when clean: an image within ε has a nearest "
-    "training image of another class, and the model keeps its answer. In brackets whatever the model says. A proxy, no error rate."
+    "training image of another class, and the model keeps its answer. In brackets whatever the model says. A "
+    "proxy, no error rate."
 )
 
 
