@@ -177,7 +177,7 @@ class Loaded:
     def _images(self, task: Task) -> tuple[Float32[Tensor, "n c h w"], Int64[Tensor, " n"]]:
         data = self.data(task.data)
         if data.sha256 != task.cell.data:
-            raise CellError(f"data set {task.cell.dataset!r} is not the one it was when the run began")
+            raise CellError(f"data set {task.cell.dataset!r} has changed since the run began")
         first, count = task.cell.first, task.cell.count
         labels = torch.from_numpy(data.labels[first : first + count].astype(np.int64))
         return data.images(first, count).to(task.device), labels.to(task.device)
@@ -186,7 +186,7 @@ class Loaded:
 def _built(source: ModelSource, weights: str) -> nn.Module:
     built = source.build()
     if source.digest(built) != weights:
-        raise CellError(f"model {source.name!r} is not the one it was when the run began")
+        raise CellError(f"model {source.name!r} has changed since the run began")
     return built
 
 

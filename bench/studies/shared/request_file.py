@@ -40,7 +40,7 @@ def _words(path: Path, known: Collection[str]) -> Iterator[str]:
         name = _OPTIONS.get(key, key).replace("_", "-")
         if name not in known:
             raise UsageError(
-                f"{path} has the key {key!r}, which bench run has no option of; {nearest(name, known)}"
+                f"{path} has the key {key!r}, which is no option of bench run; {nearest(name, known)}"
             )
         if value is True:
             yield f"--{name}"
@@ -58,7 +58,7 @@ def _read(path: Path) -> dict[str, Any]:
             f"{path} cannot be read ({fault.strerror}); bench init writes a bench.toml"
         ) from fault
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
-        raise UsageError(f"{path} is no TOML ({fault}); bench init writes one to begin with") from fault
+        raise UsageError(f"{path} is no TOML ({fault}); bench init writes one to start from") from fault
 
 
 def _text(path: Path, key: str, value: Any) -> str:

@@ -18,6 +18,7 @@ from bench.engine.result import CellResult
 from bench.inputs.model_cost import ModelCost, PassCost, model_cost
 from bench.inputs.model_info import ModelInfo
 from bench.studies.theory.averaged import OrbitAverage
+from bench.studies.theory.design import as_arrays, design_of, from_arrays
 from bench.studies.theory.gradients import frozen
 from bench.studies.theory.layers import LayerError
 from bench.studies.theory.measured import GradientTheory, ModelTheory, measure_gradients, measure_model
@@ -28,11 +29,11 @@ from bench.studies.theory.turned import TurnedGradients
 
 PartT = TypeVar("PartT", TurnedGradients, OrbitAverage, ScaleGradients)
 
-THEORY, GRADIENTS, COST = "theory", "gradients", "cost"
+THEORY, GRADIENTS, DESIGN = "theory", "gradients", "design"
 VERSIONS = {  # raised whenever the numbers change
     THEORY: "symbench.theory==1",
     GRADIENTS: "symbench.theory.gradients==1",
-    COST: "symbench.theory.cost==1",
+    DESIGN: "symbench.theory.design==1",
 }
 _ORBIT = ("right", "kept", "margin", "stored", "jacobian")
 _COSTS = ("multiply_adds", "memory", "seconds")  # of the forward and the backward pass
@@ -59,9 +60,9 @@ class TheorySetting:
 
 
 def theory_cells(setting: TheorySetting, model: ModelInfo) -> tuple[Cell, Cell, Cell]:
-    """The cells of a model: its layers and sizes of gradients, its gradients as vectors, and what one image costs."""
+    """The cells of a model: layers and sizes of gradients, gradients as vectors, and the design with its cost."""
     first, gradients = (_cell(setting, model, part) for part in (THEORY, GRADIENTS))
-    return first, gradients, _cell(replace(setting, n=1, seed=0), model, COST)
+    return first, gradients, _cell(replace(setting, n=1, seed=0), model, DESIGN)
 
 
 def _cell(setting: TheorySetting, model: ModelInfo, part: str) -> Cell:
@@ -109,7 +110,10 @@ def arrays_of_gradients(found: GradientTheory) -> dict[str, np.ndarray]:
 
 
 def theory_of(
-    info: ModelInfo, result: CellResult, gradients: CellResult | None = None, cost: CellResult | None = None
+    info: ModelInfo,
+    result: CellResult,
+    gradients: CellResult | None = None,
+    design: CellResult | None = None,
 ) -> ModelTheory:
     """The theory of a model that its cells hold; older stores have the first only."""
     arrays: Mapping[str, np.ndarray] = result.arrays
@@ -123,7 +127,8 @@ def theory_of(
         ),
         seconds=result.seconds,
         gradients=_gradients_of(gradients) if gradients else None,
-        cost=_cost_of(cost) if cost else None,
+        cost=_cost_of(design) if design else None,
+        design=from_arrays(design.arrays) if design and "parts" in design.arrays else None,
     )
 
 
@@ -168,18 +173,20 @@ def _measure_gradients(model: nn.Module, x: Tensor, y: Tensor, seed: int = 0) ->
     return CellResult(arrays=arrays_of_gradients(found), seconds=found.seconds, gradients=0)
 
 
-def _measure_cost(model: nn.Module, x: Tensor, y: Tensor, seed: int = 0) -> CellResult:
+def _measure_design(model: nn.Module, x: Tensor, y: Tensor, seed: int = 0) -> CellResult:
     start = time.perf_counter()
     found = model_cost(frozen(model, torch.float32), x)
+    design = design_of(model, x)
     arrays = {
         name: np.array([getattr(each, name) for each in (found.forward, found.backward)]) for name in _COSTS
     }
+    arrays |= as_arrays(design) if design else {}
     return CellResult(arrays=arrays, seconds=time.perf_counter() - start, gradients=0)
 
 
 MEASURES: dict[str, Callable[..., CellResult]] = {
     THEORY: _measure_theory,
     GRADIENTS: _measure_gradients,
-    COST: _measure_cost,
+    DESIGN: _measure_design,
 }
 KIND = Kind(measure=_measure, deployed=False)

@@ -30,6 +30,7 @@ def claims(
     models: Models, comparisons: tuple[BaselineComparison, ...] = (), *, seed: int = 0
 ) -> tuple[TheoryClaim, ...]:
     """All claims about these models; ``seed`` is that of the bootstrap."""
+    lemma_3, lemma_4, lemma_5, *scales = gradient_claims(models, seed=seed)
     return (
         _layers(models),
         _networks(models),
@@ -37,8 +38,8 @@ def claims(
             models,
             "lemma-1",
             "Sec. 4.2, Lemma 1",
-            "Where the logits keep their values under orthogonal moves of the image, so does the spectral norm"
-            " of their Jacobian.",
+            "If orthogonal transformations of the image do not change the logits, they do not change the "
+            "spectral norm of the Jacobian either.",
             lambda model: model.orbit.spread("jacobian"),
         ),
         _on_orbits(
@@ -48,6 +49,7 @@ def claims(
             "Under the same hypothesis the margin between two classes is the same on the whole orbit.",
             lambda model: model.orbit.margin_spread,
         ),
+        lemma_3,
         _on_orbits(
             models,
             "theorem-1",
@@ -55,9 +57,11 @@ def claims(
             "Under the same hypothesis the norm of the margin's gradient is the same on the whole orbit.",
             lambda model: np.max([model.orbit.spread(norm) for norm in model.orbit.norms], axis=0),
         ),
+        lemma_4,
+        lemma_5,
         _theorem_2(models),
         _proxy(models, seed),
-        *gradient_claims(models, seed=seed),
+        *scales,
         _clever(comparisons),
     )
 
@@ -74,7 +78,7 @@ def _layers(models: Models) -> TheoryClaim:
         "layers",
         "Sec. 5 and App. C.1.1",
         "A rotation layer turns its output as its input is turned.",
-        text.strip() or "No layers were looked at.",
+        text.strip() or "No layers were examined.",
         exact_verdict(grouped),
         "Each layer by itself, in float64, under the three quarter turns; other angles are not in the group.",
     )
@@ -84,7 +88,7 @@ def _networks(models: Models) -> TheoryClaim:
     symmetric = [m for m in models if m.symmetric]
     exact = [m.info.name for m in symmetric if m.invariant]
     others = [m for m in symmetric if not m.invariant]
-    text = f"{len(exact)} of {len(symmetric)} networks with a rotation layer keep their logits under quarter turns"
+    text = f"{len(exact)} of {len(symmetric)} networks with a rotation layer have the same logits under quarter turns"
     text += f" ({', '.join(exact)})." if exact else "."
     if others:
         text += f" Relative change of the logits of the others: {span([m.layers[-1].error for m in others])}."

@@ -87,7 +87,7 @@ def _lemma_5(found: Measured, seed: int) -> TheoryClaim:
         back = max(float(each.ratio("turned_back").max()) for each in mine)
         steps = ", ".join(f"{255 * step:.3g}/255" for step in mine[0].steps)
         text = (
-            f"Invariant networks ({len(mine)}), steps of {steps} a pixel: median gap over median change"
+            f"Invariant networks ({len(mine)}), steps of {steps} a pixel: median of gap over change"
             f" {span([each.value for each in medians])}; the gap is {span(relative)} of the gradient's own length."
             f" With each gradient turned back before the average: at most {number(back)}."
         )
@@ -111,7 +111,7 @@ def _scale_norms(found: Measured, seed: int) -> TheoryClaim:
     alike = any(each.hi <= EXACT for each in spread[True])
     return TheoryClaim(
         "scale-norms",
-        "Sec. 4.5",
+        "Sec. 4.5, norms",
         "The gradient's norm is not the same along the orbit of an image under scalings.",
         _with_and_without("Median of (max − min) / mean over the scales", spread),
         FAILS if alike else HOLDS if apart else UNTOLD,
@@ -132,7 +132,7 @@ def _scale_average(found: Measured, seed: int) -> TheoryClaim:
         )
     return TheoryClaim(
         "scale-average",
-        "Sec. 4.5",
+        "Sec. 4.5, average",
         "Averaging a gradient over the scales reduces its variance near an image.",
         text,
         below_verdict(damping[True], 1.0),
@@ -149,7 +149,7 @@ def _scale_branch(found: Measured, seed: int) -> TheoryClaim:
         text = f"Median steady part less that of the baseline, to be above 0: {'; '.join(parts)}."
     return TheoryClaim(
         "scale-branch",
-        "Sec. 4.5",
+        "Sec. 4.5, scale branch",
         "A network with a scale branch has a smoother gradient, read here as: a larger part of the gradient's mean"
         " square near an image is steady than in the baseline of the same depth and training.",
         text,

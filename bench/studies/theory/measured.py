@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from bench.inputs.model_cost import ModelCost
 from bench.inputs.model_info import ModelInfo
 from bench.studies.theory.averaged import OrbitAverage, orbit_average
+from bench.studies.theory.design import Design
 from bench.studies.theory.layers import LayerError, layer_errors
 from bench.studies.theory.orbit import OrbitSpread, orbit_spread
 from bench.studies.theory.scales import ScaleGradients, scale_gradients
@@ -32,7 +33,15 @@ class GradientTheory:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class ModelTheory:
-    """One model; ``seconds`` is the wall time of all but ``gradients`` and ``cost``, which older stores lack."""
+    """One model.
+
+    Attributes:
+        info: which.
+        layers, orbit, tangent: of its layers and the sizes of its gradients.
+        seconds: the wall time of these.
+        gradients, cost: ``None`` where an older store lacks them.
+        design: ``None`` there, and of a module that is not of the zoo.
+    """
 
     info: ModelInfo
     layers: tuple[LayerError, ...]
@@ -41,6 +50,7 @@ class ModelTheory:
     seconds: float
     gradients: GradientTheory | None = None
     cost: ModelCost | None = None
+    design: Design | None = None
 
     @property
     def invariant(self) -> bool:

@@ -20,7 +20,7 @@ from bench.studies.theory.gradients import dithered
 from bench.studies.theory.scales import DRAWS, RADIUS
 from tests.studies.theory.test_theory import images, measured
 
-N = 6
+N = 4
 D = 64  # pixels of the toys' images
 
 
@@ -184,20 +184,3 @@ def test_gradients_come_back_from_their_cell(models: list[theory.ModelTheory]) -
             np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name))
     assert again.scales.scales == model.gradients.scales.scales
     assert theory_of(model.info, first).gradients is None
-
-
-def test_the_cost_comes_back_from_its_cell() -> None:
-    from bench.studies.theory.cells import COST, MEASURES, TheorySetting, arrays_of, theory_cells
-
-    model, x = zoo.load("baseline_cnn_4"), zoo.data.load("digits", "test").images(0, 2)
-    y = torch.zeros(2, dtype=torch.int64)
-    found = measured("baseline_cnn_4", (x, y))
-    first = CellResult(arrays=arrays_of(found), seconds=1.0, gradients=0)
-    cost = theory_of(found.info, first, cost=MEASURES[COST](model, x[:1], y[:1])).cost
-    assert cost
-    by_hand = 9 * (1 * 8 * 16**2 + 8 * 32 * 8**2 + 32 * 64 * 4**2 + 64 * 128 * 2**2) + 128 * 10
-    assert cost.forward.multiply_adds == cost.backward.multiply_adds == by_hand
-    assert 0 < cost.forward.memory < cost.backward.memory
-    setting = TheorySetting(dataset="digits", data="d", n=50, seed=3, protocol="sound", backend="cpu")
-    *_, mine = theory_cells(setting, found.info)
-    assert (mine.attack, mine.count, mine.seed) == (COST, 1, 0)  # neither images nor draws change a cost
