@@ -130,9 +130,9 @@ def _layer_of(body: fx.GraphModule, node: fx.Node) -> nn.Conv2d | None:
     if bias is not None and bias.op != "get_attr":
         return None
     kernel = _attribute(body, weight)
-    outputs, inputs, *size = kernel.shape
+    outputs, inputs, height, width = kernel.shape
     inputs *= given.get("groups", 1)
-    conv = nn.Conv2d(inputs, outputs, tuple(size), **given, bias=False, device="meta")
+    conv = nn.Conv2d(inputs, outputs, (height, width), **given, bias=False, device="meta")
     conv.weight = nn.Parameter(kernel, requires_grad=False)
     conv.bias = None if bias is None else nn.Parameter(_attribute(body, bias), requires_grad=False)
     return conv.eval()
