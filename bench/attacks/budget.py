@@ -32,7 +32,7 @@ def _fitted(request: Request, classes: int) -> Request:
     budget = int(params[BUDGET] or 0)
     if request.library == OWN:
         raise UsageError(
-            f"--budget is {budget}, but nobody knows what {request.label} takes; leave the option out"
+            f"--budget is {budget}, but how many passes {request.label} takes is unknown; leave the option out"
         )
     name = next((name for name in FITTED if name in params), None)
 

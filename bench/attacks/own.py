@@ -71,7 +71,7 @@ def attacker(cell: Cell, subject: Subject) -> Attacker:
     with left_alone():
         function = source.load()
     if source.code(function) != cell.param(OWN_CODE):
-        raise CellError(f"attack {name!r} is not the one it was when the run began")
+        raise CellError(f"attack {name!r} has changed since the run began")
     return Attacker(deployed(subject.raw(), str(subject.x.device)), _guarded(function, name))
 
 

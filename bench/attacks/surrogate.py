@@ -53,7 +53,7 @@ def pinned(surrogate: str) -> str:
     try:
         record = registry.find(name, dataset)
     except (registry.WeightsError, UnknownModel) as fault:
-        raise UsageError(f"surrogate {surrogate!r} cannot be had: {fault}") from fault
+        raise UsageError(f"surrogate {surrogate!r} cannot be loaded: {fault}") from fault
     return f"{record.key}#{record.sha256[:DIGITS]}"
 
 
@@ -67,7 +67,7 @@ def _own(target: str) -> tuple[str, ModelSource]:
     try:
         digest = answer(room.submit(digest_of, source), source.name)
     except UsageError as fault:
-        raise UsageError(f"surrogate {source.name!r} cannot be had: {fault}") from fault
+        raise UsageError(f"surrogate {source.name!r} cannot be loaded: {fault}") from fault
     finally:
         room.close()
     return f"{source.name}#{digest[:DIGITS]}", source

@@ -57,7 +57,7 @@ def surrogate_of(names: str, own: OwnSurrogates | None, device: torch.device) ->
         device: where they lie.
 
     Raises:
-        CellError: one of them is not there, or is not the one it was when the run began.
+        CellError: one of them is not there, or has changed since the run began.
     """
     sources = dict(own.sources) if own else {}
     members = {
@@ -106,7 +106,7 @@ def transfer(
 @functools.lru_cache(maxsize=4)
 def _own(source: ModelSource, name: str) -> nn.Module:
     if "#" + digest_of(source)[:DIGITS] != name[-DIGITS - 1 :]:
-        raise CellError(f"surrogate {source.name} is not the one it was when the run began")
+        raise CellError(f"surrogate {source.name} has changed since the run began")
     return deployed(source.build(), "cpu")
 
 
@@ -122,4 +122,4 @@ def _loaded(surrogate: str) -> nn.Module:
         with torch.random.fork_rng(devices=[]):  # building draws numbers, and only the first call builds
             return deploy(registry.load_record(record)).requires_grad_(False).eval()
     except (registry.WeightsError, ValueError) as fault:
-        raise CellError(f"surrogate {surrogate} cannot be had: {fault}") from fault
+        raise CellError(f"surrogate {surrogate} cannot be loaded: {fault}") from fault

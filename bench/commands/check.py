@@ -142,8 +142,8 @@ def _print(found: Sequence[Checked], options: Namespace) -> None:
         return
     table = Table(
         title=f"accuracy in % below {escape(options.against)}, tolerance {100 * options.tolerance:g} points",
-        caption="95 % interval of the difference of each row by itself: paired where the store holds the old "
-        "images one by one (Tango), else as if the images were others (Newcombe).",
+        caption="95 % interval of the difference of each row by itself: paired where the store has the old "
+        "outcome of each image (Tango), otherwise as if the images were different (Newcombe).",
     )
     for column in ("model", "attack", "parameters"):
         table.add_column(column, overflow="fold")

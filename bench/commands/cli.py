@@ -25,13 +25,13 @@ models, every perturbation verified, an interval with every number, and nothing
 measured twice."""
 
 COMMANDS = {
-    "init": "write my_model.py and bench.toml to begin with",
+    "init": "write a commented my_model.py and bench.toml to start from",
     **{name: summary for name, (_, summary) in STUDIES.items()},
-    "compare": "say which of several measured models is better",
-    "check": "measure a leaderboard's rows of a model again; fail if it has become less robust",
+    "compare": "test which of several measured models is better",
+    "check": "measure a model's leaderboard rows again; fail if it has become less robust",
     "leaderboard": "print a leaderboard ranked, for the terminal or a paper",
     "train": "train models of the zoo, or one's own architectures",
-    "list": "show measuring commands, models, attacks and data sets",
+    "list": "list measuring commands, models, attacks and data sets",
     "report": "draw the pages that have changed from the store; mark a leaderboard's rows",
     "figure": "draw a figure for a paper from the store, as PDF, SVG or PNG",
     "export": "write per-image results as CSV or parquet, attacked images as npz",
@@ -94,7 +94,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
             return importlib.import_module(f"bench.commands.{command}").execute(options)
     except KeyboardInterrupt as stop:
-        print("bench: interrupted; what was measured is kept, the same command goes on", file=sys.stderr)
+        print(
+            "bench: interrupted; what was measured is kept, and the same command continues", file=sys.stderr
+        )
         return stop.exit_code if isinstance(stop, Interrupted) else 130
     except SystemExit as stop:  # a command that did not come to its end never exits with 0
         print(f"bench: error: code of a model or plug-in called sys.exit({stop.code!r})", file=sys.stderr)
@@ -129,7 +131,7 @@ def _compare_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--dataset", metavar="NAME", help="only settings on this data set")
     sub.add_argument(
         "--attack", default="worst", metavar="NAME",
-        help="an attack, or worst (default): all that these models were measured under, image by image",
+        help="an attack, or worst (default): all attacks that these models have in common, image by image",
     )  # fmt: skip
     sub.add_argument("--eps", metavar="GRID", help="only these ε (default: all measured)")
     sub.add_argument("--json", action="store_true", help="pairs as one JSON list on stdout")
@@ -213,6 +215,10 @@ def _list_options(sub: argparse.ArgumentParser) -> None:
         "what", nargs="?", choices=("commands", "models", "attacks", "datasets"), help="only these"
     )
     sub.add_argument("pattern", nargs="?", metavar="PATTERN", help="only names like 'torchvision:res*'")
+    sub.add_argument(
+        "--cost", action="store_true",
+        help="multiply-adds, memory and time of the zoo's models, for the logits of one image and their gradient",
+    )  # fmt: skip
     sub.add_argument("--json", action="store_true", help="as JSON on stdout")
 
 

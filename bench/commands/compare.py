@@ -104,7 +104,7 @@ def _missing(options: Namespace) -> UsageError:
         command += ["--store", options.store]
     return UsageError(
         f"the store {options.store} has no run that holds all of {', '.join(options.models)} as requested; "
-        f"this puts it there: {shlex.join(command)}"
+        f"this command adds it: {shlex.join(command)}"
     )
 
 

@@ -13,10 +13,12 @@ from bench.studies.shared.screen import say
 DRAWING = 1.0  # seconds after which a user would have liked to know that figures are drawn
 # study → the command that is useful after it, and what for
 NEXT: dict[str, tuple[str, str]] = {
-    "run": ("audit", "may these numbers be believed?"),
+    "run": ("audit", "can these numbers be believed?"),
     "audit": ("leaderboard", "all models ranked"),
-    "clever": ("certify", "what is certain, beside these estimates"),
-    "certify": ("audit", "may the attacks' numbers be believed?"),
+    "clever": ("certify", "proven bounds beside these estimates"),
+    "certify": ("audit", "can the attacks' numbers be believed?"),
+    "detect": ("audit", "can the attacks' numbers be believed?"),
+    "invariance": ("run", "the other kind of attack on the same models"),
     "theory": ("clever", "how far images are from the boundary"),
     "mip": ("spatial", "rotations and translations"),
     "spatial": ("run", "attacks on the same models"),

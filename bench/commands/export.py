@@ -28,7 +28,7 @@ def execute(options: Namespace) -> int:
         kept_images(store, found, **chosen) if out.suffix == ".npz" else image_table(store, found, **chosen)
     )
     if not len(content):
-        raise UsageError("the store holds no measurement of that model, attack and data set")
+        raise UsageError("the store has no measurement of that model, attack and data set")
     try:
         content.write(out)
     except OSError as fault:

@@ -35,7 +35,7 @@ def execute(options: Namespace) -> int:
     if kind not in FORMATS:
         raise UsageError(f"--out {options.out!r} must end in .{', .'.join(FORMATS)}")
     if not place.is_dir():
-        raise UsageError(f"there is no store at {place}; measure something first, e.g. bench run --zoo all")
+        raise UsageError(f"there is no store at {place}; measure something first, e.g. bench run --model all")
     models = () if options.models == "all" else tuple(options.models.split(","))
     drawn = _draw(options.kind)(store_at(place), options.dataset, models, options.attack)
     try:

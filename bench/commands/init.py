@@ -48,7 +48,7 @@ attacks = ["fgsm", "pgd"]
 eps = ["0.02", "0.05", "0.1"]               # radii in pixel units, images in [0, 1]; "8/255" is one too
 norm = "linf"
 
-audit = "quick"                              # may the numbers be believed? or "full"
+audit = "quick"                              # can the numbers be believed? or "full"
 """
 FILES = {"my_model.py": MODEL, "bench.toml": REQUEST}
 

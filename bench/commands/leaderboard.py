@@ -29,7 +29,7 @@ def execute(options: Namespace) -> int:
     path = Path(options.leaderboard)
     if not path.is_file():
         raise UsageError(
-            f"there is no leaderboard at {path}; give --leaderboard FILE, or make one: bench run --zoo all"
+            f"there is no leaderboard at {path}; give --leaderboard FILE, or make one: bench run --model all"
         )
     rows = _chosen(leaderboard.read(path), options)
     if options.json:

@@ -118,5 +118,8 @@ class _Run:
             return 0.0  # measuring it will say why
         if seconds > LONG:
             about = "at most about" if self._study.at_most else "about"
-            say(f"this will take {about} {duration(seconds)}; stop it at any time, it goes on from there")
+            say(
+                f"this will take {about} {duration(seconds)}; it can be stopped at any time, and the same "
+                "command continues"
+            )
         return seconds

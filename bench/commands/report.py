@@ -21,7 +21,7 @@ def execute(options: Namespace) -> int:
     """Writes the pages of every data set of the store, or of the one named; marks the leaderboard if it is there."""
     path, pages = Path(options.store), Path(options.reports)
     if not path.is_dir():
-        raise UsageError(f"there is no store at {path}; measure something first, e.g. bench run --zoo all")
+        raise UsageError(f"there is no store at {path}; measure something first, e.g. bench run --model all")
     check_directory(pages)
     store = DirectoryStore(path)
     leaderboard.mark(Path(options.leaderboard), verdicts(audit_history(store)))

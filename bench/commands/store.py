@@ -77,8 +77,8 @@ def _merge(store: DirectoryStore, others: list[Path], as_json: bool) -> int:
         say(f"{taken.damaged} damaged records are left out")
     if taken.unequal:
         say(
-            f"{taken.unequal} cells have another result here than there (other machine or versions?); those of this "
-            "store are kept"
+            f"{taken.unequal} cells have different results in the two stores (other machine or versions?); "
+            "those of this store are kept"
         )
     return 0
 
@@ -135,9 +135,7 @@ def _check(store: DirectoryStore, options: Namespace) -> int:
     else:
         print(f"{len(cells)} cells and {len(runs)} runs read, {damaged} damaged; file: {answer}")
         if not sound and not options.repair:
-            say(
-                "damaged cells are measured again when they are needed; bench store check --repair removes them"
-            )
+            say("damaged cells are measured again when needed; bench store check --repair removes them")
     return 0 if sound or options.repair else 1
 
 

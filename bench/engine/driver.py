@@ -237,7 +237,7 @@ def driver(
 
 def _reason(fault: BaseException) -> str:
     if isinstance(fault, BrokenExecutor):
-        return "its worker process died twice, the second time with no other at work (out of memory?)"
+        return "its worker process died twice, the second time while it ran alone (out of memory?)"
     return in_words(fault)
 
 

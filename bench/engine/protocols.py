@@ -85,9 +85,9 @@ SOUND = Judged(
     projected=1e-4,
     summary=(
         "Images lie in [0, 1] and ε is in pixel units; normalisation is the model's first layer; the model "
-        "is in eval mode and unchanged by the attack. An attacked image counts only if a fresh look finds "
-        "it inside the ball and the box; an image is robust only if it is classified rightly both clean and "
-        "attacked, with finite logits. PGD accuracy is an upper bound on robust accuracy."
+        "is in eval mode and unchanged by the attack. An attacked image counts only if it is verified to lie "
+        "inside the ball and the box; an image is robust only if it is classified correctly both clean "
+        "and attacked, with finite logits. PGD accuracy is an upper bound on robust accuracy."
     ),
 )
 

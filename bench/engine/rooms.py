@@ -127,8 +127,8 @@ def answer(future: Future[T], name: str) -> T:
         return future.result()
     except BrokenProcessPool:
         raise UsageError(
-            f"the process of model {name!r} ended when the model was looked at; its code may call os._exit, crash in "
-            "compiled code, or need more memory than there is"
+            f"the process of model {name!r} ended when the model was looked at; its code may call os._exit, "
+            "crash in compiled code, or run out of memory"
         ) from None
     except SystemExit as stop:
         raise UsageError(f"the code of model {name!r} called sys.exit({stop.code!r})") from None

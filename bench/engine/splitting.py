@@ -37,7 +37,7 @@ def measured(kind: Kind, cell: Cell, subject: Subject) -> CellResult:
             raise
         if cell.count == 1:
             raise CellError(
-                f"one image of shape {tuple(subject.x.shape[1:])} takes more memory than there is; use a device with "
+                f"one image of shape {tuple(subject.x.shape[1:])} does not fit into memory; use a device with "
                 "more, or fewer --workers"
             ) from fault
     if subject.x.is_cuda:

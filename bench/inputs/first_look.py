@@ -233,8 +233,8 @@ def _at_chance(right: Bool[np.ndarray, " n"], y: Int64[np.ndarray, " n"], classe
         return ""
     return (
         f"{_percent(right)} of {len(right)} clean images are right, and {100 * chance:.0f} % by always giving the same "
-        "class: accuracy is at or near chance, and robust accuracy says nothing; look at weights, preparation and "
-        "classes"
+        "class: accuracy is at or near chance, and robust accuracy means nothing; check weights, preparation "
+        "and classes"
     )
 
 

@@ -52,8 +52,8 @@ class ItemData:
         image = np.array(self.read(place)[0], np.float32, order="C")
         if _mark(image) != self.marks[place]:
             raise UsageError(
-                f"image {place} of {self.name} is another one each time it is read; take what is random out of the "
-                "data set's transforms"
+                f"image {place} of {self.name} differs each time it is read; remove random transforms from the "
+                "data set"
             )
         return image
 

@@ -42,6 +42,6 @@ def keep(page: Path, html: str) -> None:
     (page.parent / FOLDER).mkdir(exist_ok=True)
     write_atomically(page.parent / FOLDER / name, old.encode("utf-8", "replace"))
     note_once(
-        f"{page.name} held {' and '.join(lost)} that this store has not; the page as it was is "
-        f"{page.parent / FOLDER / name}, and bench store merge DIR brings in another store's measurements"
+        f"{page.name} had {' and '.join(lost)} that this store lacks; the old page is "
+        f"{page.parent / FOLDER / name}, and bench store merge DIR adds another store's measurements"
     )

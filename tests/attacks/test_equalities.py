@@ -41,6 +41,12 @@ def both(name: str, attack: str, n: int, norm: str = "linf", eps: float = EPS) -
     return one, other
 
 
+# the designs of 4 layers; the others, which are made of the same layers, with the slow tests
+each = pytest.mark.parametrize(
+    "name", [name if "_4" in name else pytest.param(name, marks=pytest.mark.slow) for name in zoo.names()]
+)
+
+
 @pytest.mark.parametrize("attack", ["fgsm", "pgd"])
 @pytest.mark.parametrize("name", zoo.names())
 def test_bit_equal_at_a_power_of_two(name: str, attack: str) -> None:
@@ -49,14 +55,14 @@ def test_bit_equal_at_a_power_of_two(name: str, attack: str) -> None:
     assert float((one - images(64)[0]).abs().max()) <= EPS + 1e-6
 
 
-@pytest.mark.parametrize("name", zoo.names())
+@each
 def test_almost_all_images_equal_at_other_sizes(name: str) -> None:
     one, other = both(name, "pgd", 100)
     same = (one == other).flatten(1).all(dim=1)
     assert float(same.float().mean()) >= 0.98, f"{int((~same).sum())} of 100 images differ"
 
 
-@pytest.mark.parametrize("name", zoo.names())
+@each
 def test_same_predictions_in_l2(name: str) -> None:
     one, other = both(name, "pgd", 100, norm="l2", eps=1.0)
     with torch.no_grad():

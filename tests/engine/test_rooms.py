@@ -21,14 +21,8 @@ from tests.processes import children, gone, until
 
 pytestmark = pytest.mark.rooms
 
-BUILT = f"""{NET}
-import tempfile
-def net_built():
-    tempfile.mkstemp(prefix=f"{{os.getpid()}}-", dir="built")
-    return Net()
-"""
-
 LOUD = f"""{NET}
+import tempfile
 os.write(1, b"loud at import\\n")
 class Loud(Net):
     def forward(self, x):
@@ -36,6 +30,7 @@ class Loud(Net):
         return super().forward(x)
 def loud():
     os.write(1, b"loud in the factory\\n")
+    tempfile.mkstemp(prefix=f"{{os.getpid()}}-", dir="built")
     return Loud()
 """
 
@@ -77,23 +72,18 @@ def test_a_room_grows_with_the_workers_that_are_asked_for() -> None:
 
 
 @pytest.mark.parametrize(("workers", "processes"), [(1, 1), pytest.param(2, 2, marks=pytest.mark.slow)])
-def test_a_model_is_built_twice_in_its_process(
-    workers: int, processes: int, capsys: pytest.CaptureFixture[str]
+def test_a_model_is_built_twice_in_its_process_and_prints_nothing_into_json(
+    workers: int, processes: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Once to name its weights and once to see that the factory gives them again; then for each further process."""
-    Path("own.py").write_text(BUILT)
+    """Built to name its weights and to see that the factory gives them again; then once in each further process."""
+    Path("own.py").write_text(LOUD)
     Path("built").mkdir()
     words = ("--attacks", "fgsm,pgd", "--steps", 3, "--eps", "0.05,0.1", "--n", 300, "--workers", workers)
-    assert call(capsys, "run", "--model", "own.py:net_built", *words).code == 0
+    answer = call(capfd, "run", "--model", "own.py:loud", *words, "--json")
+    assert answer.code == 0
     built = [each.name.partition("-")[0] for each in Path("built").iterdir()]
     assert len(set(built)) <= processes
     assert len(built) == 2 + len(set(built)) - 1
-
-
-def test_what_compiled_code_prints_is_no_part_of_json(capfd: pytest.CaptureFixture[str]) -> None:
-    Path("own.py").write_text(LOUD)
-    answer = call(capfd, "run", "--model", "own.py:loud", *RUN, "--json")
-    assert answer.code == 0
     assert {row["model"] for row in json.loads(answer.out)} == {"own:loud"}
     for where in ("at import", "in the factory", "in forward"):
         assert f"loud {where}" in answer.err
@@ -141,8 +131,9 @@ in_proc = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at proces
 
 
 @in_proc
-@pytest.mark.parametrize("delay", [0, pytest.param(0.3, marks=slow), pytest.param(1, marks=slow)])
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=slow)])
+@slow
+@pytest.mark.parametrize("delay", [0, 0.3, 1])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_workers_take_no_signal_from_their_start_on(number: int, delay: float) -> None:
     with started() as process:
         time.sleep(delay)

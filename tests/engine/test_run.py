@@ -243,4 +243,4 @@ def test_a_model_that_changed_since_the_run_began_fails_its_cells() -> None:
     )
     failures = driver.run(world.lanes(FGSM))
     assert len(failures) == 1
-    assert "is not the one it was when the run began" in failures[0].reason
+    assert "has changed since the run began" in failures[0].reason

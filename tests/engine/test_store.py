@@ -298,14 +298,14 @@ def test_no_flipped_bit_of_an_older_cell_is_read_wrongly(tmp_path: Path) -> None
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # zipfile warns of names that occur twice
-        for damaged in flips(content, 1500, seed=3):
+        for damaged in flips(content, 400, seed=3):
             file.write_bytes(damaged)
             (found,) = old_cells(tmp_path / "old")
             if found is not None:
                 kept += 1
                 assert found.cell == one.cell
                 assert found.result.digest == one.result.digest
-    assert kept < 600  # most bits of a zip file matter; dates and modes do not
+    assert kept < 160  # most bits of a zip file matter; dates and modes do not
 
 
 @pytest.mark.parametrize("content", ["null", "[]", "{", "[" * 100_000, "\x00", '"text"', "7"])

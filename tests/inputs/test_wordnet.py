@@ -66,12 +66,12 @@ def clean(answer: Answer) -> float:
 def test_outputs_are_those_of_the_datas_wordnet_numbers(photographs: Path, capsys: Capture) -> None:
     answer = run(capsys, "all_", f"folder:{photographs}")
     assert clean(answer) == 1  # grey ones are rather dark than light, and no other class is open to them
-    assert "own:all_: compared are 2 of its 1000 outputs" in answer.err
+    assert "own:all_: outputs are compared 2 of its 1000 outputs" in answer.err
     names = Path("names.txt")
     names.write_text("\n".join(wnids()))
     by_name = run(capsys, "all_", f"folder:{photographs}", "--classes", names)
     assert clean(by_name) == 1
-    assert "compared are" not in by_name.err
+    assert "outputs are compared" not in by_name.err
     first, second = (json.loads(each.out)[0]["weights"] for each in (answer, by_name))
     assert first == second
 
@@ -79,13 +79,13 @@ def test_outputs_are_those_of_the_datas_wordnet_numbers(photographs: Path, capsy
 def test_imagenets_own_road_compares_all_outputs(photographs: Path, capsys: Capture) -> None:
     answer = run(capsys, "all_", f"imagenet:{photographs}", "--resize", 8)
     assert clean(answer) == 0.75
-    assert "compared are" not in answer.err
+    assert "outputs are compared" not in answer.err
 
 
 def test_a_model_of_the_datas_classes_alone_stays_as_it_is(photographs: Path, capsys: Capture) -> None:
     answer = run(capsys, "two", f"folder:{photographs}")
     assert answer.code == 0
-    assert "compared are" not in answer.err
+    assert "outputs are compared" not in answer.err
 
 
 def test_another_number_of_outputs_is_refused(photographs: Path, capsys: Capture) -> None:

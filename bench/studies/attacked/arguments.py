@@ -15,7 +15,7 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     attack_options(sub)
     sub.add_argument(
         "--mce-baseline", default="", metavar="MODEL",
-        help="model of this run that corruption errors are divided by (default: baseline_cnn, of any width)",
+        help="model of this run whose corruption errors divide the others' (default: baseline_cnn, of any width)",
     )  # fmt: skip
     measuring_options(sub)
     place_options(sub, "store", "leaderboard", "reports")
@@ -29,7 +29,9 @@ def attack_options(sub: argparse.ArgumentParser) -> None:
         help="e.g. fgsm,pgd (default), foolbox:pgd, one's own FILE.py:FUNCTION, or a set: standard, strong; see bench "
         "list attacks",
     )  # fmt: skip
-    group.add_argument("--library", metavar="NAME", help="torchattacks, foolbox or symbench, if it has them")
+    group.add_argument(
+        "--library", metavar="NAME", help="of attacks named without one: torchattacks, foolbox or symbench"
+    )
     group.add_argument(
         "--norm", default="linf", choices=NORMS, help="norm of the ball (default linf); l0 counts pixels"
     )
@@ -40,11 +42,13 @@ def attack_options(sub: argparse.ArgumentParser) -> None:
     group.add_argument("--steps", type=int, metavar="N", help="gradient steps (default: the attack's own)")
     group.add_argument(
         "--budget", type=int, metavar="N",
-        help="passes of the model an image, forward or backward, that each attack may take: it gets as many steps or "
-        "queries as that allows, and the page has its accuracy against passes",
+        help="forward and backward passes per image that each attack may take: it gets as many steps or queries as "
+        "fit, and the page shows accuracy against passes",
     )  # fmt: skip
     group.add_argument(
-        "--independent", action="store_true", help="attack every clean-right image anew at every ε"
+        "--independent",
+        action="store_true",
+        help="attack all correctly classified images at every ε, also those that a smaller ε broke",
     )
     group.add_argument(
         "--protocol", default="sound", metavar="P",
@@ -55,17 +59,20 @@ def attack_options(sub: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--worst-of", default="store", choices=("store", "run"),
-        help="rows worst(…) join all attacks that the store holds of the ball (default), or this run's alone",
+        help="rows worst(…) combine all stored attacks in the same ball (default), or only those of this run",
     )  # fmt: skip
     group.add_argument(
         "--audit", choices=("quick", "full"),
-        help="then audit, on the first 200 images at most: may the numbers be believed?",
+        help="afterwards audit, on at most the first 200 images, whether the numbers can be believed",
     )  # fmt: skip
     one = sub.add_argument_group(
-        "options of single attacks", "each attack takes those that it has: bench list attacks"
+        "options of single attacks", "an attack uses those that it has; bench list attacks shows them"
     )
     one.add_argument(
-        "--alpha", type=float, metavar="A", help="pgd and its kin: absolute step size (default 2.5·ε/steps)"
+        "--alpha",
+        type=float,
+        metavar="A",
+        help="pgd and similar attacks: absolute step size (default 2.5·ε/steps)",
     )
     one.add_argument(
         "--restarts", type=int, metavar="N", help="attacks that start at random: how often (default 1)"
@@ -73,13 +80,13 @@ def attack_options(sub: argparse.ArgumentParser) -> None:
     one.add_argument("--targets", type=int, metavar="N", help="pgd_t: classes it aims at (default 9)")
     one.add_argument(
         "--target", metavar="CLASS",
-        help="class that attacks make of every image, by name or number from 0, or random or least-likely; an image is "
-        "broken when it is taken for it",
+        help="class that attacks aim at: its name, its number from 0, random, or least-likely; an image is broken when "
+        "the model predicts that class",
     )  # fmt: skip
     one.add_argument(
         "--surrogate", metavar="NAMES|FILE.py:FACTORY",
         help="mi_fgsm, ni_fgsm, di_fgsm, ti_fgsm, vmi_fgsm, transfer: models whose gradients they follow, of the zoo, "
-        "one's own or a library's; several with commas are an ensemble",
+        "one's own or a library's; several, with commas between, form an ensemble",
     )  # fmt: skip
     one.add_argument("--queries", type=int, metavar="N", help="square, noise: passes of the model")
     one.add_argument("--eot", type=int, metavar="N", help="eot_pgd: passes it averages over (default 10)")
@@ -93,9 +100,9 @@ def attack_options(sub: argparse.ArgumentParser) -> None:
         help="spatial_grid, spatial_random: share of the side (default 0.1)",
     )
     one.add_argument(
-        "--no-random-start", action="store_true", help="pgd and its kin: start from the image itself"
+        "--no-random-start", action="store_true", help="pgd and similar attacks: start from the image itself"
     )
     one.add_argument(
         "--best-iterate", action="store_true",
-        help="pgd and its kin: an image is broken if any verified iterate broke it, not only the last one",
+        help="pgd and similar attacks: an image is broken if any verified iterate breaks it, not only the last one",
     )  # fmt: skip

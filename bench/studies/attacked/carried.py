@@ -44,7 +44,8 @@ def page_marks(noted: Verdicts) -> dict[tuple[str, str], Mark]:
         place: Mark(
             verdict_of(mark),
             level_of(mark),
-            f"{level_of(mark)} audit of another store, as the leaderboard has it; its checks are not on this page",
+            f"{level_of(mark)} audit from the leaderboard: it was made with another store, so its checks "
+            "are not on this page",
         )
         for place, mark in noted.items()
     }

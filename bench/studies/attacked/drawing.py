@@ -43,4 +43,8 @@ def _group_page(store: Store, chapter: Recorded, results: Results, directory: Pa
 
     assert chapter.groups is not None
     page = write_groups_page(results, chapter.groups, directory, chapter_errors(store, chapter))
-    return INTERVALS + (f" By corruption, and with intervals that know it: {page.name}." if page else "")
+    return INTERVALS + (
+        f" {page.name} has the results by corruption, with intervals that take this into account."
+        if page
+        else ""
+    )

@@ -75,7 +75,7 @@ def _audited(table: Headline) -> str:
     parts = [
         text.format(counted(len(names), "model"), listed(names))
         for verdict, text in (
-            (NOT_BELIEVABLE, "do not believe the numbers of {0} ({1})"),
+            (NOT_BELIEVABLE, "the numbers of {0} cannot be believed ({1})"),
             (UPPER_BOUND, "for {0} a stronger attack breaks more images"),
             (BELIEVABLE, "nothing contradicts the numbers of {0}"),
             (NOT_AUDITED, "{0} without an audit"),
@@ -128,10 +128,10 @@ def _changes(table: Headline) -> Iterator[Change]:
     unaudited = [line for line in table.ranked if table.verdict(line.name) == NOT_AUDITED]
     if unaudited:
         audit = f"bench audit --audit full --model {_names(unaudited)} {data}".strip()
-        yield Change(f"An audit of {counted(len(unaudited), 'model')} without one.", audit)
+        yield Change(f"An audit of the {counted(len(unaudited), 'model')} that have none.", audit)
     if len(best_of(table)) > 1:
-        yield Change("More images (option --n), which may tell the first models apart.")
-    yield Change("Another training of the same designs: training seeds vary too.")
+        yield Change("More images (option --n), which may show differences between the best models.")
+    yield Change("Other training seeds of the same designs: accuracy varies between seeds too.")
 
 
 def _names(lines: Sequence[Standing]) -> str:

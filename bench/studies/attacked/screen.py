@@ -37,10 +37,9 @@ def ranked_table(results: Results, verdicts: Mapping[tuple[str, str], str] | Non
             f"n = {setting.n}",
             heads,
             [_cells(line, setting, verdicts) for line in lines],
-            "± covers the 95 % interval; ranks from 1 + number of models significantly better to number of "
-            "models less those significantly worse: ranges that do not meet differ significantly."
-            + _about_numbers(setting)
-            + _about_marks(lines, setting, verdicts),
+            "± covers the 95 % interval; ranks run from 1 + the number of significantly better models to the "
+            "number of models minus the significantly worse ones: two models whose ranges do not overlap "
+            "differ significantly." + _about_numbers(setting) + _about_marks(lines, setting, verdicts),
             left=("", "model"),
         )
     if spatial := spatial_table(results, lines):
@@ -90,12 +89,15 @@ def _about_marks(
     audits = {verdict_of(mark) for mark in found - {ROWS}}
     levels = sorted({level_of(mark) for mark in found - {"", ROWS}})
     texts = (
-        (NOT_BELIEVABLE in audits, " ✗: an audit found that these numbers say nothing about robustness."),
+        (NOT_BELIEVABLE in audits, " ✗: an audit found that these numbers are no evidence of robustness."),
         (UPPER_BOUND in audits, " ≤: an audit found that a stronger attack breaks more images."),
-        (ROWS in found, " ≤ (rows): an attack of another run got significantly further and counts here."),
+        (
+            ROWS in found,
+            " ≤ (rows): an attack of another run leaves significantly fewer images, and counts here.",
+        ),
         (
             BELIEVABLE in audits,
-            f" ✓: a {' or '.join(levels)} audit found nothing that speaks against the numbers.",
+            f" ✓: a {' or '.join(levels)} audit found nothing that contradicts the numbers.",
         ),
         ("" in found, " No sign: not audited."),
     )

@@ -58,7 +58,7 @@ CHECKS: dict[str, Check] = {
             rule="fewer than 3 classes (no DLR loss), 4 (no targeted DLR) or 10 (fewer than 9 targets)",
             source=f"{_AA} (number of classes)",
             meaning="Some attacks of the usual set are undefined or smaller for this data set.",
-            remedy="Read the attack list: what is undefined was not run.",
+            remedy="Read the list of attacks: undefined ones were not run.",
         ),
         Check(
             id="C7", title="No black-box attack breaks what white-box attacks leave", kind="fatal", cost="run",
@@ -94,14 +94,14 @@ CHECKS: dict[str, Check] = {
             ),
             source=f"{_CARLINI} (every image can be made plain grey)",
             meaning="The attack fails although a successful perturbation exists.",
-            remedy="The gradients are of no use to the attack: see C3, C17 and C32.",
+            remedy="The gradients mislead the attack: see C3, C17 and C32.",
         ),
         Check(
             id="C11", title="Without a bound everything breaks", kind="fatal", cost="run", threshold=0.0,
             rule="an image survives PGD at ε = 1, where only the box bounds it",
             source=f"{_CARLINI}; {_PINTOR} (unconstrained attack failure); {_ATHALYE}",
             meaning="The attack fails although a successful perturbation exists.",
-            remedy="The gradients are of no use to the attack: see C3, C17 and C32.",
+            remedy="The gradients mislead the attack: see C3, C17 and C32.",
         ),
         Check(
             id="C12", title="More steps break no more", kind="strength", cost="run", threshold=0.005,
@@ -152,7 +152,7 @@ CHECKS: dict[str, Check] = {
             rule="at random points within ±4/255 the margin changes by more than 10 % on average",
             source=f"{_PINTOR} (unstable predictions); taken of the margin, not the cross-entropy",
             meaning="The loss is noisy at the scale of an attack's step, so gradients are a poor guide.",
-            remedy="Take C7 and C19 seriously, and use more restarts or eot_pgd.",
+            remedy="Read C7 and C19, and use more restarts or eot_pgd.",
         ),
         Check(
             id="C18", title="No other model's adversarial images are stronger", kind="strength", cost="run",
@@ -176,12 +176,12 @@ CHECKS: dict[str, Check] = {
             remedy="Look for masked gradients: see C3, C17 and C32.",
         ),
         Check(
-            id="C20", title="Every perturbation lay in its ball and box", kind="inform", cost="stored",
+            id="C20", title="Every perturbation lies in its ball and box", kind="inform", cost="stored",
             threshold=0.0,
             rule="the judge had to project an image, or failed a cell",
             source="the judge of this harness",
             meaning="A library left its ball or box. Projected images were judged again; failed cells are absent.",
-            remedy="Read the failed cells; projected images need nothing.",
+            remedy="Look at the failed cells; projected images need no action.",
         ),
         Check(
             id="C21", title="An answer does not depend on how the model is called", kind="fatal", cost="probe",
@@ -191,8 +191,8 @@ CHECKS: dict[str, Check] = {
                 "batch, in another order, or with gradients on"
             ),
             source="RobustBench and AutoAttack issues on re-evaluation; 1e-3 is ours",
-            meaning="The judge sees another model than the attack did.",
-            remedy="Use batch norm in eval mode, and let the model not depend on the caller.",
+            meaning="The judge does not see the same model as the attack.",
+            remedy="Use batch norm in eval mode, and make the model independent of its caller.",
         ),
         Check(
             id="C22", title="Two libraries agree", kind="inform", cost="probe", threshold=1e-6,
@@ -222,7 +222,7 @@ CHECKS: dict[str, Check] = {
             id="C25", title="Logits and gradients are finite", kind="fatal", cost="probe", threshold=0.0,
             rule="a logit or gradient of a clean, noisy or attacked image is NaN or infinite",
             source="this harness",
-            meaning="Attacks stop at such a point, whatever the model does beyond it.",
+            meaning="Attacks stop at such a point, although the model may be wrong beyond it.",
             remedy="Find the division, logarithm or root that overflows.",
         ),
         Check(

@@ -200,7 +200,7 @@ def _attack_findings(setting: AuditSetting, model: ModelInfo, runs: _Runs) -> li
     def check(id: str, names: Sequence[str], function: Callable[..., Finding]) -> Finding:
         missing = [name for name in names if name not in standing]
         if missing:
-            reason = f"There is no whole run {missing[0]!r} to judge by."
+            reason = f"The run {missing[0]!r} that this check needs is incomplete."
             return unmade(id, reason) if missing[0] in PLAIN else skipped(id, reason)
         return function(*(standing[name] for name in names))
 

@@ -56,7 +56,7 @@ def c9(standing: Bool[np.ndarray, "e n"], eps: Sequence[float]) -> Finding:
     """
     pairs = [gain(large, small) for small, large in pairwise(standing)]
     if not pairs:
-        return found("C9", False, "There is one ε only, so nothing can rise.", value=0.0)
+        return found("C9", False, "There is only one ε, so there is no larger ball to compare.", value=0.0)
     worst = max(range(len(pairs)), key=lambda place: pairs[place].value)
     only = standing[worst + 1] & ~standing[worst]
     detail = (

@@ -76,7 +76,11 @@ def c3(ce: Float[np.ndarray, "p n"], margin: Float[np.ndarray, "p n"]) -> Findin
 
 def c4(fault: str) -> Finding:
     """Whether there is a gradient at all; ``fault`` is what asking for it raises, empty if nothing."""
-    detail = f"The gradient cannot be taken: {fault}." if fault else "The gradient reaches the image."
+    detail = (
+        f"The gradient cannot be taken: {fault}."
+        if fault
+        else "The gradient with respect to the image exists."
+    )
     return found("C4", bool(fault), detail)
 
 
@@ -107,7 +111,9 @@ def c15(loss: Float[np.ndarray, "steps n"], standing: Bool[np.ndarray, "steps n"
     rise = best[-1] - best[-1 - min(LAST_STEPS, len(loss) - 1)]
     late = np.divide(rise, span, out=np.zeros_like(rise), where=span > 0)[failed]
     if not len(late):
-        return found("C15", False, "PGD broke every image, so nothing was left to gain.", value=0.0)
+        return found(
+            "C15", False, "PGD broke every image, so the loss did not need to rise further.", value=0.0
+        )
     mean = float(late.mean())
     error = float(late.std(ddof=1) / np.sqrt(len(late))) if len(late) > 1 else np.inf
     detail = (
@@ -135,7 +141,8 @@ def c21(difference: Float[np.ndarray, "ways n"], mismatch: Bool[np.ndarray, "way
     worst, moved = float(difference.max()), (difference > limit_of("C21")).any(axis=0)
     other = (mismatch & (difference > limit_of("C21"))).any(axis=0)
     detail = (
-        f"Asked in another way, logits move by up to {worst:.2g} of the largest, and {int(other.sum())} of "
+        f"Called in another way, the model gives logits that differ by up to {worst:.2g} of the largest, "
+        f"and {int(other.sum())} of "
         f"{difference.shape[1]} images get another class."
     )
     return found("C21", bool(moved.any()), detail, value=worst, images=where(moved))
@@ -218,7 +225,7 @@ def c30(difference: Float[np.ndarray, "3 n"], fault: str) -> Finding:
 def c31(correct: Bool[np.ndarray, "ways m"]) -> Finding:
     """Whether normalised images are classified better; the first row is of the images as they are."""
     if correct.shape[1] < ENOUGH:
-        reason = f"{correct.shape[1]} images are too few to compare clean accuracies; {ENOUGH} do."
+        reason = f"{correct.shape[1]} images are too few to compare clean accuracies; {ENOUGH} are enough."
         return skipped("C31", reason, takes=ENOUGH)
     shares = correct.mean(axis=1)
     rise = float(shares[1:].max() - shares[0])
@@ -235,9 +242,12 @@ def c32(promise: Float[np.ndarray, "sizes n"]) -> Finding:
     known = np.isfinite(promise).any(axis=0)
     kept = ((promise >= low) & (promise <= high)).any(axis=0)
     if not known.any():
-        return skipped("C32", "No image has a gradient to follow; see C3.")
+        return skipped("C32", "No image has a nonzero gradient; see C3.")
     share = float((known & ~kept).sum() / known.sum())
-    detail = f"Steps along the gradient do not do what it says on {100 * share:.0f} % of {int(known.sum())} images."
+    detail = (
+        f"A step along the gradient does not have the predicted effect on {100 * share:.0f} % of "
+        f"{int(known.sum())} images."
+    )
     return found("C32", share > limit_of("C32"), detail, value=share, images=where(known & ~kept))
 
 
@@ -288,8 +298,8 @@ def _finding(id: str, part: str, read: Callable[[Arrays], Finding], arrays: Arra
         return read(arrays)
     # A fatal check that the model itself prevents is no check passed.
     if CHECKS[id].kind == "fatal":
-        return found(id, True, f"The check could not be made: {fault}.")
-    return skipped(id, f"The check could not be made: {fault}.")
+        return found(id, True, f"The check failed to run: {fault}.")
+    return skipped(id, f"The check failed to run: {fault}.")
 
 
 def _largest(values: Sizes) -> float:

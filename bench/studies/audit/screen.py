@@ -20,7 +20,7 @@ def audit_table(results: AuditResults) -> None:
     setting = results.setting.base
     table = Table(
         title=f"{escape(setting.dataset)}: {results.setting.mode} audit, n = {setting.n}",
-        caption="believable: nothing was found that speaks against the numbers; upper_bound: a stronger "
+        caption="believable: nothing was found that contradicts the numbers; upper_bound: a stronger "
         "attack breaks more images; not_believable: a check failed that any sound evaluation passes.",
     )
     table.add_column("model", max_width=24)

@@ -184,7 +184,7 @@ def _mark(audit: Audit) -> Mark:
     reasons = {
         "not_believable": ("a check failed that any sound evaluation passes", [*flagged("fatal"), *suspect]),
         "upper_bound": ("a stronger attack breaks more images", flagged("strength")),
-        "believable": ("nothing was found that speaks against the numbers", []),
+        "believable": ("nothing was found that contradicts the numbers", []),
     }
     what, ids = reasons[audit.verdict]
     reason = f"{audit.mode} audit: {what}"

@@ -34,7 +34,7 @@ class Audit:
         """``not_believable`` if a fatal check failed or the first look found the model suspect, ``upper_bound`` if a
         strength check was flagged.
 
-        Else ``believable``: nothing was found that speaks against the numbers.
+        Else ``believable``: nothing was found that contradicts the numbers.
         """
         flagged = {CHECKS[each.id].kind for each in self.findings if each.status in ("fail", "warn")}
         if "fatal" in flagged or self.suspect:

@@ -37,20 +37,24 @@ def _finding(results: CertifyResults) -> str:
         most = max(model.standing(radius).value for model, _ in pairs)
         largest = max(float(model.best.max()) for model in results.models)
         return (
-            f"No image is certified within the {norm_text(options.norm)} radius {eps_text(radius)}, where attacks "
-            f"leave up to {percent(most)} % right. The largest certificate of all is {significant(largest)}."
+            f"No image is certified within the {norm_text(options.norm)} radius {eps_text(radius)}, where up to "
+            f"{percent(most)} % are still right under attack. The largest certificate of all is {significant(largest)}."
         )
     return (
         f"{model.info.name} is certified on the most images: within the {norm_text(options.norm)} radius "
-        f"{eps_text(radius)}, {percent(certified.value)} % ({interval(certified)}) keep their right class for certain, "
-        f"and attacks leave {percent(standing.value)} %. The truth lies between the two."
+        f"{eps_text(radius)}, {percent(certified.value)} % ({interval(certified)}) are proven to keep their "
+        f"correct class, and {percent(standing.value)} % keep it under attack. Robust accuracy lies "
+        "between the two."
     )
 
 
 def _verdict(results: CertifyResults) -> str:
     found = len(results.violations())
     if found:
-        return f"{counted(found, 'certificate')} above a verified attack: one of the two is wrong, a fault of symbench."
+        return (
+            f"{counted(found, 'certificate')} above a verified attack: one of the two is wrong, which is "
+            "a bug in symbench."
+        )
     compared = sum(
         int((model.right & (model.attack > 0)).sum()) * len(model.radii) for model in results.models
     )
@@ -70,7 +74,7 @@ def _method(results: CertifyResults) -> str:
 def _changes(results: CertifyResults) -> Iterator[Change]:
     if results.setting.options.method == "smoothing":
         yield Change("More noisy copies (option --samples) certify larger radii.")
-        yield Change("Another noise (option --sigma) is another smoothed network.")
+        yield Change("Another noise (option --sigma), which gives another smoothed network.")
     else:
-        yield Change("Networks trained for certificates: bounds are loose on others.")
-    yield Change("A stronger attack, which closes the gap from above.")
+        yield Change("Networks trained for certificates: on others the bounds are loose.")
+    yield Change("A stronger attack lowers the upper bound.")

@@ -59,4 +59,4 @@ def _changes(rows: Sequence[CleverLine]) -> Iterator[Change]:
         raised = sum(flag in row.flags for row in rows)
         yield Change(f"“{flag.word.capitalize()}” is flagged for {counted(raised, 'model')}. {flag.remedy}")
     if not flags:
-        yield Change("A stronger attack, which would find smaller perturbations.")
+        yield Change("A stronger attack, which may find smaller perturbations.")

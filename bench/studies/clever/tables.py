@@ -34,14 +34,16 @@ FLAGS: dict[str, FlagText] = {
         FlagText(
             "zero_gradient",
             "zero gradients",
-            "Every gradient sampled around some image was 0, so its score says nothing, however large it is. Gradients "
+            "Every gradient sampled around some image was 0, so its score means nothing, however large it "
+            "is. Gradients "
             "are masked (saturation, rounding) or the radius is so large that the samples are no longer like images.",
             "Judge the model by attacks, and try a smaller --radius.",
         ),
         FlagText(
             "censored",
             "mostly censored",
-            "Most scores are the radius itself and say only “at least”; medians are then no measurement.",
+            "Most scores equal the radius, so they are only lower limits of the estimate, and medians are "
+            "no measurement.",
             "Choose a larger --radius.",
         ),
         FlagText(
@@ -49,13 +51,13 @@ FLAGS: dict[str, FlagText] = {
             "fits not believed",
             "Many extreme-value fits failed their test, so these scores are margin / largest sampled gradient, "
             "without any extrapolation, and tend to be too large.",
-            "Use --engine evt; where that is flagged too, take more --samples.",
+            "Use --engine evt; if that is flagged too, take more --samples.",
         ),
         FlagText(
             "above_attack",
             "above the attack",
-            "For some images a verified perturbation is smaller than the estimate, which is thus no lower bound there: "
-            "samples missed the steepest places.",
+            "For some images a verified perturbation is smaller than the estimate, so the estimate is no lower "
+            "bound there: the samples missed the largest gradients.",
             "Do not quote these scores as bounds; take more --samples, or --engine evt.",
         ),
     )

@@ -16,7 +16,8 @@ def lead_of(results: MipResults) -> Lead:
         study="maximum invariant perturbation",
         dataset=setting.dataset,
         finding=_finding(results),
-        verdict="The removal is random: it says nothing about worst-case robustness, and its percentages are no ε.",
+        verdict="The removal is random: it says nothing about worst-case robustness, and its percentages do "
+        "not compare with an ε.",
         about=f"{counted(len(results.models), 'model')} on the first {counted(setting.n, 'image')}, "
         f"{counted(setting.draws, 'random order')} of each.",
         changes=(

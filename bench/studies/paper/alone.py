@@ -61,7 +61,7 @@ def _what_would_tell(
     if any(not each.part for each in of):
         yield "Some tests were not measured."
     if any(each.unscripted for each in of if each.part):
-        yield "For some models no script was published: no images would tell it."
+        yield "For some models no script was published: no number of images would decide it."
     if any(each.partial and each.there for each in of):
         yield "All ε must be measured, with --budget full."
     close = [each for each in of if each.part and each.verdict == UNTOLD and not each.unscripted]
@@ -70,14 +70,14 @@ def _what_would_tell(
         wanted = [(images_to_tell(each.part, comparisons), each.part) for each in close if each.part]
         images, part = max(wanted, key=lambda pair: pair[0])
         if images <= TEST_IMAGES:
-            yield f"About {_rounded(images)} images would tell it ({part.n} were measured)."
+            yield f"About {_rounded(images)} images would decide it ({part.n} were measured)."
         else:
             count = f"about {_rounded(images)} images" if images < 1e6 else "more than a million images"
             yield (
-                f"The whole test set of {TEST_IMAGES:,} images would probably not: the closest test, {part.label}, "
-                f"takes {count}."
+                f"The whole test set of {TEST_IMAGES:,} images would probably not decide it: the closest test, "
+                f"{part.label}, needs {count}."
             )
-            yield f"More training seeds would say whether there is a difference{_seeds(reproduction)}."
+            yield f"More training seeds would show whether there is a difference{_seeds(reproduction)}."
 
 
 def _seeds(reproduction: Reproduction) -> str:

@@ -35,9 +35,9 @@ def lead_of(reproduction: Reproduction, judged: Sequence[JudgedClaim]) -> Lead:
         study="the paper beside ours",
         dataset=reproduction.dataset,
         finding=_finding(judged),
-        verdict="These are other networks, trained otherwise"
+        verdict="Our networks are others, and trained differently"
         + (", on other images" if reproduction.relation == "other" else "")
-        + ": a difference in a number is no error of either side.",
+        + ": a difference between two numbers is not an error of either side.",
         about="Every number that “Bridging Symmetry and Robustness” (arXiv 2510.16171v3) prints, beside ours on "
         f"{reproduction.dataset} under one strict evaluation for all models (sound) and under that of the authors' "
         f"released scripts (released); budget: {reproduction.budget}.",
@@ -93,11 +93,11 @@ def _changes(reproduction: Reproduction, judged: Sequence[JudgedClaim]) -> Itera
     commands = [outcome.command for outcome in undecided if outcome.command]
     if commands:
         most = max(dict.fromkeys(commands), key=commands.count)
-        yield Change(f"What {counted(commands.count(most), 'undecided claim')} would take:", most)
+        yield Change(f"To decide {counted(commands.count(most), 'undecided claim')}:", most)
     if reproduction.budget != "full":
         yield Change("All fifteen ε instead of four (option --budget full).")
     if reproduction.missing:
         name, command = next(iter(reproduction.missing.items()))
         yield Change(
-            f"{counted(len(reproduction.missing), 'model')} without weights, such as {name}.", command
+            f"{counted(len(reproduction.missing), 'model')} that have no weights, such as {name}.", command
         )

@@ -29,8 +29,9 @@ from bench.studies.paper.sections import DATASETS, attack_of, statements_of
 from bench.studies.shared.screen import percent
 
 CAPTION = (
-    "Numbers of the paper that have one of ours beside them. These are other networks, trained otherwise: a "
-    "difference is no error of either side."
+    "Numbers of the paper for which we have one of our own. Our networks are others, and trained "
+    "differently: a difference is not "
+    "an error of either side."
 )
 
 
@@ -106,7 +107,7 @@ def _counts(reproduction: Reproduction, section: str) -> dict[str, tuple[int, ..
 
 def claims_table(reproduction: Reproduction) -> None:
     """Prints the claims that the sections asked for are about, and what came of each."""
-    table = Table(title="Claims", caption="The page has the tests, and why.")
+    table = Table(title="Claims", caption="The page has the tests and the reasons.")
     for column in ("claim", "where", *COLUMNS):
         table.add_column(column, overflow="fold")
     for judged in judge(reproduction):

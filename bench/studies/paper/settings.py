@@ -119,7 +119,7 @@ _EVALUATION = (
         "none for any of these",
         "released: a 4-layer network is under the script of its 10-layer namesake, CNN + AT under the baseline's,"
         " the Scale arm under that of R&S, the fully equivariant network on CIFAR-100 under its own of CIFAR-10."
-        " Their numbers are labelled so, and tell no claim. Sound: as all others",
+        " Their numbers are labelled so and decide no claim. Sound: as all others",
         NEITHER,
     ),
 )

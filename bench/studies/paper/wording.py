@@ -33,8 +33,8 @@ def sentence(tested: Sequence[TestOutcome]) -> str:
         ahead = sorted(part.ahead for part in parts)
         span += f"; ahead under {ahead[0]} to {ahead[-1]} of {parts[0].conditions} corruptions"
     return (
-        f"Of {len(parts)} tests {by[0]} come out as claimed, {by[1]} contradict it and {by[2]} cannot tell;"
-        f" {span}."
+        f"Of {len(parts)} tests {by[0]} come out as claimed, {by[1]} contradict it and {by[2]} are undecided; "
+        f"{span}."
     )
 
 
@@ -53,7 +53,7 @@ def why(
     if against:
         yield f"Against it: {_listed(against)}."
     if claim.often and verdict == UNTOLD and against:
-        yield f"It speaks of what is often so: {len(against)} of {len(told)} tests alone do not refute it."
+        yield f"The claim says “often”, so {len(against)} contrary tests of {len(told)} do not refute it."
     if verdict != FAILS:
         yield from _elsewhere(claim, tested, reproduction)
         yield from _unscripted(tested)
@@ -61,7 +61,7 @@ def why(
             yield f"Not measured: {_listed(missing)}."
     yield from _partial(tested)
     if close and verdict == UNTOLD:
-        yield f"These images cannot tell: {_listed(close)}."
+        yield f"Undecided on these images: {_listed(close)}."
     if verdict == HOLDS:
         yield f"Every test, on {min(each.part.n for each in told if each.part)} images, comes out as claimed."
     yield from _mixed(tested, column)
@@ -74,7 +74,7 @@ def _elsewhere(claim: PaperClaim, tested: Sequence[TestOutcome], reproduction: R
         of = [each for each in tested if (each.test.of == "corrupted") == corrupted]
         if any(each.part and not each.about for each in of):
             images = reproduction.corrupted_called if corrupted else reproduction.dataset
-            said.append(f"on {images} its tests alone would say: {joined(of, often=claim.often)}")
+            said.append(f"on {images}, its tests would give: {joined(of, often=claim.often)}")
     if said:
         yield f"The claim is {about_text(claim)}; {'; '.join(said)}."
     elif claim.everywhere:
@@ -84,7 +84,7 @@ def _elsewhere(claim: PaperClaim, tested: Sequence[TestOutcome], reproduction: R
 def about_text(claim: PaperClaim) -> str:
     """As in ``about CIFAR-10 and CIFAR-100 together``."""
     if not claim.data:
-        return "about no data by name: any images may tell"
+        return "about no particular data set: any images may decide it"
     *others, last = (DATASETS[each] for each in claim.data)
     names = f"{', '.join(others)} and {last}" if others else last
     return f"about {names}{' together' if claim.everywhere else ''}"
@@ -95,7 +95,7 @@ def _unscripted(tested: Sequence[TestOutcome]) -> Iterator[str]:
     if scripts:
         names = [f"{name}, measured under that of {script}" for name, script in scripts.items()]
         them = "them" if len(names) > 1 else "it"
-        yield f"No script was published for {_listed(names)}: no test with {them} can be told."
+        yield f"No script was published for {_listed(names)}: no test with {them} can be decided."
 
 
 def _partial(tested: Sequence[TestOutcome]) -> Iterator[str]:
@@ -110,7 +110,7 @@ def _partial(tested: Sequence[TestOutcome]) -> Iterator[str]:
             there = sum(each.there for each in of)
             text += (
                 f", where {there} of {len(of)} {'test comes' if there == 1 else 'tests come'} out as claimed;"
-                " some ε cannot confirm what is said of each"
+                " a claim about every ε cannot be confirmed at some of them"
             )
         yield f"{text}."
 
@@ -119,7 +119,10 @@ def _mixed(tested: Sequence[TestOutcome], column: str) -> Iterator[str]:
     """Whether the two models of a test are under different scripts."""
     pairs = [each.test for each in tested if each.part and each.test.b]
     if column == "released" and any(_script(test.a, test) != _script(test.b, test) for test in pairs):
-        yield "Not all models here are under one script: design and evaluation differ together."
+        yield (
+            "Not all models here are evaluated by one script, so differences may come from the design or "
+            "from the evaluation."
+        )
 
 
 def _script(name: str, test: Test) -> str:

@@ -156,7 +156,7 @@ def check_baseline(wanted: str, names: Sequence[str], data: Images, setting: Set
     if wanted not in names:
         raise UsageError(
             f"--mce-baseline is {wanted}, which is not among the models of this run ({', '.join(names)}); "
-            "name it with --zoo or --model too"
+            "name it with --model too"
         )
 
 

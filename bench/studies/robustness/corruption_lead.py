@@ -32,7 +32,7 @@ def lead_of(
         study="by corruption",
         dataset=results.setting.dataset,
         finding=_finding(groups, clean),
-        verdict=f"{intervals} The intervals here count base images.",
+        verdict=f"{intervals} The intervals on this page count base images.",
         about=f"{counted(len(clean), 'model')} on {counted(images, 'base image')} of {groups.base}, each under "
         f"{counted(len(groups.names), 'corruption')} at 5 severities{under}.",
         changes=(Change("More base images (option --n) make the intervals narrower."),),
@@ -49,5 +49,5 @@ def _finding(groups: Groups, clean: Mapping[str, GroupTable]) -> str:
         f"images correctly"
     )
     if len(clean) > 1:
-        text += f", the most of {len(clean)} models"
-    return f"{text}; {hardest} costs it most ({percent(float(table.by_corruption.min()))} %)."
+        text += f", more than any other of {len(clean)} models"
+    return f"{text}; it is worst under {hardest} ({percent(float(table.by_corruption.min()))} %)."

@@ -40,8 +40,7 @@ def model_options(sub: argparse.ArgumentParser) -> None:
         help="all of the zoo, models of the zoo or installed ones, with commas between, one's own, or torchvision:, "
         "timm:, hf: and robustbench: models; may be repeated",
     )  # fmt: skip
-    group.add_argument("--models", dest="model", action="append", help=argparse.SUPPRESS)
-    group.add_argument("--zoo", help=argparse.SUPPRESS)  # of the zoo only
+    group.add_argument("--models", "--zoo", dest="model", action="append", help=argparse.SUPPRESS)
     group.add_argument(
         "--as", dest="names", action="append", metavar="NAME",
         help="name in rows and pages of a model from a file; may be repeated, one for each in order",

@@ -119,7 +119,10 @@ def _announced_look(model: nn.Module, data: Images, device: str, name: str) -> t
     images, _ = looked_at(data)
     seconds = images * (time.perf_counter() - start)
     if seconds > LONG:
-        text = f"{name}: first look at {images} clean images, about {seconds:.0f} s, longer if many are wrong"
+        text = (
+            f"{name}: checking {images} clean images for common mistakes, about {seconds:.0f} s, longer "
+            "if many are wrong"
+        )
         print(text, file=sys.stderr, flush=True)
     return first_look(model, data, device)
 
@@ -129,7 +132,7 @@ def suspicions(name: str, look: Callable[[], tuple[Suspicion, ...]]) -> tuple[Su
     try:
         return look()
     except Exception as fault:
-        note_once(f"{name}: no first look for common mistakes ({reason_of(fault)})")
+        note_once(f"{name}: not checked for common mistakes ({reason_of(fault)})")
         return ()
 
 

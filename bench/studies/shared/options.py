@@ -99,10 +99,8 @@ def _outputs(text: str | None) -> tuple[str, ...]:
 
 
 def model_names(options: Namespace) -> tuple[str, ...]:
-    """The requested models by ``--zoo`` and ``--model``, each once."""
+    """The requested models, each once."""
     found: list[str] = []
-    if options.zoo is not None:
-        found += entries.ENTRIES if options.zoo == "all" else names(options.zoo)
     for value in options.model or ():
         for name in names(value):
             found += entries.ENTRIES if name == "all" else [name]
@@ -161,7 +159,7 @@ def data_for_terminal(options: Namespace) -> str:
 def models_for_terminal(options: Namespace) -> str:
     """What names the models on a command line, with paths as they are."""
     words: list[str] = []
-    for name in ("zoo", "model", "weights", "weights_from"):
+    for name in ("model", "weights", "weights_from"):
         value = getattr(options, name, None)
         for each in value if isinstance(value, list) else [value] if value is not None else []:
             words += [f"--{name.replace('_', '-')}", each]

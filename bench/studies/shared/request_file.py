@@ -11,8 +11,9 @@ from typing import Any
 from bench.errors import UsageError, nearest
 
 SUFFIX = ".toml"
-_PLURALS = {"models": "model"}  # what reads better in a file, and the option it is
-_LISTS = ("model", "zoo", "attacks", "eps")  # options with commas, which are lists in a file
+_OPTIONS = {"models": "model", "zoo": "model"}  # other names of an option
+_KEYS = {"model": "models"}  # what reads better in a file
+_LISTS = ("model", "attacks", "eps")  # options with commas, which are lists in a file
 # options that say where a run is made and kept, not what it is
 _PLACES = ("json", "dry-run", "workers", "device", "cluster", "store", "leaderboard", "reports", "data-root")
 
@@ -36,10 +37,10 @@ def expanded(arguments: Sequence[str], known: Collection[str]) -> list[str]:
 
 def _words(path: Path, known: Collection[str]) -> Iterator[str]:
     for key, value in _read(path).items():
-        name = _PLURALS.get(key, key).replace("_", "-")
+        name = _OPTIONS.get(key, key).replace("_", "-")
         if name not in known:
             raise UsageError(
-                f"{path} has the key {key!r}, which bench run has no option of; {nearest(name, known)}"
+                f"{path} has the key {key!r}, which is no option of bench run; {nearest(name, known)}"
             )
         if value is True:
             yield f"--{name}"
@@ -57,7 +58,7 @@ def _read(path: Path) -> dict[str, Any]:
             f"{path} cannot be read ({fault.strerror}); bench init writes a bench.toml"
         ) from fault
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
-        raise UsageError(f"{path} is no TOML ({fault}); bench init writes one to begin with") from fault
+        raise UsageError(f"{path} is no TOML ({fault}); bench init writes one to start from") from fault
 
 
 def _text(path: Path, key: str, value: Any) -> str:
@@ -94,11 +95,11 @@ def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str | None]]:
     for word, after in zip(words, [*words[1:], "--"], strict=True):
         if word.startswith("--"):
             name, equals, value = word.removeprefix("--").partition("=")
-            yield name, value if equals else None if after.startswith("--") else after
+            yield _OPTIONS.get(name, name), value if equals else None if after.startswith("--") else after
 
 
 def _key(name: str) -> str:
-    return {option: key for key, option in _PLURALS.items()}.get(name, name).replace("-", "_")
+    return _KEYS.get(name, name).replace("-", "_")
 
 
 def _value(name: str, value: list[str] | bool) -> str:

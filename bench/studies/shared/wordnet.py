@@ -45,8 +45,8 @@ def compared(
         ):
             source = replace(source, preparation=replace(source.preparation, classes=places))
             note_once(
-                f"{source.name}: compared are {len(places)} of its {len(wnids())} outputs, those of the data's WordNet "
-                "numbers; --dataset imagenet:DIR compares all"
+                f"{source.name}: {len(places)} of its {len(wnids())} outputs are compared, those of the data's "
+                "WordNet numbers; --dataset imagenet:DIR compares all"
             )
         found.append(source)
     return found

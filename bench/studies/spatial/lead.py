@@ -17,12 +17,12 @@ def lead_of(results: SpatialResults) -> Lead:
         study="rotations and translations",
         dataset=setting.dataset,
         finding=_finding(results),
-        verdict="Random transformations are no worst case, and a grid is searched at its points only. "
-        "No ball of ε contains rotations, so none of these numbers compares with one at an ε.",
+        verdict="Random transformations are not the worst case, and a grid covers only its points. No ε ball "
+        "contains rotations, so none of these numbers compares with a number at an ε.",
         about=f"{counted(len(results.models), 'model')} on the first {counted(setting.n, 'image')}, "
         f"{counted(setting.draws, 'random draw')} of each.",
         changes=(
-            Change("A finer grid (option --grid) can only find more."),
+            Change("A finer grid (option --grid), which can only lower the accuracy."),
             Change("Another interpolation or another fill beyond the border."),
         ),
         failed=results.failed,

@@ -8,9 +8,10 @@ from bench.studies.shared.terminal import Name, print_table
 from bench.studies.spatial.results import SpatialResult, SpatialResults
 
 CAPTION = (
-    "±30°: random angles in degrees or shifts in % of the side, mean over images and draws; grid: right at every "
-    "point of it. No ball of ε contains these transformations, so no ε-accuracy compares with them. What stands after "
-    "± in a cell covers the 95 % interval."
+    "±30°: random angles in degrees or shifts in % of the side, mean over images and draws; grid: correct at "
+    "every point. No ε ball contains these transformations, so do not compare them with accuracies at an ε. "
+    "± covers the 95 % "
+    "interval."
 )
 
 

@@ -15,18 +15,20 @@ def lead_of(results: TheoryResults) -> Lead:
     }
     parts = [f"{len(found)} {verdict}" for verdict, found in by_verdict.items() if found]
     refuted = by_verdict[FAILS]
-    changes = [Change("Other models: the statements are about networks, and these are the ones measured.")]
+    changes = [
+        Change("Other models: the statements are about all such networks, and only these were measured.")
+    ]
     if not results.comparisons:
         changes.append(
-            Change("CLEVER scores, which one claim is about.", f"bench clever --dataset {results.dataset}")
+            Change("CLEVER scores: one claim is about them.", f"bench clever --dataset {results.dataset}")
         )
     return Lead(
         study="theory as numbers",
         dataset=results.dataset,
         finding=f"Of {counted(len(results.claims), 'claim')} of the paper's theory: {', '.join(parts)}."
-        + (f" Against the measurements: {listed(refuted)}." if refuted else ""),
-        verdict="An equality holds if its relative error is 1e-9 or less. What is measured of small rotations is a "
-        "proxy and decides nothing.",
+        + (f" Contradicted by the measurements: {listed(refuted)}." if refuted else ""),
+        verdict="An equality holds if its relative error is 1e-9 or less. The measurement of small rotations "
+        "is a proxy and decides nothing.",
         about=f"{counted(len(results.models), 'trained model')} on the first {counted(results.n, 'image')}."
         + (f" {results.about}" if results.about else ""),
         changes=tuple(changes),

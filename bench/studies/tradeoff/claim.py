@@ -50,8 +50,8 @@ CLAIMS = (
         recipes=ROTATIONS,
         tests="Accuracy under PGD from standard training over random rotations of ±60° and ±120° to ±180°, first "
         "against last and step by step, at the ε of the grid where the standard model alone is nearest to half of "
-        "its clean accuracy: at the largest ε models without adversarial training may all be at 0 %, which tells "
-        f"nothing. {_BESIDE}",
+        "its clean accuracy: at the largest ε, models without adversarial training may all be at 0 %, which "
+        f"decides nothing. {_BESIDE}",
         holds=_STEPS_HOLD,
         fails=_STEPS_FAIL,
     ),

@@ -23,7 +23,7 @@ def lead_of(tradeoff: Tradeoff, judged: Sequence[JudgedTradeoff]) -> Lead:
         about=f"{counted(len(tradeoff.groups), 'model')} on the first {counted(setting.n, 'image')}, "
         f"{counted(tradeoff.draws, 'random rotation')} of each at every angle; L∞ ball, ε up to "
         f"{eps_text(setting.eps[-1])} (pixels in [0, 1]). Accuracy under an attack is an upper bound on robust "
-        "accuracy, and random rotations are no worst case.",
+        "accuracy, and random rotations are not the worst case.",
         changes=tuple(_changes(tradeoff, judged)),
         failed=tradeoff.failed,
     )
@@ -35,8 +35,8 @@ def _finding(tradeoff: Tradeoff) -> str:
         return "No model was measured on both axes."
     named = listed([f"{each.name} ({_values(tradeoff, each)})" for each in front])
     return (
-        f"On both axes together, random rotation up to ±180° and {tradeoff.front_name}, no model beats {named}: "
-        "more on one axis costs some of the other."
+        f"No model is better on both axes, random rotation up to ±180° and {tradeoff.front_name}, than "
+        f"{named}: whichever is better on one axis is worse on the other."
     )
 
 
@@ -47,8 +47,10 @@ def _values(tradeoff: Tradeoff, group: ModelGroup) -> str:
 def _changes(tradeoff: Tradeoff, judged: Sequence[JudgedTradeoff]) -> Iterator[Change]:
     if tradeoff.missing:
         name, command = next(iter(tradeoff.missing.items()))
-        yield Change(f"{counted(len(tradeoff.missing), 'model')} without weights, such as {name}.", command)
+        yield Change(
+            f"{counted(len(tradeoff.missing), 'model')} that have no weights, such as {name}.", command
+        )
     if any(len(group.seeds) == 1 for group in tradeoff.groups):
-        yield Change("More training seeds: some models are a single training.")
+        yield Change("More training seeds: some models have only one.")
     if any(each.verdict == UNTOLD for each in judged):
-        yield Change("More images, where a claim is undecided here.")
+        yield Change("More images, where a claim is undecided.")

@@ -24,7 +24,8 @@ from bench.studies.tradeoff.tested import TestedPair
 from bench.studies.tradeoff.verdicts import JudgedTradeoff, judge
 
 CAPTION = (
-    "95 % intervals over images. Random rotations are no worst case, and attacks give upper bounds on robust accuracy. "
+    "95 % intervals over images. Random rotations are not the worst case, and attacks give upper bounds on "
+    "robust accuracy. "
     "* on the Pareto front of ±180° and the last column."
 )
 
@@ -142,7 +143,7 @@ def print_numbers(found: Tradeoff) -> None:
 
 def print_claims(judged: tuple[JudgedTradeoff, ...]) -> None:
     """Prints every claim with its verdicts."""
-    table = Table(title="Claims", caption="The page has the tests, and what each verdict takes.")
+    table = Table(title="Claims", caption="The page has the tests, and what each verdict requires.")
     architectures = [outcome.architecture for outcome in judged[0].outcomes]
     for column in ("claim", *architectures, "all in all"):
         table.add_column(escape(column), overflow="fold")

@@ -14,7 +14,7 @@ from bench.studies.tradeoff.results import Axis, Tradeoff, model_name
 
 LEVEL = 0.05
 NO_SEED = "no training seed in common"
-NO_IMAGE = "no image that both have right when clean"
+NO_IMAGE = "no image that both classify correctly when clean"
 AS_CLAIMED, AGAINST, NEITHER = "as claimed", "against it", "cannot tell"
 
 

@@ -190,14 +190,14 @@ def _fall(tested: Sequence[TestedPair]) -> tuple[str, list[str]]:
     if _measured(tested) and tested[0].verdict == AS_CLAIMED:
         falls = sum(test.verdict == AS_CLAIMED for test in tested[1:])
         return HOLDS, [
-            f"{falls} of {len(tested) - 1} steps are significant falls by themselves, none is a significant rise."
+            f"{falls} of {len(tested) - 1} steps are significant falls by themselves, and none is a significant rise."
         ]
     reasons = []
     if tested[0].part is not None and tested[0].verdict == NEITHER:
         reasons.append(
             "Training seeds disagree on the first model and the last."
             if tested[0].seeds_disagree
-            else "These images cannot tell the first model from the last."
+            else "The first model and the last do not differ significantly on these images."
         )
     return UNTOLD, reasons
 
@@ -228,11 +228,11 @@ def _dominance(case: _Case, tested: Sequence[TestedPair]) -> tuple[str, list[str
         return HOLDS, [f"Ahead of {', '.join(front)}, the corners on their front."]
     reasons = []
     if trades:
-        reasons.append(f"A trade, better on one axis and worse on the other, against {', '.join(trades)}.")
+        reasons.append(f"Better on one axis and worse on the other than {', '.join(trades)}.")
     if unclear:
-        reasons.append(f"On neither axis clearly better than {', '.join(unclear)}.")
+        reasons.append(f"Not significantly better on either axis than {', '.join(unclear)}.")
     if behind:
-        reasons.append(f"Measured behind {' and '.join(behind)}, though not significantly.")
+        reasons.append(f"Below {' and '.join(behind)}, though not significantly.")
     return UNTOLD, reasons
 
 

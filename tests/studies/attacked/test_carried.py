@@ -54,7 +54,7 @@ def test_a_store_notes_verdicts_that_its_audits_do_not_give() -> None:
     assert carried(store) == {of_a: "believable(quick)"}  # what other rows say is no audit's
     mark = page_marks(carried(store))[of_a]
     assert (mark.verdict, mark.level) == ("believable", "quick")
-    assert "of another store" in mark.reason
+    assert "with another store" in mark.reason
 
 
 def test_a_page_that_would_lose_its_audits_is_kept(

@@ -195,7 +195,10 @@ def test_on_a_copy_differences_are_said_and_other_data_are_not_measured(
     assert home.page("cifar10-digits").count("Not measured here.") >= len(SECTIONS) - 2
     monkeypatch.setattr("bench.commands.measure.LONG", 0)
     code, out, err = home.run("--table", "2", *words, "--json", "--budget", "full")
-    assert "this will take at most about 0 minutes; stop it at any time, it goes on from there" in err
+    assert (
+        "this will take at most about 0 minutes; it can be stopped at any time, and the same command continues"
+        in err
+    )
     (side,) = (
         row["sound"] for row in json.loads(out)
         if row["kind"] == "number" and row["section"] == "table2" and row["sound"]

@@ -124,7 +124,7 @@ def test_images_in_memory_are_not_copied_as_a_whole() -> None:
 @pytest.mark.parametrize(
     ("x", "said"),
     [
-        (Pictures(noise=0.1), "is another one each time it is read"),
+        (Pictures(noise=0.1), "differs each time it is read"),
         (Once(), "Once gives its images in one pass only"),
         (DataLoader(Once()), "Once gives its images in one pass only"),
         (Odd("raises"), r"item 0 of the data set cannot be read \(OSError: disk on fire\)"),

@@ -187,5 +187,5 @@ def test_page_and_terminal_show_the_lowest_number_beside_the_tables_own(
     ranked_table(taken, {})
     shown = " ".join(capsys.readouterr().out.split())
     assert "≤ a 90.0" in shown
-    assert "an attack of another run got significantly further and counts here" in shown
+    assert "an attack of another run leaves significantly fewer images, and counts here" in shown
     assert "Not audited" not in shown

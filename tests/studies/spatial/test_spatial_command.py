@@ -218,7 +218,7 @@ def test_every_setting_has_a_page(tmp_path: Path) -> None:
     many = [made_up(f"baseline_cnn.rotate{angle}", 0.8, seed=angle) for angle in range(10, 90, 10)]
     for shown in (results(), results(never), results(some, never), results(*many)):
         text = write_spatial_page(shown, [results(some)], tmp_path).read_text()
-        assert "none of these numbers compares with one at an ε" in text
+        assert "none of these numbers compares with a number at an ε" in text
         assert not re.search(r"\b(nan|None)\b", text)
         assert "<b>" not in text
     bare = results(

@@ -240,7 +240,11 @@ def test_all_models_have_all_claims() -> None:
         for found in each.outcomes:
             assert all(test.part and test.seeds == (0, 1, 2) for test in found.tested)
             assert found.commands == ()
-    words = ("3 of 3 steps are significant falls", "A significant rise: standard to pgd_at;", "A trade, ")
+    words = (
+        "3 of 3 steps are significant falls",
+        "A significant rise: standard to pgd_at;",
+        "Better on one axis and worse on the other than ",
+    )
     for each, said in zip(judged, words, strict=True):
         assert all(found.why.startswith(said) for found in each.outcomes)
 
