@@ -16,6 +16,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, ParamSpec, TypeVar
 
+from bench.engine.heap import keep_freed_memory
 from bench.engine.signals import deferred, leave_to_main, starting_workers
 from bench.errors import CellError, UsageError, in_words
 from zoo.errors import UserError
@@ -175,12 +176,13 @@ def called(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def settle() -> None:
-    """Makes this process a worker: it computes with one thread, and what it prints goes to stderr."""
+    """Makes this process a worker: it computes with one thread, keeps its memory, and prints to stderr."""
     os.dup2(2, 1)  # what compiled code prints too
     sys.stdout = sys.stderr  # what a user's own model prints must not get between the rows of --json
     import torch
 
     torch.set_num_threads(1)
+    keep_freed_memory()
 
 
 def _end_with_parent() -> None:
