@@ -117,10 +117,10 @@ def test_eps_in_words() -> None:
 
 
 def all_tests(reproduction: Reproduction, column: str = "sound") -> list[TestOutcome]:
-    return tests_of(judge(reproduction), column)
+    return outcomes_in(judge(reproduction), column)
 
 
-def tests_of(claims: Sequence[JudgedClaim], column: str = "sound") -> list[TestOutcome]:
+def outcomes_in(claims: Sequence[JudgedClaim], column: str = "sound") -> list[TestOutcome]:
     return [each for judged in claims for each in judged.outcomes[column].tested]
 
 
@@ -136,7 +136,7 @@ def judged(run: Reproduction) -> Sequence[JudgedClaim]:
 
 def test_p_values_are_holms_over_unique_comparisons_that_can_be_told(judged: Sequence[JudgedClaim]) -> None:
     for column in COLUMNS:
-        tested = tests_of(judged, column)
+        tested = outcomes_in(judged, column)
         family: dict[object, float] = {}
         for each in tested:
             assert each.told == (
@@ -183,7 +183,7 @@ def test_a_section_alone_never_has_a_smaller_p(run: Reproduction, judged: Sequen
     (sound, *_) = run.results
     few = {"baseline_cnn", "parallel_gcnn"}
     part = dataclasses.replace(sound, models=tuple(m for m in sound.models if m.info.name in few))
-    whole = {(e.test.comparison, e.about): e.p for e in tests_of(judged) if e.part}
+    whole = {(e.test.comparison, e.about): e.p for e in outcomes_in(judged) if e.part}
     alone = [
         each for each in all_tests(dataclasses.replace(run, results=(part,), corrupted=(), mip=None))
         if each.part and each.told
