@@ -37,6 +37,8 @@ RUNS = (
     "clever --model baseline_cnn_4 --batches 4 --samples 8 --n 2 --workers 1",
     "certify --model baseline_cnn_4 --n 2 --workers 1",
     "certify --model baseline_cnn_4 --method smoothing --samples 200 --orbit --n 2 --workers 1",
+    "detect --model baseline_cnn_4 --eps 0.1 --n 4 --calibration 20 --steps 2 --workers 1",
+    f"invariance --model baseline_cnn_4 --eps 0.3 --candidates 2 {SMALL}",
     f"mip --model baseline_cnn_4 --draws 2 --grid 10 {SMALL}",
     f"spatial --model baseline_cnn_4 --rotate 30 --draws 2 --grid 3x3 --turns 4 {SMALL}",
     "theory --model baseline_cnn_4 --n 2 --workers 1",

@@ -38,16 +38,17 @@ def attack(
     x: Float[Tensor, "n c h w"],
     y: Int64[Tensor, " n"],
     recipe: Recipe,
-    eps: float | None = None,
+    eps: float | Float[Tensor, "n 1 1 1"] | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """Images in the L∞ ball of radius `eps` around x and in [0, 1], by signed ascent on the cross-entropy.
 
     One step of `alpha = eps` from x is FGSM (Goodfellow et al. 2015); more, from a random start, are PGD
-    (Madry et al. 2018).
+    (Madry et al. 2018). Radii of each image's own go with a recipe without random start.
     """
     eps = recipe.eps if eps is None else eps
     start = x.clone()
     if recipe.random_start:
+        assert isinstance(eps, float | int)
         start += torch.empty_like(x).uniform_(-eps, eps)
         start = start.clamp_(0, 1)
     return _ascend(
@@ -79,7 +80,7 @@ def _ascend(
     x: Float[Tensor, "n c h w"],
     start: Float[Tensor, "n c h w"],
     recipe: Recipe,
-    eps: float,
+    eps: float | Float[Tensor, "n 1 1 1"],
     objective: Callable[[Tensor], Tensor],
 ) -> Float[Tensor, "n c h w"]:
     """From `start`, `steps` signed steps of `alpha` up the objective of the logits, in ball and box after each."""

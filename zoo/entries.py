@@ -22,7 +22,10 @@ ARCHITECTURES = (
     "weighted_gcnn_rs",
     "equivariant_gcnn",
 )
-RECIPES = ("standard", "pgd_at", "fgsm_mix", "pgd_at_half", "pgd_at_quarter", "trades", "cusp", "ibp")
+RECIPES = (
+    *("standard", "pgd_at", "fgsm_mix", "pgd_at_half", "pgd_at_quarter", "trades", "cusp", "ibp"),
+    *("jsigr", "last", "afa"),
+)
 # besides these: images turned by up to ±θ degrees, alone or under adversarial training
 ROTATED = r"rotate(?P<theta>180|1[0-7][0-9]|[1-9][0-9]?)(?:\+(?P<under>pgd_at(?:_half|_quarter)?))?"
 NOISY = r"gauss(?P<sigma>[1-9][0-9]?)"  # Gaussian noise, its standard deviation in hundredths

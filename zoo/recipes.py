@@ -26,10 +26,12 @@ from zoo.schedule import Point, Stage
 
 __all__ = ["RECIPES", "Point", "Recipe", "Stage", "UnknownRecipe", "recipe"]
 
-LOSSES = ("ce", "trades", "ibp")
+LOSSES = ("ce", "trades", "ibp", "jsigr", "last", "afa")
+WEIGHTED = ("trades", "jsigr", "last", "afa")  # losses whose second term has the weight beta
+WHOLE = ("trades", "last", "afa")  # losses of attacked batches beside the clean ones
 PRECISIONS = ("float32", "bfloat16")
 # Fields that came later enter row and fingerprint only where they say something, so old ones stay as they were.
-_LATER = ("stages", "drops", "warmup", "loss", "beta", "held_out", "precision", "noise")
+_LATER = ("stages", "drops", "warmup", "loss", "beta", "held_out", "precision", "noise", "select", "proxy")
 
 
 class UnknownRecipe(UserError, ValueError):
@@ -47,7 +49,10 @@ class Recipe:
     With `stages` their radii stand in for `eps`, and images are first turned. With `drops` the learning rate
     falls by ten after these shares of the epochs, and rises linearly over the first `warmup` of all steps.
     `loss` is cross-entropy (`ce`), that of TRADES with weight `beta`, or that of interval bounds (`ibp`), which
-    needs no attack: ε is of the box that is bounded (see `zoo.losses`). `held_out` is the share of the training
+    needs no attack: ε is of the box that is bounded (see `zoo.losses`). `jsigr` penalises gradients and attacks
+    nothing: `beta` and `select` are the weights of its two penalties. `last` and `afa` compare clean and attacked
+    images with weight `beta`; with `proxy` every step goes from the weights one step ago, and the model moves by
+    this share towards the answer (see `zoo.proxy`). `held_out` is the share of the training
     images that is kept apart to find the best epoch. With `precision` bfloat16 the network's own arithmetic in
     training is of that type (autocast); weights, loss and optimiser stay float32. Gaussian noise of standard
     deviation `noise` is added to every image, anew in every epoch; pixels may then leave [0, 1].
@@ -74,6 +79,8 @@ class Recipe:
     held_out: float = 0.0
     precision: str = "float32"
     noise: float = 0.0
+    select: float = 0.0
+    proxy: float = 0.0
 
     def __post_init__(self) -> None:
         for wrong, reason in _contradictions(self):
@@ -110,7 +117,7 @@ class Recipe:
 def _contradictions(recipe: Recipe) -> list[tuple[bool, str]]:
     ends = [stage.until for stage in recipe.stages]
     radii = [recipe.eps, *(stage.eps for stage in recipe.stages)]
-    attacked, bounded = recipe.share > 0, recipe.loss == "ibp"
+    attacked, bounded, loss = recipe.share > 0, recipe.loss == "ibp", recipe.loss
     return [
         (not re.fullmatch(OWN_RECIPE, recipe.name), "a name is letters, digits, _ and +, a letter first"),
         (bool(ends) and ends[-1] != 1, "the last stage ends at 1"),
@@ -126,19 +133,27 @@ def _contradictions(recipe: Recipe) -> list[tuple[bool, str]]:
         (not 0 <= recipe.held_out < 1, "held_out is a share from 0 to below 1"),
         (recipe.loss not in LOSSES, f"loss is one of {', '.join(LOSSES)}"),
         (recipe.precision not in PRECISIONS, f"precision is one of {', '.join(PRECISIONS)}"),
+        ((loss in WEIGHTED) != (recipe.beta > 0), f"beta above 0 goes with loss {_either(WEIGHTED)} alone"),
+        (loss == "last" and recipe.beta >= 1, "loss last takes a beta below 1: it is a share"),
+        (loss in WHOLE and recipe.share != 1, f"loss {loss} takes whole batches, share 1"),
+        (loss in ("ibp", "jsigr") and attacked, f"loss {loss} takes no share: it attacks nothing"),
+        (loss in ("ibp", "jsigr") and recipe.precision != "float32", f"loss {loss} needs precision float32"),
         (
-            (recipe.loss == "trades") != (recipe.beta > 0),
-            "beta above 0 goes with loss trades, and only with it",
+            recipe.select < 0 or (recipe.select > 0) > (loss == "jsigr"),
+            "select is 0 or more, of loss jsigr alone",
         ),
-        (recipe.loss == "trades" and recipe.share != 1, "loss trades takes whole batches, share 1"),
-        (bounded and attacked, "loss ibp takes no share: it attacks nothing"),
-        (bounded and recipe.precision != "float32", "loss ibp needs precision float32"),
+        (not 0 <= recipe.proxy <= 1, "proxy is a share from 0 to 1"),
+        (recipe.proxy > 0 and not attacked, "a proxy above 0 needs a share of attacked images"),
         (recipe.noise < 0, "noise is a standard deviation, 0 or more"),
         (min(radii) < 0, "eps is a radius, 0 or more"),
         (attacked and recipe.steps < 1, "a share above 0 needs steps, at least 1"),
         (attacked and recipe.alpha <= 0, "a share above 0 needs alpha, the length of a step, above 0"),
         (attacked and max(radii) <= 0, "a share above 0 needs an eps above 0, its own or a stage's"),
     ]
+
+
+def _either(words: tuple[str, ...]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def _fgsm(name: str, epochs: int, eps: float) -> Recipe:
@@ -187,12 +202,31 @@ def _ibp(eps: float) -> Recipe:
     return Recipe(name="ibp", epochs=200, peak_lr=0.003, weight_decay=0.0, loss="ibp", stages=stages)
 
 
+def _jsigr(standard: Recipe) -> Recipe:
+    """J-SIGR (Liu et al. 2022), of whose text the abstract was at hand; docs/recipes.md says what is ours."""
+    return replace(standard, name="jsigr", loss="jsigr", beta=0.01, select=0.1)
+
+
+def _last(full: Recipe) -> Recipe:
+    """LAST (Liu et al. 2023), of whose text the abstract was at hand; docs/recipes.md says what is ours."""
+    return replace(full, name="last", loss="last", beta=0.5, proxy=0.8, held_out=HELD_OUT)
+
+
+def _afa(full: Recipe) -> Recipe:
+    """The alignment of AFA (arXiv 2105.15157) without its two batch norms; docs/recipes.md says what is ours.
+
+    Attacks start at the image, for every image has a radius of its own.
+    """
+    return replace(full, name="afa", random_start=False, loss="afa", beta=1.0, held_out=HELD_OUT)
+
+
 def _table(
     standard: Recipe, full: Recipe, mixed: Recipe, trades_alpha: float, bounded: float
 ) -> dict[str, Recipe]:
     half = replace(full, name="pgd_at_half", eps=full.eps / 2, held_out=HELD_OUT)
     quarter = replace(full, name="pgd_at_quarter", eps=full.eps / 4, held_out=HELD_OUT)
     known = (standard, full, mixed, half, quarter, _trades(full, trades_alpha), _cusp(full), _ibp(bounded))
+    known = (*known, _jsigr(standard), _last(full), _afa(full))
     return {each.name: each for each in known}
 
 

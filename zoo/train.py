@@ -25,6 +25,7 @@ from zoo.data import Dataset
 from zoo.entries import Entry
 from zoo.losses import learned
 from zoo.progress import Progress, Sums
+from zoo.proxy import Proxy
 from zoo.recipes import Recipe
 from zoo.resident import Resident, place
 from zoo.spatial import drawn, moved
@@ -146,17 +147,18 @@ def _epoch(run: Run, epoch: int, images: Resident, kept: Int64[Tensor, " kept"])
     torch.manual_seed(_seed(f"{run.entry.seed} {epoch - 1}"))
     order = kept[torch.randperm(len(kept))].to(run.device)
     batches = math.ceil(len(kept) / run.recipe.batch)
-    sums, looked = Sums.none(run.device), time.monotonic()
+    sums, looked, proxy = Sums.none(run.device), time.monotonic(), Proxy(run.model, run.recipe.proxy)
     run.model.train()
     for number, places in enumerate(order.tensor_split(batches)):
         now = run.recipe.at(epoch, number / batches)
         for group in run.optimizer.param_groups:
             group["lr"] = run.recipe.peak_lr * now.rate
         x, y = _batch(images, places, now.rotation, run.recipe.noise), images.labels[places]
-        loss, logits = learned(run.model, x, y, run.recipe, now.eps)
+        loss, logits = learned(run.model, x, y, run.recipe, now.eps, proxy.recall)
         run.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         run.optimizer.step()
+        proxy.answer()
         sums = sums.plus(loss, logits, y)
         if number + 1 == batches or time.monotonic() - looked > LOOK:
             sums.check(epoch)

@@ -215,6 +215,10 @@ def _list_options(sub: argparse.ArgumentParser) -> None:
         "what", nargs="?", choices=("commands", "models", "attacks", "datasets"), help="only these"
     )
     sub.add_argument("pattern", nargs="?", metavar="PATTERN", help="only names like 'torchvision:res*'")
+    sub.add_argument(
+        "--cost", action="store_true",
+        help="multiply-adds, memory and time of the zoo's models, for the logits of one image and their gradient",
+    )  # fmt: skip
     sub.add_argument("--json", action="store_true", help="as JSON on stdout")
 
 

@@ -17,6 +17,8 @@ NEXT: dict[str, tuple[str, str]] = {
     "audit": ("leaderboard", "all models ranked"),
     "clever": ("certify", "proven bounds beside these estimates"),
     "certify": ("audit", "can the attacks' numbers be believed?"),
+    "detect": ("audit", "can the attacks' numbers be believed?"),
+    "invariance": ("run", "the other kind of attack on the same models"),
     "theory": ("clever", "how far images are from the boundary"),
     "mip": ("spatial", "rotations and translations"),
     "spatial": ("run", "attacks on the same models"),

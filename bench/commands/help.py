@@ -8,7 +8,10 @@ from collections.abc import Iterable, Mapping
 WIDTH = 80
 GROUPS: dict[str, tuple[str, ...]] = {
     "start": ("init",),
-    "measure": ("run", "spatial", "clever", "certify", "theory", "mip", "tradeoff", "reproduce"),
+    "measure": (
+        *("run", "spatial", "clever", "certify", "detect", "invariance"),
+        *("theory", "mip", "tradeoff", "reproduce"),
+    ),
     "judge": ("audit", "leaderboard", "compare", "check"),
     "maintain": ("train", "list", "report", "figure", "export", "store", "doctor"),
 }
@@ -18,6 +21,8 @@ EXAMPLES: dict[str, str] = {
     "spatial": "bench spatial --model all --rotate 30,180",
     "clever": "bench clever --model baseline_cnn --norm l2 --n 20",
     "certify": "bench certify --model baseline_cnn --n 20",
+    "detect": "bench detect --model baseline_cnn,baseline_cnn.pgd_at",
+    "invariance": "bench invariance --model baseline_cnn,baseline_cnn.pgd_at",
     "theory": "bench theory --model all",
     "mip": "bench mip --model all",
     "tradeoff": "bench tradeoff --model baseline_cnn,equivariant_gcnn",

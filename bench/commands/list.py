@@ -49,11 +49,17 @@ def execute(options: Namespace) -> int:
         "datasets": _datasets,
     }
     library = (options.pattern or "").partition(":")[0]
+    if options.cost and (options.what != "models" or library in LIBRARIES):
+        raise UsageError("--cost is about models of the zoo: bench list models --cost")
     if options.what == "models" and library in LIBRARIES:
         parts["models"] = partial(_of_library, library)
     found = {name: rows() for name, rows in parts.items() if options.what in (None, name)}
     if options.pattern:
         found = {name: _like(options.pattern, name, rows) for name, rows in found.items()}
+    if options.cost:
+        from bench.commands.costs import cost_rows
+
+        found = {"models": list(cost_rows(row["model"] for row in found["models"]))}
     if options.json:
         print(json.dumps(found))
         return 0

@@ -16,6 +16,12 @@ from bench.engine.studies import TABLE, find_study, plugin_names
 from bench.errors import CellError
 from bench.inputs.own_attacks import OwnAttack
 from bench.inputs.own_surrogates import OwnSurrogates
+from bench.inputs.sources import Images
+
+
+def no_split(name: str) -> Images:
+    """For subjects whose images come from nowhere."""
+    raise CellError(f"these images have no {name} split")
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -28,6 +34,7 @@ class Subject:
         x: the images (n, c, h, w) in [0, 1].
         y: their labels (n,), int64.
         standing: bool (n,), images the cell before left standing; ``None`` for a first cell.
+        split: loads another split of the same images, as ``train``; ``DataError`` where there is none.
         attack: where a user's own attack or surrogates come from; ``None`` for any other cell.
     """
 
@@ -36,6 +43,7 @@ class Subject:
     x: Float[Tensor, "n c h w"]
     y: Int64[Tensor, " n"]
     standing: Bool[np.ndarray, " n"] | None
+    split: Callable[[str], Images] = no_split
     attack: OwnAttack | OwnSurrogates | None = None
 
 

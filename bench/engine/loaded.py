@@ -6,6 +6,7 @@ import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -67,6 +68,7 @@ class Loaded:
         self._models: OrderedDict[tuple[str, str, bool], nn.Module] = OrderedDict()
         self._raw: dict[str, nn.Module] = {}
         self._data: dict[DataSource, Images] = {}
+        self._splits: dict[tuple[DataSource, str], Images] = {}  # other than the evaluation split
         self._gradients: GradientCache | None = None
 
     def keep_model(self, weights: str, device: str, model: nn.Module, raw: nn.Module | None = None) -> None:
@@ -147,7 +149,15 @@ class Loaded:
                 self._gradients = GradientCache(model)
             model = self._gradients
         x, y = self._images(task)
-        subject = Subject(model=model, raw=raw, x=x, y=y, standing=task.standing, attack=task.attack)
+        subject = Subject(
+            model=model,
+            raw=raw,
+            x=x,
+            y=y,
+            standing=task.standing,
+            split=partial(self._split, task.data),
+            attack=task.attack,
+        )
         return measured(kind, task.cell, subject)
 
     def _model(self, source: ModelSource, weights: str, device: str, fold: bool) -> nn.Module:
@@ -158,6 +168,11 @@ class Loaded:
                 self._models.popitem(last=False)
         self._models.move_to_end(key)
         return self._models[key]
+
+    def _split(self, source: DataSource, name: str) -> Images:
+        if (source, name) not in self._splits:
+            self._splits[source, name] = source.load(split=name)
+        return self._splits[source, name]
 
     def _images(self, task: Task) -> tuple[Float32[Tensor, "n c h w"], Int64[Tensor, " n"]]:
         data = self.data(task.data)

@@ -11,6 +11,11 @@ STUDIES: dict[str, tuple[str, str]] = {
     "audit": ("bench.studies.attacked.audits", "check whether a model's numbers may be believed"),
     "clever": ("bench.studies.clever", "estimate how far images are from the decision boundary (CLEVER)"),
     "certify": ("bench.studies.certify", "certify distances within which no image is classified otherwise"),
+    "detect": ("bench.studies.detect", "measure a detector of attacked images, and an attack that knows it"),
+    "invariance": (
+        "bench.studies.invariance",
+        "measure on which images of another class, by a proxy, a model keeps its answer",
+    ),
     "theory": ("bench.studies.theory", "measure what the paper's theory says of a model"),
     "mip": (
         "bench.studies.mip",
@@ -35,6 +40,8 @@ KINDS: dict[str, str] = {
     "clever": "bench.studies.clever.cells:KIND",
     "minimum_norm": "bench.studies.clever.cells:KIND",
     "certificate": "bench.studies.certify.cells:KIND",
+    "detect": "bench.studies.detect.cells:KIND",
+    "invariance": "bench.studies.invariance.cells:KIND",
     "mip": "bench.studies.mip.cells:KIND",
     "spatial": "bench.studies.spatial.cells:KIND",
     "probe": "bench.studies.audit.cells:KIND",

@@ -18,7 +18,7 @@ bench.engine
 bench.attacks
 bench.leaderboard bench.pages bench.studies.shared bench.studies.released
 bench.studies.robustness
-bench.studies.clever bench.studies.mip bench.studies.spatial
+bench.studies.clever bench.studies.detect bench.studies.invariance bench.studies.mip bench.studies.spatial
 bench.studies.audit bench.studies.certify bench.studies.theory
 bench.studies.attacked bench.studies.paper bench.studies.tradeoff
 bench.commands

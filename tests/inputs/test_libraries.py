@@ -234,6 +234,7 @@ def test_a_pattern_chooses_what_is_listed(capsys: Capture) -> None:
     names = [f"torchvision:resnet{depth}" for depth in (101, 152, 18, 34, 50)]
     assert listed(capsys, "models", "torchvision:resnet*") == names
     assert listed(capsys, "models", "baseline_cnn_4*") == [
-        "baseline_cnn_4", "baseline_cnn_4.pgd_at", "baseline_cnn_4.ibp",
+        "baseline_cnn_4", "baseline_cnn_4.pgd_at", "baseline_cnn_4.afa", "baseline_cnn_4.ibp", "baseline_cnn_4.jsigr",
+        "baseline_cnn_4.last",
     ]  # fmt: skip
     assert listed(capsys, "attacks", "fgs?") == ["fgsm", "fgsm"]

@@ -18,6 +18,8 @@ from bench.pages.digest import code_digest, digest_of
 from bench.studies import attacked
 from bench.studies.certify.page import write_certify_page
 from bench.studies.clever.page import write_clever_page
+from bench.studies.detect.page import write_detect_page
+from bench.studies.invariance.page import write_invariance_page
 from bench.studies.mip.page import write_mip_page
 from bench.studies.paper.page import write_reproduction
 from bench.studies.robustness.corruption_page import write_groups_page
@@ -30,6 +32,10 @@ from tests.factory import make_results
 from tests.paper_factory import corrupted, full
 from tests.studies.certify.test_certify_command import made as certified
 from tests.studies.certify.test_certify_command import result as certificates
+from tests.studies.detect.test_detect import result as detected
+from tests.studies.detect.test_detect import results as detect_results
+from tests.studies.invariance.test_invariance import result as invariant
+from tests.studies.invariance.test_invariance import results as invariance_results
 from tests.studies.mip.test_mip import result
 from tests.studies.mip.test_mip import results as mip_results
 from tests.studies.spatial.test_spatial_command import made_up
@@ -188,6 +194,16 @@ def _certify_page(failed: tuple[str, ...]) -> Write:
     return lambda place: write_certify_page(found, (), place)
 
 
+def _detect_page(failed: tuple[str, ...]) -> Write:
+    found = replace(detect_results(detected()), failed=failed)
+    return lambda place: write_detect_page(found, (), place)
+
+
+def _invariance_page(failed: tuple[str, ...]) -> Write:
+    found = replace(invariance_results(invariant()), failed=failed)
+    return lambda place: write_invariance_page(found, (), place)
+
+
 PAGES: dict[str, Callable[[tuple[str, ...]], Write]] = {
     "data set": _dataset_page,
     "groups": _groups_page,
@@ -195,6 +211,8 @@ PAGES: dict[str, Callable[[tuple[str, ...]], Write]] = {
     "mip": _mip_page,
     "spatial": _spatial_page,
     "certify": _certify_page,
+    "detect": _detect_page,
+    "invariance": _invariance_page,
     "clever": lambda failed: (
         lambda place: write_clever_page(replace(make_clever(), failed=failed), (), place)
     ),

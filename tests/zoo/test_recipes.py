@@ -70,6 +70,21 @@ def test_numbers_of_the_recipes_for_certificates(levels: int, eps: float) -> Non
         recipe("gauss0", levels)
 
 
+@pytest.mark.parametrize("levels", [16, 255])
+def test_numbers_of_the_recipes_of_related_work(levels: int) -> None:
+    full, plain = recipe("pgd_at", levels), recipe("standard", levels)
+    jsigr, last, afa = (recipe(name, levels) for name in ("jsigr", "last", "afa"))
+    assert jsigr == dataclasses.replace(
+        plain, name="jsigr", loss="jsigr", beta=jsigr.beta, select=jsigr.select
+    )
+    assert last == dataclasses.replace(
+        full, name="last", loss="last", beta=last.beta, proxy=0.8, held_out=0.1
+    )
+    assert afa == dataclasses.replace(
+        full, name="afa", loss="afa", beta=afa.beta, random_start=False, held_out=0.1
+    )
+
+
 @pytest.mark.parametrize(
     ("levels", "full", "attack"), [(255, 8 / 255, (2 / 255, 10)), (16, 0.1, (0.25 / 7, 7))]
 )
@@ -137,6 +152,10 @@ def test_every_number_is_in_the_fingerprint() -> None:
             trades = dataclasses.replace(base, loss="trades", beta=6.0)
             assert dataclasses.replace(trades, beta=5.0).fingerprint != trades.fingerprint
             continue
+        if each.name == "select":
+            jsigr = recipe("jsigr")
+            assert dataclasses.replace(jsigr, select=5.0).fingerprint != jsigr.fingerprint
+            continue
         changed = not value if isinstance(value, bool) else value + "x" if isinstance(value, str) else value
         changed = changed + 1 if changed == value and each.name not in later else changed
         changes = later.get(each.name, {each.name: changed})
@@ -147,7 +166,7 @@ def test_every_number_is_in_the_fingerprint() -> None:
 def test_wrong_arguments() -> None:
     with pytest.raises(
         recipes.UnknownRecipe,
-        match=r"standard, pgd_at, .*cusp, ibp, gauss.*, rotate.*: did you mean pgd_at\?",
+        match=r"standard, pgd_at, .*cusp, ibp, jsigr, last, afa, gauss.*, rotate.*: did you mean pgd_at\?",
     ):
         recipe("pgd")
     for name in ("rotate0", "rotate181", "rotate", "rotate30.5", "rotate030", "rotate90+trades"):
@@ -175,6 +194,13 @@ def test_wrong_arguments() -> None:
         ({"loss": "trades", "share": 1.0}, "beta above 0"),
         ({"beta": 6.0}, "beta above 0"),
         ({"loss": "trades", "beta": 6.0, "share": 0.5}, "whole batches"),
+        ({"loss": "afa", "beta": 1.0}, "loss afa takes whole batches, share 1"),
+        ({"loss": "last", "beta": 1.0, "share": 1.0}, "a beta below 1"),
+        ({"loss": "jsigr", "beta": 1.0, "share": 1.0}, "loss jsigr takes no share"),
+        ({"loss": "jsigr", "beta": 1.0, "precision": "bfloat16"}, "loss jsigr needs precision float32"),
+        ({"select": 1.0}, "select is 0 or more, of loss jsigr alone"),
+        ({"proxy": 1.5}, "proxy is a share from 0 to 1"),
+        ({"proxy": 0.5}, "proxy above 0 needs a share"),
         ({"eps": -0.1}, "eps is a radius"),
         ({"stages": (Stage(until=0.5, eps=-0.1), Stage(until=1, eps=0.1)), "share": 1.0}, "eps is a radius"),
         ({"share": 0.5, "eps": 0.1, "alpha": 0.1}, "needs steps, at least 1"),

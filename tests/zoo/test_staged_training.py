@@ -67,13 +67,13 @@ def test_images_are_turned_then_attacked_and_only_attacked_ones_are_learned(
     inputs: list[torch.Tensor] = []
     learned = train.learned
 
-    def watched(model: Any, x: Any, y: Any, recipe: Any, eps: float) -> Any:
+    def watched(model: Any, x: Any, y: Any, recipe: Any, eps: float, *rest: Any) -> Any:
         hook = model.register_forward_pre_hook(
             lambda net, given: inputs.append(given[0]) if net.training else None
         )
         try:
             batches.append((x.clone(), y, eps))
-            return learned(model, x, y, recipe, eps)
+            return learned(model, x, y, recipe, eps, *rest)
         finally:
             hook.remove()
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.leaderboard import table_file
 from bench.numbers.eps import eps_text
 from bench.pages.format import slug
 from bench.pages.frame import environment, write
-from bench.studies.certify import file
 from bench.studies.certify.lead import lead_of
 from bench.studies.certify.results import CertifyResult, CertifyResults
-from bench.studies.certify.rows import certificate_rows
+from bench.studies.certify.rows import COLUMNS, IDENTITY, NAME, certificate_rows
 
 METHODS = {"ibp": "interval bounds", "lipschitz": "Lipschitz bound", "smoothing": "smoothing"}
 
@@ -36,7 +36,8 @@ def write_certify_page(results: CertifyResults, others: Sequence[CertifyResults]
     stem = f"{slug(results.setting.dataset)}-certify"
     page = directory / f"{stem}.html"
     written = write(page, (results, others), partial(_render, results, others, stem))
-    file.merge(directory / file.NAME, [row for each in (results, *others) for row in certificate_rows(each)])
+    rows = [row for each in (results, *others) for row in certificate_rows(each)]
+    table_file.merge(directory / NAME, rows, COLUMNS, IDENTITY)
     return written
 
 

@@ -1,4 +1,8 @@
-"""Certificates as rows: those of ``certificates.csv``, and those of ``--json``, one an image."""
+"""Certificates as rows: those of ``certificates.csv``, and those of ``--json``, one an image.
+
+Certificates have a file of their own: a leaderboard's row is of one attack in one ball and has no place for noise,
+samples and confidence.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from bench.leaderboard.columns import version
 from bench.studies.certify.results import CertifyResult, CertifyResults
 
 Row = dict[str, Any]
+NAME = "certificates.csv"
 IDENTITY = (
     *("model", "weights", "dataset", "data", "n", "method", "norm", "radius"),
     *("sigma", "selection", "samples", "alpha", "seed", "protocol", "backend"),

@@ -10,48 +10,69 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bench.studies.theory.claims import VERDICTS, TheoryClaim, interval_text, number
+    from bench.studies.theory.averaged import OrbitAverage, orbit_average
+    from bench.studies.theory.claim import VERDICTS, TheoryClaim, interval_text, number
     from bench.studies.theory.intervals import Interval, median_difference, median_interval
     from bench.studies.theory.layers import LayerError, layer_errors
-    from bench.studies.theory.measured import EXACT, ModelTheory, measure_model
+    from bench.studies.theory.measured import (
+        EXACT,
+        GradientTheory,
+        ModelTheory,
+        measure_gradients,
+        measure_model,
+    )
     from bench.studies.theory.orbit import OrbitSpread, orbit_spread
-    from bench.studies.theory.order import CleverComparison, clever_order
+    from bench.studies.theory.order import BaselineComparison, against_baselines
     from bench.studies.theory.results import TheoryResults, assemble
+    from bench.studies.theory.scales import ScaleGradients, rescale, scale_gradients
     from bench.studies.theory.tangent import TangentRatio, rotate, tangent_ratio
+    from bench.studies.theory.turned import TurnedGradients, turned_gradients
 
 __all__ = [
     "EXACT",
     "VERDICTS",
-    "CleverComparison",
+    "BaselineComparison",
+    "GradientTheory",
     "Interval",
     "LayerError",
     "ModelTheory",
+    "OrbitAverage",
     "OrbitSpread",
+    "ScaleGradients",
     "TangentRatio",
     "TheoryClaim",
     "TheoryResults",
+    "TurnedGradients",
+    "against_baselines",
     "assemble",
-    "clever_order",
     "interval_text",
     "layer_errors",
+    "measure_gradients",
     "measure_model",
     "median_difference",
     "median_interval",
     "number",
+    "orbit_average",
     "orbit_spread",
+    "rescale",
     "rotate",
+    "scale_gradients",
     "tangent_ratio",
+    "turned_gradients",
 ]
 
 _HOMES = {
-    "claims": ("VERDICTS", "TheoryClaim", "interval_text", "number"),
+    "averaged": ("OrbitAverage", "orbit_average"),
+    "claim": ("VERDICTS", "TheoryClaim", "interval_text", "number"),
     "intervals": ("Interval", "median_difference", "median_interval"),
     "layers": ("LayerError", "layer_errors"),
-    "measured": ("EXACT", "ModelTheory", "measure_model"),
+    "measured": ("EXACT", "GradientTheory", "ModelTheory", "measure_gradients", "measure_model"),
     "orbit": ("OrbitSpread", "orbit_spread"),
-    "order": ("CleverComparison", "clever_order"),
+    "order": ("BaselineComparison", "against_baselines"),
     "results": ("TheoryResults", "assemble"),
+    "scales": ("ScaleGradients", "rescale", "scale_gradients"),
     "tangent": ("TangentRatio", "rotate", "tangent_ratio"),
+    "turned": ("TurnedGradients", "turned_gradients"),
 }
 
 

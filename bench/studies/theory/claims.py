@@ -3,46 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
 
-from bench.studies.theory.intervals import Interval, median_interval
-from bench.studies.theory.measured import EXACT, ModelTheory
-from bench.studies.theory.order import FAILS, HOLDS, UNTOLD, CleverComparison, order_verdict
-
-VERDICTS = (HOLDS, FAILS, UNTOLD)
-MUCH = 10  # how many times larger "≫" is taken to mean
+from bench.numbers.wording import FAILS, HOLDS, UNTOLD
+from bench.studies.theory.claim import (
+    MUCH,
+    VERDICTS,
+    TheoryClaim,
+    below_verdict,
+    exact_verdict,
+    interval_text,
+    number,
+    span,
+)
+from bench.studies.theory.gradient_claims import gradient_claims
+from bench.studies.theory.intervals import median_interval
+from bench.studies.theory.measured import ModelTheory
+from bench.studies.theory.order import BaselineComparison, order_verdict
 
 Models = Sequence[ModelTheory]
 
 
-@dataclass(frozen=True, slots=True)
-class TheoryClaim:
-    """A claim.
-
-    Attributes:
-        id: for links.
-        where: section of the paper.
-        statement: what is claimed.
-        measured: what was found, with numbers.
-        verdict: one of ``VERDICTS``.
-        why: what the verdict rests on and what it leaves open.
-    """
-
-    id: str
-    where: str
-    statement: str
-    measured: str
-    verdict: str
-    why: str
-
-
 def claims(
-    models: Models, comparisons: tuple[CleverComparison, ...] = (), *, seed: int = 0
+    models: Models, comparisons: tuple[BaselineComparison, ...] = (), *, seed: int = 0
 ) -> tuple[TheoryClaim, ...]:
     """All claims about these models; ``seed`` is that of the bootstrap."""
+    lemma_3, lemma_4, lemma_5, *scales = gradient_claims(models, seed=seed)
     return (
         _layers(models),
         _networks(models),
@@ -61,6 +49,7 @@ def claims(
             "Under the same hypothesis the margin between two classes is the same on the whole orbit.",
             lambda model: model.orbit.margin_spread,
         ),
+        lemma_3,
         _on_orbits(
             models,
             "theorem-1",
@@ -68,25 +57,13 @@ def claims(
             "Under the same hypothesis the norm of the margin's gradient is the same on the whole orbit.",
             lambda model: np.max([model.orbit.spread(norm) for norm in model.orbit.norms], axis=0),
         ),
+        lemma_4,
+        lemma_5,
         _theorem_2(models),
         _proxy(models, seed),
+        *scales,
         _clever(comparisons),
     )
-
-
-def number(value: float) -> str:
-    """Three significant digits: ``0.0123``, ``1.24e-16``, ``0``."""
-    return f"{value:.3g}"
-
-
-def interval_text(of: Interval) -> str:
-    """``0.51 (0.43 to 0.62)``."""
-    return f"{number(of.value)} ({number(of.lo)} to {number(of.hi)})"
-
-
-def _span(values: Sequence[float]) -> str:
-    lo, hi = min(values), max(values)
-    return number(lo) if lo == hi else f"{number(lo)} to {number(hi)}"
 
 
 def _layers(models: Models) -> TheoryClaim:
@@ -96,13 +73,13 @@ def _layers(models: Models) -> TheoryClaim:
     text = (
         f"Largest error of {len(grouped)} layers over the group: {number(max(grouped))}." if grouped else ""
     )
-    text += f" Errors of {len(plain)} ordinary layers: {_span(plain)}." if plain else ""
+    text += f" Errors of {len(plain)} ordinary layers: {span(plain)}." if plain else ""
     return TheoryClaim(
         "layers",
         "Sec. 5 and App. C.1.1",
         "A rotation layer turns its output as its input is turned.",
         text.strip() or "No layers were examined.",
-        UNTOLD if not grouped else HOLDS if max(grouped) <= EXACT else FAILS,
+        exact_verdict(grouped),
         "Each layer by itself, in float64, under the three quarter turns; other angles are not in the group.",
     )
 
@@ -114,9 +91,7 @@ def _networks(models: Models) -> TheoryClaim:
     text = f"{len(exact)} of {len(symmetric)} networks with a rotation layer have the same logits under quarter turns"
     text += f" ({', '.join(exact)})." if exact else "."
     if others:
-        text += (
-            f" Relative change of the logits of the others: {_span([m.layers[-1].error for m in others])}."
-        )
+        text += f" Relative change of the logits of the others: {span([m.layers[-1].error for m in others])}."
     return TheoryClaim(
         "networks",
         "Sec. 4 and 5",
@@ -146,7 +121,7 @@ def _on_orbits(
             f"Invariant networks ({len(worst)}): largest relative spread over the turns {number(max(worst))}."
         )
     if medians:
-        text += f" The other {len(medians)}, of which it says nothing: median spread {_span(medians)}."
+        text += f" The other {len(medians)}, of which it says nothing: median spread {span(medians)}."
     stored = [float(m.orbit.spread("stored").max()) for m in models if m.invariant]
     why = "It is about networks with invariant logits only, and about points where they have a gradient."
     if id == "theorem-1" and stored:
@@ -155,8 +130,8 @@ def _on_orbits(
             " background values under a max pooling tie, and there is no gradient to speak of; noise of 1e-4"
             " undoes the ties. That the norm is the same on an orbit does not make it small."
         )
-    verdict = UNTOLD if not worst else HOLDS if max(worst) <= EXACT else FAILS
-    return TheoryClaim(id, where, statement, text.strip() or "No models were measured.", verdict, why)
+    measured = text.strip() or "No models were measured."
+    return TheoryClaim(id, where, statement, measured, exact_verdict(worst), why)
 
 
 def _theorem_2(models: Models) -> TheoryClaim:
@@ -183,23 +158,21 @@ def _proxy(models: Models, seed: int) -> TheoryClaim:
     text += "; ".join(
         f"{m.info.name} {', '.join(interval_text(each) for each in found[m.info.name])}" for m in chosen
     )
-    text += f". Networks without a rotation layer: {_span(plain)}." if plain else "."
-    holds = all(each.hi <= 1 / MUCH for each in mine)
-    fails = any(each.lo > 1 / MUCH for each in mine)
+    text += f". Networks without a rotation layer: {span(plain)}." if plain else "."
     return TheoryClaim(
         "theorem-2-proxy",
         "Sec. 4.4, Theorem 2 (proxy, ours)",
         f"The gradient of an invariant network changes at least {MUCH} times less along a small rotation than"
         " along random directions orthogonal to it and as long.",
         text if mine else "No invariant network was measured.",
-        UNTOLD if not mine else HOLDS if holds else FAILS if fails else UNTOLD,
+        below_verdict(mine, 1 / MUCH),
         f"A proxy: small rotations are not in the group, and {MUCH} times is how we read “≫”. A rotation moves"
         " edges and a random direction is noise, so a ratio below 1 need not come from symmetry: compare the"
         " networks without a rotation layer.",
     )
 
 
-def _clever(comparisons: tuple[CleverComparison, ...]) -> TheoryClaim:
+def _clever(comparisons: tuple[BaselineComparison, ...]) -> TheoryClaim:
     by = {v: [c.model for c in comparisons if c.verdict == v] for v in VERDICTS}
     text = "No CLEVER scores of a model and its baseline: `bench clever` makes them."
     if comparisons:

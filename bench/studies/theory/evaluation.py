@@ -11,7 +11,6 @@ import torch
 from jaxtyping import Float32
 from torch import nn
 
-from bench.engine.cell import Cell
 from bench.engine.driver import backend
 from bench.engine.protocols import SOUND
 from bench.engine.store import Store
@@ -20,10 +19,8 @@ from bench.inputs.model_info import ModelInfo
 from bench.studies.clever.collect import clever_history
 from bench.studies.clever.results import CleverResults
 from bench.studies.shared.ask import Ask
-from bench.studies.shared.collect import whole
 from bench.studies.shared.evaluation import PreparedCells, images_of, opened
-from bench.studies.theory.cells import TheorySetting, theory_cell, theory_of
-from bench.studies.theory.measured import measure_model
+from bench.studies.theory.cells import MEASURES, TheorySetting, theory_cells, theory_of
 from bench.studies.theory.results import TheoryResults, assemble
 
 DEFAULT_N = 50
@@ -54,7 +51,7 @@ def prepare_theory(ask: Ask) -> TheoryEvaluation:
         protocol=SOUND.label,
         backend=backend(ask.device),
     )
-    return opened(ask, data, setting, _cells)
+    return opened(ask, data, setting, theory_cells)
 
 
 def collect_theory(
@@ -66,10 +63,13 @@ def collect_theory(
     command: str,
     failed: Sequence[str] = (),
 ) -> TheoryResults:
-    """What the store holds of a setting; a model without its cell is left out."""
-    found = [
-        theory_of(model, result) for model in models for result in whole(store, [theory_cell(setting, model)])
-    ]
+    """What the store holds of a setting; a model without its first cell is left out."""
+    found = []
+    for model in models:
+        stored = [store.get(cell.key) for cell in theory_cells(setting, model)]
+        first, *later = (each and each.result for each in stored)
+        if first:
+            found.append(theory_of(model, first, *later))
     clever = clever_scores(store, setting, {model.info.weights for model in found})
     return assemble(
         found,
@@ -95,28 +95,24 @@ def clever_scores(store: Store, setting: TheorySetting, weights: set[str]) -> Cl
 
 
 def expected_seconds(evaluation: TheoryEvaluation, store: Store) -> float:
-    """Seconds of one worker that the missing models take, from one image of each measured now."""
+    """Seconds of one worker that the missing cells take, from one image of each measured now."""
     total, device = 0.0, evaluation.device
     x = evaluation.data.images(0, 1).numpy()
     for source, info in evaluation.models:
-        if store.get(theory_cell(evaluation.setting, info).key) is None:
-            one = evaluation.loaded.ask(source, info.weights, device, _image_seconds, x, device, raw=True)
-            total += one * evaluation.setting.n
+        for cell in theory_cells(evaluation.setting, info):
+            if store.get(cell.key) is None:
+                seconds = evaluation.loaded.ask(
+                    source, info.weights, device, _image_seconds, x, device, cell.attack, raw=True
+                )
+                total += seconds * cell.count
     return total
 
 
-def _image_seconds(model: nn.Module, images: Float32[np.ndarray, "1 c s s"], device: str) -> float:
-    info = ModelInfo(name="", weights="", trained_on="", parameters=0, origin="")
-    x = torch.from_numpy(images).to(device)
+def _image_seconds(model: nn.Module, images: Float32[np.ndarray, "1 c s s"], device: str, part: str) -> float:
+    x, y = torch.from_numpy(images).to(device), torch.zeros(1, dtype=torch.int64, device=device)
     start = time.perf_counter()
-    measure_model(
-        info, model.requires_grad_(False).eval(), x, torch.zeros(1, dtype=torch.int64, device=device)
-    )
+    MEASURES[part](model.requires_grad_(False).eval(), x, y)
     return time.perf_counter() - start
-
-
-def _cells(setting: TheorySetting, model: ModelInfo) -> tuple[Cell, ...]:
-    return (theory_cell(setting, model),)
 
 
 def _described(clever: CleverResults) -> str:

@@ -15,6 +15,7 @@ from bench.pages.format import figure_label
 from bench.pages.marks import mark
 from bench.pages.style import CARD, LINE, MUTED, Style, styles
 from bench.studies.theory import ModelTheory, median_interval
+from bench.studies.theory.gradients import quotient
 
 _WIDTH, _ROW, _NAMES = 7.2, 0.24, 1.9  # inches
 _FLOOR = 1e-17  # where an exact 0 is drawn on a logarithmic axis
@@ -44,6 +45,39 @@ def spread_figure(models: Sequence[ModelTheory], stem: str) -> str:
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     return inline(figure, f"{stem}-spread")
+
+
+@figure_style()
+def margin_figure(models: Sequence[ModelTheory], stem: str, *, scaled: bool = False) -> str:
+    """Margins of the images as they are: a point for each of the first 200, a cross where the class is wrong.
+
+    A bar is the median of the right ones. ``scaled`` divides each margin by the L2 norm of its gradient.
+    """
+
+    def row(axes: Axes, model: ModelTheory, at: int, style: Style) -> None:
+        orbit = model.orbit
+        values = quotient(orbit.margin[0], orbit.norms["l2"][0]) if scaled else orbit.margin[0]
+        height = at + np.linspace(-0.22, 0.22, min(len(values), _MOST_POINTS))
+        for kept, shape in ((orbit.right, "."), (~orbit.right, "x")):
+            shown = kept[:_MOST_POINTS] & np.isfinite(values[:_MOST_POINTS])
+            (dots,) = axes.plot(
+                values[:_MOST_POINTS][shown],
+                height[shown],
+                shape,
+                color=style.colour,
+                markersize=2.5,
+                alpha=0.6,
+            )
+            mark(dots, model.info.name, part="point")
+        if orbit.right.any():
+            middle = float(np.median(values[orbit.right]))
+            (bar,) = axes.plot([middle] * 2, [at - 0.36, at + 0.36], color=style.colour, linewidth=1.6)
+            mark(bar, model.info.name)
+
+    unit = "margin / ‖its gradient‖₂, in pixel values" if scaled else "margin z_c − z_j, in logits"
+    axes, figure = _rows(models, row, unit)
+    axes.set_xlim(left=0)
+    return inline(figure, f"{stem}-{'distances' if scaled else 'margins'}")
 
 
 @figure_style()

@@ -118,18 +118,18 @@ def _front(front: nn.Module, group: Group) -> Iterator[_Stage]:
     """The first layer; a cascade is its parts in a row, and branches come before what joins them."""
     if isinstance(front, nn.Sequential):
         for i, part in enumerate(front, 1):
-            yield _Stage(f"layer 1, part {i} ({_kind(part)})", part, _of_block(part, group))
+            yield _Stage(f"layer 1, part {i} ({kind_of(part)})", part, _of_block(part, group))
     elif isinstance(front, Concatenate | WeightedSum):
         branches = list(front.branches)
         for branch in branches:
-            yield _Stage(f"layer 1, {_kind(branch)} branch", branch, _of_block(branch, group), onward=False)
+            yield _Stage(f"layer 1, {kind_of(branch)} branch", branch, _of_block(branch, group), onward=False)
         joined = _side_by_side(branches, group) if isinstance(front, Concatenate) else _plane(group)
         yield _Stage("layer 1, joined", front, joined)
     else:
         yield _Stage("layer 1", front, _of_block(front, group))
 
 
-def _kind(block: nn.Module) -> str:
+def kind_of(block: nn.Module) -> str:
     if isinstance(block, Block) and isinstance(block.conv, ScaleConv):
         return "scale"
     return "rotation" if _group_of(block).order > 1 else "standard"

@@ -9,9 +9,16 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor, nn
 
-from bench.studies.theory.gradients import dithered, frozen, jacobian, margin_gradient, top_two
+from bench.studies.theory.gradients import (
+    TURNS,
+    dithered,
+    frozen,
+    jacobian,
+    margin_gradient,
+    orbit_of,
+    top_two,
+)
 
-TURNS = 4
 NORMS = ("l2", "l1", "linf")
 JACOBIANS = 10  # images; one backward pass a class and turn
 
@@ -66,9 +73,9 @@ def orbit_spread(
     exact, images = frozen(model, torch.float64), x.double()
     apart = dithered(images, seed)
     classes = top_two(exact, apart)
-    turned = _orbit(apart)
+    turned = orbit_of(apart)
     margin, gradient = margin_gradient(exact, turned, classes.repeat(TURNS, 1))
-    _, stored = margin_gradient(exact, _orbit(images), top_two(exact, images).repeat(TURNS, 1))
+    _, stored = margin_gradient(exact, orbit_of(images), top_two(exact, images).repeat(TURNS, 1))
     predicted = top_two(exact, turned)[:, 0].reshape(TURNS, -1)
     orders = zip(NORMS, (2, 1, float("inf")), strict=True)
     return OrbitSpread(
@@ -77,13 +84,8 @@ def orbit_spread(
         margin=_by_turn(margin),
         norms={name: _by_turn(gradient.flatten(1).norm(p, dim=1)) for name, p in orders},
         stored=_by_turn(stored.flatten(1).norm(dim=1)),
-        jacobian=_by_turn(_largest_singular_values(exact, _orbit(apart[:JACOBIANS]))),
+        jacobian=_by_turn(_largest_singular_values(exact, orbit_of(apart[:JACOBIANS]))),
     )
-
-
-def _orbit(x: Float[Tensor, "n c s s"]) -> Float[Tensor, "turned c s s"]:
-    """All images, then all turned by 90°, by 180°, by 270°."""
-    return torch.cat([torch.rot90(x, turn, (-2, -1)) for turn in range(TURNS)])
 
 
 def _by_turn(values: Float[Tensor, " turned"]) -> Float64[np.ndarray, "4 n"]:

@@ -12,6 +12,9 @@ from bench.inputs.model_info import ModelInfo
 from bench.pages.format import slug
 from bench.pages.frame import environment, write
 from bench.studies.theory import Interval, ModelTheory, TheoryResults, interval_text, median_interval, number
+from bench.studies.theory.cost_rows import cost_rows
+from bench.studies.theory.design_rows import design_figures, fusion_rows
+from bench.studies.theory.gradient_rows import scale_rows, vector_rows
 from bench.studies.theory.lead import lead_of
 
 _VERDICT_CLASSES = {"holds": "right", "does not hold": "wrong"}
@@ -98,7 +101,7 @@ def proxy_rows(models: Sequence[ModelTheory], seed: int) -> list[ProxyRow]:
 
 
 def _render(results: TheoryResults, stem: str) -> str:
-    from bench.studies.theory.figures import ratio_figure, spread_figure
+    from bench.studies.theory.figures import margin_figure, ratio_figure, spread_figure
 
     models = results.models
     templates = environment()
@@ -110,6 +113,17 @@ def _render(results: TheoryResults, stem: str) -> str:
         orbits=orbit_rows(models, results.seed),
         proxies=proxy_rows(models, results.seed),
         spread=spread_figure(models, stem) if models else "",
+        margins=[margin_figure(models, stem, scaled=scaled) for scaled in (False, True)] if models else [],
         ratio=ratio_figure(models, stem, results.seed) if models else "",
+        vectors=vector_rows(models, results.seed),
+        scales=scale_rows(models, results.seed),
+        steps=next((_steps(model.gradients.average.steps) for model in models if model.gradients), ()),
+        costs=cost_rows(models),
+        designs=design_figures(models),
+        fusions=fusion_rows(models),
         jacobians=models[0].orbit.jacobian.shape[1] if models else 0,
     )
+
+
+def _steps(steps: Sequence[float]) -> list[str]:
+    return [f"{255 * step:.3g}/255" for step in steps]

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from bench.studies.theory.claims import TheoryClaim, claims
 from bench.studies.theory.measured import ModelTheory
-from bench.studies.theory.order import CleverComparison, clever_order
+from bench.studies.theory.order import BaselineComparison, against_baselines
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class TheoryResults:
     seed: int
     about: str
     models: tuple[ModelTheory, ...]
-    comparisons: tuple[CleverComparison, ...]
+    comparisons: tuple[BaselineComparison, ...]
     scores: str
     claims: tuple[TheoryClaim, ...]
     versions: dict[str, str]
@@ -79,7 +79,7 @@ def assemble(
 
     ``paired`` says that entry i of all CLEVER scores is of the same image; the rest as in ``TheoryResults``.
     """
-    comparisons = clever_order(clever or {}, paired=paired, seed=seed)
+    comparisons = against_baselines(clever or {}, paired=paired, seed=seed)
     return TheoryResults(
         dataset=dataset,
         data=data,

@@ -19,7 +19,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
 from bench.engine.seeding import seed_of
-from bench.studies.theory.gradients import dithered, frozen, margin_gradient, top_two
+from bench.studies.theory.gradients import dithered, frozen, lengths, margin_gradient, quotient, top_two
 
 ANGLES = (1.0, 2.0, 5.0)
 DIRECTIONS = 4
@@ -42,9 +42,7 @@ class TangentRatio:
     @property
     def ratio(self) -> Float64[np.ndarray, "angles n"]:
         """along / across; 0 where neither changes the gradient, +∞ where across alone does not."""
-        out = np.where(self.along > 0, np.inf, 0.0)
-        np.divide(self.along, self.across, out=out, where=self.across > 0)
-        return out
+        return quotient(self.along, self.across)
 
     @property
     def still(self) -> int:
@@ -84,8 +82,8 @@ def tangent_ratio(
         turned = rotate(images, angle)
         generator = torch.Generator().manual_seed(seed_of("theory directions", seed, float(angle)))
         others = orthogonal(turned.double() - images.double(), directions, generator)
-        changes = [_size(gradient((images + other).float()) - here) for other in others]
-        along.append(_size(gradient(turned) - here))
+        changes = [lengths(gradient((images + other).float()) - here) for other in others]
+        along.append(lengths(gradient(turned) - here))
         across.append(np.mean(changes, axis=0))
     return TangentRatio(angles=tuple(map(float, angles)), along=np.stack(along), across=np.stack(across))
 
@@ -111,7 +109,3 @@ def orthogonal(
     for _ in range(2):  # the second time takes away what rounding left
         drawn = drawn - (drawn * unit).sum(2, keepdim=True) * unit
     return (drawn * (length / drawn.norm(dim=2, keepdim=True))).reshape(shape)
-
-
-def _size(difference: Float[Tensor, "n c h w"]) -> Float64[np.ndarray, " n"]:
-    return difference.flatten(1).norm(dim=1).cpu().numpy()

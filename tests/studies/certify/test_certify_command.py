@@ -15,12 +15,12 @@ import pytest
 
 from bench.errors import UsageError
 from bench.inputs.model_info import ModelInfo
+from bench.leaderboard import table_file
 from bench.numbers.stats import wilson
-from bench.studies.certify import file
 from bench.studies.certify.options import CertifyOptions, parse_options
 from bench.studies.certify.page import write_certify_page
 from bench.studies.certify.results import CertifyResult, CertifyResults, CertifySetting, Orbit
-from bench.studies.certify.rows import COLUMNS, certificate_rows
+from bench.studies.certify.rows import COLUMNS, IDENTITY, certificate_rows
 from bench.studies.clever import parse_options as parse_clever
 from bench.studies.clever.results import CleverSetting
 from tests.own import call
@@ -113,19 +113,19 @@ def test_rows_merge_by_what_was_measured(tmp_path: Path) -> None:
     rows = certificate_rows(made(result()))
     assert len(rows) == 2 * len(options().radii)
     assert all(set(row) == set(COLUMNS) for row in rows)
-    file.merge(path, rows)
+    table_file.merge(path, rows, COLUMNS, IDENTITY)
     before = path.read_bytes()
-    file.merge(path, rows)
+    table_file.merge(path, rows, COLUMNS, IDENTITY)
     assert path.read_bytes() == before
-    file.merge(path, [{**row, "certified": 99} for row in rows])
-    file.merge(path, certificate_rows(made(result("other"))))
+    table_file.merge(path, [{**row, "certified": 99} for row in rows], COLUMNS, IDENTITY)
+    table_file.merge(path, certificate_rows(made(result("other"))), COLUMNS, IDENTITY)
     with path.open(newline="") as table:
         found = list(csv.DictReader(table))
     assert len(found) == 2 * len(rows)
     assert {row["certified"] for row in found if row["model"] == "m"} == {"99"}
     path.write_text("a,b\n1,2\n")
     with pytest.raises(UsageError, match="move it away"):
-        file.merge(path, rows)
+        table_file.merge(path, rows, COLUMNS, IDENTITY)
 
 
 # the command

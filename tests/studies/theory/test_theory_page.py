@@ -11,6 +11,7 @@ import pytest
 
 import zoo
 from bench.errors import UsageError
+from bench.inputs.model_cost import model_cost
 from bench.studies import theory
 from bench.studies.theory.page import orbit_rows, proxy_rows, write_theory_page
 from tests.studies.attacked.test_report import NASTY, tables
@@ -21,7 +22,16 @@ from tests.studies.theory.test_theory import N, measured
 def models() -> list[theory.ModelTheory]:
     data = zoo.data.load("digits", "test")
     images = data.images(0, N), data.targets(0, N)
-    return [measured(name, images) for name in ("baseline_cnn_4", "equivariant_gcnn_4", "cascaded_gcnn_4")]
+    first, *others = (
+        measured(name, images) for name in ("baseline_cnn_4", "equivariant_gcnn_4", "cascaded_gcnn_4")
+    )
+    network = zoo.load("baseline_cnn_4")
+    gradients = theory.measure_gradients(network, images[0][:3])
+    costs = [
+        model_cost(zoo.deploy(each), images[0][:1]) for each in (network, zoo.load("equivariant_gcnn_4"))
+    ]
+    first = dataclasses.replace(first, gradients=gradients, cost=costs[0])
+    return [first, dataclasses.replace(others[0], cost=costs[1]), *others[1:]]
 
 
 def results(models: list[theory.ModelTheory], **changes: object) -> theory.TheoryResults:
@@ -54,6 +64,25 @@ def test_page_numbers_are_those_of_the_arrays(models: list[theory.ModelTheory], 
     ratios = [row[2][1]["data-value"] for row in tables(html, "proxies")[0][1:]]
     expected = [np.median(row) for model in models for row in model.tangent.ratio]
     assert [float(each or "nan") for each in ratios] == pytest.approx(expected, rel=1e-6)
+    assert len(re.findall(r'aria-label="Margins', html)) == 2
+    gradients = models[0].gradients
+    assert gradients
+    (vectors,) = tables(html, "vectors")[0][1:]  # the models of older stores have none
+    expected = [gradients.turned.worst(), gradients.turned.worst("jacobian"), gradients.average.relative]
+    shown = [float(each["data-value"] or "nan") for _, each in vectors[1:4]]
+    assert shown == pytest.approx([np.median(each) for each in expected], rel=1e-6)
+    (scales,) = tables(html, "scales")[0][1:]
+    assert scales[1][0] == "no"
+    assert float(scales[3][1]["data-value"] or "nan") == pytest.approx(
+        np.median(gradients.scales.damping), rel=1e-6
+    )
+    costs = [model.cost for model in models if model.cost]
+    rows = tables(html, "costs")[0][1:]
+    assert [float(row[2][1]["data-value"] or "nan") for row in rows] == [
+        each.forward.multiply_adds for each in costs
+    ]
+    ratio = costs[1].forward.multiply_adds / costs[0].forward.multiply_adds
+    assert [row[3][0] for row in rows] == ["1.00", f"{ratio:.2f}"]
     assert len(tables(html, "comparisons")[0]) == 1 + len(found.comparisons) == 2
     assert re.findall(r'<article id="claim-([\w-]+)">', html) == [claim.id for claim in found.claims]
     assert len(orbit_rows(models, 0)) * 3 == len(proxy_rows(models, 0))

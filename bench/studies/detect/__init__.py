@@ -1,0 +1,1 @@
+"""Detection of attacked images by layers that disagree, and an attack that knows the detector."""

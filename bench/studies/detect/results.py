@@ -1,0 +1,108 @@
+"""Detection joined over ε: what tables, figures and pages are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from bench.inputs.model_info import ModelInfo
+from bench.numbers.roc import auc
+from bench.numbers.stats import Share, wilson
+from bench.studies.detect.cells import DetectSetting
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Answers:
+    """What a model and its detector say of n images."""
+
+    wrong: Bool[np.ndarray, " n"]
+    flagged: Bool[np.ndarray, " n"]
+    score: Float64[np.ndarray, " n"]
+
+    @property
+    def evades(self) -> Bool[np.ndarray, " n"]:
+        """Misclassified without being flagged."""
+        return self.wrong & ~self.flagged
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class AtEps:
+    """One model at one ε. Every share is of all n images.
+
+    Attributes:
+        eps: radius in L∞.
+        clean, plain, adaptive: answers on clean images, under the attack that does not know the detector, and
+            under the one that does.
+    """
+
+    eps: float
+    clean: Answers
+    plain: Answers
+    adaptive: Answers
+
+    @property
+    def undefended(self) -> Share:
+        """Right when clean and under the plain attack, the detector not asked."""
+        return _share(~self.clean.wrong & ~self.plain.wrong)
+
+    @property
+    def aware_plain(self) -> Share:
+        """Right and not flagged when clean, and not both misclassified and unflagged under the plain attack."""
+        return _share(self._accepted & ~self.plain.evades)
+
+    @property
+    def aware(self) -> Share:
+        """The same under both attacks together: the number that counts."""
+        return _share(self._accepted & ~self.plain.evades & ~self.adaptive.evades)
+
+    @property
+    def accepted(self) -> Share:
+        """Right and not flagged when clean: accuracy with the detector."""
+        return _share(self._accepted)
+
+    @property
+    def auc_plain(self) -> float:
+        """Area under the ROC curve, clean images against what the plain attack got misclassified."""
+        return auc(self.clean.score, self.plain.score[self.plain.wrong])
+
+    @property
+    def auc_adaptive(self) -> float:
+        """The same of the adaptive attack."""
+        return auc(self.clean.score, self.adaptive.score[self.adaptive.wrong])
+
+    @property
+    def _accepted(self) -> Bool[np.ndarray, " n"]:
+        return ~self.clean.wrong & ~self.clean.flagged
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class DetectResult:
+    """One model; ``digest`` is over its cells' results, ``seconds`` the time they took."""
+
+    info: ModelInfo
+    radii: tuple[AtEps, ...]
+    seconds: float
+    digest: str
+
+    @property
+    def clean_accuracy(self) -> Share:
+        """The detector not asked."""
+        return _share(~self.radii[0].clean.wrong)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class DetectResults:
+    """All models of one setting, in the order of the request; ``failed`` has cells that failed, with the reason."""
+
+    setting: DetectSetting
+    models: tuple[DetectResult, ...]
+    versions: Mapping[str, str]
+    command: str
+    failed: tuple[str, ...] = ()
+
+
+def _share(outcome: Bool[np.ndarray, " n"]) -> Share:
+    return wilson(int(outcome.sum()), len(outcome))
