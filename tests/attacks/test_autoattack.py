@@ -49,7 +49,7 @@ def _queries(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.usefixtures("_queries")
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [MODELS[0], pytest.param(MODELS[1], marks=pytest.mark.slow)])
 def test_images_and_standing_are_the_librarys_own_bit_for_bit(name: str) -> None:
     model, (x, y) = deployed(name), images(name, 10)
     with torch.random.fork_rng(devices=[]):
