@@ -32,8 +32,10 @@ def make_clever(
         setting=CleverSetting(
             dataset=dataset, data="ab" * 32, n=n, options=asked, protocol="sound/1", backend="cpu torch 2.10"
         ),
-        models=tuple(_model(rng, name, n, asked, attacked) for name in models),
-        compared={"art": dict.fromkeys(models, 1.031), "evt": {models[0]: float("nan")}} if models else {},
+        models=tuple(
+            _model(rng, name, n, asked, attacked, **{} if at else {"evt": float("nan")})
+            for at, name in enumerate(models)
+        ),
         versions={"torch": "2.10.0", "numpy": np.__version__},
         command=f"bench clever --model {','.join(models)} --dataset {dataset} --n {n}",
         failed=tuple(failed),
@@ -41,7 +43,7 @@ def make_clever(
 
 
 def _model(
-    rng: np.random.Generator, name: str, n: int, options: CleverOptions, attacked: bool
+    rng: np.random.Generator, name: str, n: int, options: CleverOptions, attacked: bool, **compared: float
 ) -> CleverResult:
     right = rng.random(n) < 0.95
     margin = rng.gamma(8, 0.8, (n, TARGETS)) * rng.uniform(0.7, 1.3)
@@ -73,6 +75,7 @@ def _model(
         seconds=12.5,
         gradients=int(right.sum()) * options.gradients,
         digest=digest,
+        compared={"art": 1.031, **compared},
     )
 
 

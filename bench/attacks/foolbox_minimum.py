@@ -19,6 +19,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from bench.attacks.foolbox_model import Broken, Found, goal_of, wrapped
+from bench.attacks.losses import keep_reached
 from bench.errors import CellError
 
 CONSTANTS = 9  # that Carlini & Wagner try
@@ -224,8 +225,7 @@ def _kept(
     otherwise: Float[Tensor, "n c h w"],
 ) -> Float[Tensor, "n c h w"]:
     """The images that meet the criterion and are finite, asked in one batch as the judge asks them."""
-    meets = criterion(images, model(images)) & torch.isfinite(images).flatten(1).all(dim=1)
-    return torch.where(meets[:, None, None, None], images, otherwise)
+    return keep_reached(images, criterion(images, model(images)), otherwise)
 
 
 @torch.no_grad()

@@ -60,6 +60,14 @@ def reached(
     return (logits.argmax(dim=1) == target) & torch.isfinite(logits).all(dim=1)
 
 
+def keep_reached(
+    found: Float[Tensor, "n c h w"], meets: Bool[Tensor, " n"], otherwise: Float[Tensor, "n c h w"]
+) -> Float[Tensor, "n c h w"]:
+    """The images of an attack that meet its goal and are finite; ``otherwise`` in place of the others."""
+    kept = meets & torch.isfinite(found).flatten(1).all(dim=1)
+    return torch.where(kept[:, None, None, None], found, otherwise)
+
+
 def sought(
     logits: Float[Tensor, "n classes"], y: Int64[Tensor, " n"], target: Int64[Tensor, " n"] | None
 ) -> Float[Tensor, " n"]:

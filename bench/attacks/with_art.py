@@ -13,7 +13,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from bench.attacks.art_home import load_art
-from bench.attacks.losses import reached
+from bench.attacks.losses import keep_reached, reached
 from bench.attacks.torchattacks_model import class_count
 from bench.errors import CellError
 
@@ -58,8 +58,7 @@ def cw(
     labels = (y if target is None else target).cpu().numpy()
     found = torch.from_numpy(attack.generate(x.cpu().numpy(), labels)).to(x).clamp(0, 1)
     with torch.no_grad():
-        meets = reached(model(found), y, target) & torch.isfinite(found).flatten(1).all(dim=1)
-    return torch.where(meets[:, None, None, None], found, x)
+        return keep_reached(found, reached(model(found), y, target), x)
 
 
 class _Inside(nn.Module):

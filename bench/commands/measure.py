@@ -14,6 +14,7 @@ from bench.commands.running import LONG, duration, executing, exit_code, rows_on
 from bench.commands.screen import cells_bar
 from bench.engine.driver import Failure, driver
 from bench.engine.executors import Executor
+from bench.engine.heap import keep_freed_memory
 from bench.engine.store import DirectoryStore, Store
 from bench.engine.studies import find_study
 from bench.engine.study import Study
@@ -28,6 +29,7 @@ from bench.studies.shared.where import where_of
 
 def execute(options: Namespace) -> int:
     """Measures what the store lacks, then writes leaderboard and page; 1 for failed cells or contradictions."""
+    keep_freed_memory()
     study = find_study(options.command)
     check_numbers(options)
     where = where_of(options)

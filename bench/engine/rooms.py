@@ -15,7 +15,9 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, ParamSpec, TypeVar
+from weakref import WeakSet
 
+from bench.engine.heap import keep_freed_memory
 from bench.engine.signals import deferred, leave_to_main, starting_workers
 from bench.errors import CellError, UsageError, in_words
 from zoo.errors import UserError
@@ -43,6 +45,7 @@ class Worker:
             try:
                 future = self._pool.submit(called, function, *args, **kwargs)
             except BrokenProcessPool:
+                self._pool.shutdown(wait=True)
                 self._pool = _started(self._number)
                 future = self._pool.submit(called, function, *args, **kwargs)
         self._calls.append(future)
@@ -140,6 +143,16 @@ def end_children() -> None:
             child.kill()
 
 
+def join_pools() -> None:
+    """Waits for the threads of all pools, after ``end_children``.
+
+    Python wakes such a thread at its own end without the lock under which the thread closes its pipe, and prints a
+    traceback if the two meet.
+    """
+    for pool in list(_pools):
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
 def start_worker(number: int) -> None:
     """Makes a process the ``number``-th worker of a room: it settles and ends with the main process."""
     global _place
@@ -155,11 +168,14 @@ def place() -> int:
 
 
 _place = 0
+_pools: WeakSet[ProcessPoolExecutor] = WeakSet()
 
 
 def _started(number: int) -> ProcessPoolExecutor:
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(1, mp_context=context, initializer=start_worker, initargs=(number,))
+    pool = ProcessPoolExecutor(1, mp_context=context, initializer=start_worker, initargs=(number,))
+    _pools.add(pool)
+    return pool
 
 
 def called(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -175,12 +191,13 @@ def called(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def settle() -> None:
-    """Makes this process a worker: it computes with one thread, and what it prints goes to stderr."""
+    """Makes this process a worker: it computes with one thread, keeps its memory, and prints to stderr."""
     os.dup2(2, 1)  # what compiled code prints too
     sys.stdout = sys.stderr  # what a user's own model prints must not get between the rows of --json
     import torch
 
     torch.set_num_threads(1)
+    keep_freed_memory()
 
 
 def _end_with_parent() -> None:

@@ -46,6 +46,7 @@ def stopping() -> Iterator[None]:
         yield
     except BaseException:
         _end_children()
+        _join_pools()
         raise
     finally:
         for each, handler in before.items():
@@ -101,3 +102,9 @@ def leave_to_main() -> None:
 def _end_children() -> None:
     if "bench.engine.rooms" in sys.modules:  # else none was started
         sys.modules["bench.engine.rooms"].end_children()
+
+
+def _join_pools() -> None:
+    """Not for a signal's handler: the code that it interrupts may hold a pool's lock."""
+    if "bench.engine.rooms" in sys.modules:
+        sys.modules["bench.engine.rooms"].join_pools()

@@ -49,7 +49,7 @@ def _queries(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.usefixtures("_queries")
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [MODELS[0], pytest.param(MODELS[1], marks=pytest.mark.slow)])
 def test_images_and_standing_are_the_librarys_own_bit_for_bit(name: str) -> None:
     model, (x, y) = deployed(name), images(name, 10)
     with torch.random.fork_rng(devices=[]):
@@ -87,12 +87,22 @@ def test_the_name_alone_is_the_published_attack_and_the_librarys_own_has_another
 
 
 @pytest.mark.slow
-def test_the_published_attack_leaves_what_its_authors_code_leaves() -> None:
+@pytest.mark.parametrize(
+    ("name", "norm", "eps", "n"),
+    [("baseline_cnn_4", "linf", EPS, ORACLE_IMAGES), ("baseline_cnn.pgd_at", "l1", 4.0, 100)],
+)
+def test_the_published_attack_leaves_what_its_authors_code_leaves(
+    name: str, norm: str, eps: float, n: int
+) -> None:
     authors = pytest.importorskip("pyautoattack")
-    model, (x, y) = deployed("baseline_cnn_4"), images("baseline_cnn_4", ORACLE_IMAGES)
-    ours = adapter("autoattack", "torchattacks")(model, x, y, norm="linf", eps=EPS, steps=100, seed=0)
+    model, (x, y) = deployed(name), images(name, n)
+    (request,) = parse_requests(["autoattack"], norm=norm, params={})
+    own = {"seed": 0} if request.spec.seeded else {}
     with torch.random.fork_rng(devices=[]):
-        attack = authors.AutoAttack(model, norm="Linf", eps=EPS, seed=0, version="standard")
+        torch.manual_seed(0)
+        call = adapter("autoattack", request.library)
+        ours = call(model, x, y, norm=norm, eps=eps, steps=100, **own)
+        attack = authors.AutoAttack(model, norm=norm.capitalize(), eps=eps, seed=0, version="standard")
         theirs, _ = attack.run_standard_evaluation(x, y, batch_size=len(x))
     left, expected = (int((model(attacked).argmax(1) == y).sum()) for attacked in (ours, theirs))
     assert 0 < expected < len(x)

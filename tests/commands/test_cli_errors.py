@@ -88,7 +88,7 @@ ASKED: dict[str, tuple[Words, tuple[str, ...]]] = {
     "attack not in norm": ((*ZOO, "--norm", "l2", "--attacks", "torchattacks:fgsm"), ("foolbox:fgsm",)),
     "unknown norm": ((*ZOO, "--norm", "l3"), ("'l3'", "linf", "l2", "l1", "l0")),
     "half a pixel": ((*ZOO, "--norm", "l0", "--attacks", "fmn", "--eps", "0.5"), ("0.5", "counts pixels")),
-    "audit in l1": ((*ZOO, "--norm", "l1", "--audit", "quick"), ("quick", "norms linf and l2", "--norm l1")),
+    "audit in l0": ((*ZOO, "--norm", "l0", "--audit", "quick"), ("quick", "norms linf, l2, l1", "--norm l0")),
     "unknown data set": ((*ZOO, "--dataset", "digit"), ("'digit'", "did you mean digits?")),
     "missing data set": ((*ZOO, "--dataset", "cifar10"), ("cifar10 is not in", "add --download")),
     "missing data set to train on": (("train", "baseline_cnn_4", "--dataset", "cifar10"), ("add --download",)),

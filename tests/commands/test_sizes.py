@@ -29,7 +29,7 @@ def net(): return Net()
 SHAPES = {"28×28": (28, 28), "32×48": (32, 48, 3), "9×8": (9, 8, 1)}
 
 
-@pytest.fixture(params=SHAPES)
+@pytest.fixture(params=[pytest.param("28×28", marks=pytest.mark.slow), "32×48", "9×8"])
 def images(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """30 noisy images with a bright stripe."""
     monkeypatch.chdir(tmp_path)

@@ -160,3 +160,35 @@ def test_a_command_that_is_stopped_while_its_workers_start_leaves_none(
         said = process.stderr.read().decode() if process.stderr else ""
     assert "Traceback" not in said
     assert "what was measured is kept" in said
+
+
+EXIT = """
+import os, signal, time
+from concurrent.futures import process
+from bench.engine.rooms import Room
+from bench.engine.signals import stopping
+
+def slowly(self):
+    if not self._closed:
+        time.sleep(1)  # in which the pool's thread learns that its process was killed
+        self._writer.send_bytes(b"")
+
+if __name__ == "__main__":
+    with stopping():
+        room = Room(1)
+        room.submit(os.getpid).result()
+        process._ThreadWakeup.wakeup = slowly
+        raise KeyboardInterrupt
+"""
+
+
+@in_proc
+@slow
+def test_the_interpreter_does_not_end_while_a_pool_closes_its_pipe(tmp_path: Path) -> None:
+    (tmp_path / "exit.py").write_text(EXIT)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, "exit.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert "file descriptor" not in done.stderr
+    assert "handle is closed" not in done.stderr

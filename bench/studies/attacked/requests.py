@@ -11,10 +11,10 @@ from bench.engine.cell import Scalar
 from bench.engine.protocols import OWN_SCRIPT
 from bench.errors import UsageError
 from bench.inputs.own_surrogates import is_foreign
+from bench.studies.audit.plan import AUDITED
 from bench.studies.shared.ask import Ask
 from bench.studies.shared.options import model_ask, names
 
-AUDITED = ("linf", "l2")
 PARAMETERS = ("steps", "alpha", "restarts", "targets", "queries", "eot", "rotation", "translation", "target",
               "budget")  # fmt: skip
 
@@ -36,7 +36,7 @@ def asked(options: Namespace) -> Ask:
         )
     if options.audit and options.norm not in AUDITED:
         raise UsageError(
-            f"--audit is {options.audit}, but only norms {' and '.join(AUDITED)} are audited; "
+            f"--audit is {options.audit}, but only norms {', '.join(AUDITED)} are audited; "
             f"leave --audit or --norm {options.norm} out"
         )
     requests = _requests(options, given)

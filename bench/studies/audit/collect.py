@@ -224,7 +224,9 @@ def _attack_findings(setting: AuditSetting, model: ModelInfo, runs: _Runs) -> li
         check("C16", ("independent", "best"), of.c16),
         check("C18", ("transfer", "white"), of.c18)
         if surrogate_of(setting, model)
-        else skipped("C18", "The zoo has no weights for this data set to transfer from."),
+        else skipped(
+            "C18", "The zoo has no weights for this data set, or no attack in this norm, to transfer from."
+        ),
         check("C19", ("noise", "white"), of.c19),
         check("C26", ("independent", "margin", "targeted"), lambda pgd, *aim: of.c26(pgd, aim[0] & aim[1])),
         check("C33", ("independent", "white"), of.c33),

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from bench.attacks import parse_requests
 from bench.engine.lane import Lane
 from bench.engine.store import Store
 from bench.engine.study import Batch
@@ -14,7 +13,7 @@ from bench.engine.versions import versions
 from bench.inputs.images import base_of
 from bench.inputs.model_info import ModelInfo
 from bench.studies.audit.collect import AuditResults, collect_audit, strength_eps
-from bench.studies.audit.plan import AuditSetting, first_lanes, strength_lanes
+from bench.studies.audit.plan import AuditSetting, first_lanes, plain_requests, strength_lanes
 from bench.studies.robustness.evaluation import Evaluation, prepare
 from bench.studies.shared.ask import Ask
 from zoo import registry
@@ -49,9 +48,8 @@ def prepare_audit(ask: Ask, mode: str) -> AuditEvaluation:
         mode: ``quick`` or ``full``.
     """
     n = ask.n if ask.n is not None else min(DEFAULT_N, len(ask.data.load(download=ask.download)))
-    names = ("fgsm", "pgd") if ask.norm == "linf" else ("foolbox:fgsm", "pgd")
-    requests = parse_requests(names, norm=ask.norm, params={})
-    evaluation = prepare(replace(ask, n=n, requests=requests, independent=False, suspect=True))
+    asked = replace(ask, n=n, requests=plain_requests(ask.norm), independent=False, suspect=True)
+    evaluation = prepare(asked)
     return audit_of(evaluation, mode, n)
 
 

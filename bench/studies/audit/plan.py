@@ -21,6 +21,7 @@ PROBE_VERSION = 2  # raised whenever the probe's numbers change
 PROBED = 200  # images the probe is given; it takes fewer for all but the cheapest looks
 FEW = 32  # images that must fall where the ball is as large as the box
 FAR = (0.5, 1.0)  # ε, L∞: every image can be made plain grey; then nothing but the box is left
+AUDITED = ("linf", "l2", "l1")  # norms with attacks for every check of strength but the transfer in L1
 STEP_SIZES = {"ε/10": 0.1, "ε/4": 0.25, "ε": 1.0}  # as shares of ε
 WHITE_BOX = (
     "independent", "fgsm once", "more steps", "20 restarts", *STEP_SIZES, "best", "margin", "targeted", "apgd",
@@ -33,7 +34,8 @@ class AuditSetting:
 
     Attributes:
         mode: ``quick`` or ``full``.
-        base: the evaluation under audit: FGSM and PGD over its grid, cumulative.
+        base: the evaluation under audit: FGSM and PGD over its grid, cumulative. In L1 SLIDE takes the place of PGD
+            everywhere, which is weak there, and Auto-PGD that of targeted PGD.
         surrogates: zoo models whose adversarial images are tried on others, as ``dataset/name#digest``; a
             model is given the first that it is not itself.
     """
@@ -73,8 +75,15 @@ def first_runs(audit: AuditSetting) -> tuple[Run, ...]:
     return runs
 
 
+def plain_requests(norm: str) -> tuple[Request, Request]:
+    """The attacks of the evaluation under audit: one step, and many."""
+    return _fgsm(norm), _pgd(norm)
+
+
 def surrogate_of(audit: AuditSetting, model: ModelInfo) -> str | None:
-    """The model whose adversarial images are tried on this one, if there is any."""
+    """The model whose adversarial images are tried on this one, if there is any; no attack transfers in L1."""
+    if audit.base.norm == "l1":
+        return None
     other = (each for each in audit.surrogates if not model.weights.startswith(each.rpartition("#")[2]))
     return next(other, None)
 
@@ -92,7 +101,7 @@ def strength_runs(audit: AuditSetting, model: ModelInfo, eps: float) -> tuple[Ru
         **{name: _pgd(norm, alpha=eps * share) for name, share in STEP_SIZES.items()},
         "best": _pgd(norm, best_iterate=True),
         "margin": _one("pgd_margin", norm),
-        "targeted": _one("pgd_t", norm),
+        "targeted": _one("apgd_t" if norm == "l1" else "pgd_t", norm),
         "apgd": _one("apgd_ce", norm, steps=50),
         "square": _one("square", norm, queries=1000),
         "noise": _one("noise", norm, queries=1000),
@@ -171,7 +180,7 @@ def _fgsm(norm: str) -> Request:
 
 
 def _pgd(norm: str, **params: Scalar) -> Request:
-    return _one("pgd", norm, **params)
+    return _one("slide" if norm == "l1" else "pgd", norm, **params)
 
 
 def _one(name: str, norm: str, **params: Scalar) -> Request:

@@ -17,28 +17,7 @@ from bench.studies.certify.results import CertifyResult, CertifyResults, Certify
 from bench.studies.certify.smoothing import radii
 from bench.studies.clever.cells import bound_cells, score_cells
 from bench.studies.clever.collect import read_setting as read_clever
-from bench.studies.shared.collect import digest, joined, whole
-
-
-def collect_certificates(
-    store: Store,
-    setting: CertifySetting,
-    models: Sequence[ModelInfo],
-    *,
-    versions: Mapping[str, str],
-    command: str,
-    failed: Sequence[str] = (),
-) -> CertifyResults:
-    """What the store holds of an evaluation; a model with a cell missing is left out."""
-    collected = _smoothed if setting.options.method == "smoothing" else _bounded
-    found = [collected(store, setting, model) for model in models]
-    return CertifyResults(
-        setting=setting,
-        models=tuple(result for result in found if result is not None),
-        versions=versions,
-        command=command,
-        failed=tuple(failed),
-    )
+from bench.studies.shared.collect import collecting, digest, joined, whole
 
 
 def read_setting(fields: Mapping[str, Any]) -> CertifySetting:
@@ -47,6 +26,11 @@ def read_setting(fields: Mapping[str, Any]) -> CertifySetting:
     return CertifySetting(
         **{**fields, "options": CertifyOptions(**options), "clever": read_clever(fields["clever"])}
     )
+
+
+def _result(store: Store, setting: CertifySetting, model: ModelInfo) -> CertifyResult | None:
+    collected = _smoothed if setting.options.method == "smoothing" else _bounded
+    return collected(store, setting, model)
 
 
 def _bounded(store: Store, setting: CertifySetting, model: ModelInfo) -> CertifyResult | None:
@@ -148,3 +132,6 @@ def _orbit(setting: CertifySetting, voted: Sequence[Sequence[CellResult]]) -> Or
 
 def _seconds(parts: Sequence[Sequence[CellResult]]) -> float:
     return sum(shard.seconds for part in parts for shard in part)
+
+
+collect_certificates = collecting(_result, CertifyResults)

@@ -12,6 +12,7 @@ from bench.inputs.model_info import ModelInfo
 from bench.numbers.stats import Share, wilson
 from bench.studies.certify.options import CertifyOptions
 from bench.studies.clever.results import CleverSetting
+from bench.studies.shared.results import SettingResults
 
 BATCH = 20  # images of a cell, unless another number is given
 
@@ -158,22 +159,8 @@ class CertifyResult:
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class CertifyResults:
-    """All models of one setting.
-
-    Attributes:
-        setting: what they share.
-        models: in the order of the request.
-        versions: package name → version.
-        command: the command that made them, with paths as ``$DATA``.
-        failed: cells that failed, with the reason.
-    """
-
-    setting: CertifySetting
-    models: tuple[CertifyResult, ...]
-    versions: Mapping[str, str]
-    command: str
-    failed: tuple[str, ...] = ()
+class CertifyResults(SettingResults[CertifySetting, CertifyResult]):
+    """All models of one setting."""
 
     def violations(self) -> tuple[Violation, ...]:
         """Of all models."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,29 +15,7 @@ from bench.studies.clever import ENGINES, CleverOptions
 from bench.studies.clever.cells import bound_cells, engine_library, score_cells
 from bench.studies.clever.options import counterparts
 from bench.studies.clever.results import CleverResult, CleverResults, CleverSetting
-from bench.studies.shared.collect import digest, history, joined, whole
-
-
-def collect_clever(
-    store: Store,
-    setting: CleverSetting,
-    models: Sequence[ModelInfo],
-    *,
-    versions: Mapping[str, str],
-    command: str,
-    failed: Sequence[str] = (),
-) -> CleverResults:
-    """What the store holds of an evaluation; a model with a cell missing is left out."""
-    found = [_result(store, setting, model) for model in models]
-    results = tuple(result for result in found if result is not None)
-    return CleverResults(
-        setting=setting,
-        models=results,
-        compared=_compared(store, setting, results),
-        versions=versions,
-        command=command,
-        failed=tuple(failed),
-    )
+from bench.studies.shared.collect import collecting, digest, history, joined, whole
 
 
 def clever_history(store: Store, dataset: str | None = None) -> list[CleverResults]:
@@ -64,21 +42,21 @@ def _result(store: Store, setting: CleverSetting, model: ModelInfo) -> CleverRes
         gradients=sum(shard.gradients for shard in scores),
         digest=digest([*scores, *bounds]),
         split=smallest_part([*scores, *bounds]),
+        compared=_compared(store, setting, model, arrays["score"]),
     )
 
 
-def _compared(
-    store: Store, setting: CleverSetting, models: Sequence[CleverResult]
-) -> dict[str, dict[str, float]]:
-    """Median ratio of another engine's scores to these, for engines the store has of the same images."""
-    ratios: dict[str, dict[str, float]] = {}
+def _compared(store: Store, setting: CleverSetting, model: ModelInfo, scores: np.ndarray) -> dict[str, float]:
+    """Median ratio of other engines' scores to these, for engines the store has of the same images."""
+    ratios = {}
     for engine in ENGINES:
-        others = [replace(setting, options=options) for options in counterparts(setting.options, engine)]
-        for model in models if engine != setting.options.engine else ():
-            found = (whole(store, score_cells(other, model.info)) for other in others)
-            shards = next((each for each in found if each), [])
-            both = (joined(shards, "score") > 0) & (model.scores > 0) if shards else np.zeros(1, dtype=bool)
-            if both.any():
-                ratio = np.median(joined(shards, "score")[both] / model.scores[both])
-                ratios.setdefault(engine, {})[model.info.name] = float(ratio)
+        others = counterparts(setting.options, engine) if engine != setting.options.engine else ()
+        cells = (score_cells(replace(setting, options=options), model) for options in others)
+        shards = next(filter(None, (whole(store, each) for each in cells)), [])
+        both = (joined(shards, "score") > 0) & (scores > 0) if shards else np.zeros(1, dtype=bool)
+        if both.any():
+            ratios[engine] = float(np.median(joined(shards, "score")[both] / scores[both]))
     return ratios
+
+
+collect_clever = collecting(_result, CleverResults)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from bench.leaderboard.columns import CLEVER_BATCH
 from bench.numbers.bootstrap import bootstrap
 from bench.studies.clever.flags import flags, raised
 from bench.studies.clever.options import CleverOptions
+from bench.studies.shared.results import SettingResults
 
 RESAMPLES = 2000
 
@@ -50,6 +51,8 @@ class CleverResult:
         gradients: images at which all class gradients were taken.
         digest: sha256 over the cells' results.
         split: smallest number of images measured together for lack of memory; ``None`` if no cell was split.
+        compared: other engines whose scores in the same setting are at hand: engine → median of (that engine's score /
+            this one's) over images scored above 0 by both.
     """
 
     info: ModelInfo
@@ -59,6 +62,7 @@ class CleverResult:
     gradients: int
     digest: str
     split: int | None = None
+    compared: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def scores(self) -> np.ndarray:
@@ -88,22 +92,14 @@ class CleverResult:
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class CleverResults:
-    """All models scored in one setting.
+class CleverResults(SettingResults[CleverSetting, CleverResult]):
+    """All models scored in one setting."""
 
-    Attributes:
-        setting: what they share.
-        models: in the order of the request.
-        compared: where another engine's scores of the same setting are at hand: engine → model → median of
-            (that engine's score / this one's) over images scored above 0 by both.
-        versions: package name → version.
-        command: the command that made them, with paths as ``$DATA``.
-        failed: cells that failed, with the reason.
-    """
-
-    setting: CleverSetting
-    models: tuple[CleverResult, ...]
-    compared: Mapping[str, Mapping[str, float]]
-    versions: Mapping[str, str]
-    command: str
-    failed: tuple[str, ...] = ()
+    @property
+    def compared(self) -> dict[str, dict[str, float]]:
+        """Other engines against this one, where their scores are at hand: engine → model → ratio."""
+        found: dict[str, dict[str, float]] = {}
+        for model in self.models:
+            for engine, ratio in model.compared.items():
+                found.setdefault(engine, {})[model.info.name] = ratio
+        return found

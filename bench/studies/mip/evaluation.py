@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from bench.engine.driver import backend
 from bench.engine.protocols import SOUND
 from bench.engine.store import Store
@@ -11,7 +9,7 @@ from bench.inputs.model_info import ModelInfo
 from bench.studies.mip.cells import BATCH, MipSetting, check_options, mip_cells
 from bench.studies.mip.results import MipResult, MipResults
 from bench.studies.shared.ask import Ask
-from bench.studies.shared.collect import digest, joined, whole
+from bench.studies.shared.collect import collecting, digest, joined, whole
 from bench.studies.shared.evaluation import PreparedCells, images_of, looking_seconds, opened
 
 DEFAULT_N = 200
@@ -50,26 +48,6 @@ def prepare_mip(
     return opened(ask, data, setting, mip_cells)
 
 
-def collect_mip(
-    store: Store,
-    setting: MipSetting,
-    models: Sequence[ModelInfo],
-    *,
-    versions: Mapping[str, str],
-    command: str,
-    failed: Sequence[str] = (),
-) -> MipResults:
-    """What the store holds of an evaluation; a model with a cell missing is left out."""
-    found = [_result(store, setting, model) for model in models]
-    return MipResults(
-        setting=setting,
-        models=tuple(result for result in found if result is not None),
-        versions=versions,
-        command=command,
-        failed=tuple(failed),
-    )
-
-
 def most_seconds(evaluation: MipEvaluation, store: Store) -> float:
     """Seconds of one worker that the missing cells take at most: if all images withstood everything."""
     setting = evaluation.setting
@@ -88,3 +66,6 @@ def _result(store: Store, setting: MipSetting, model: ModelInfo) -> MipResult | 
         seconds=sum(shard.seconds for shard in shards),
         digest=digest(shards),
     )
+
+
+collect_mip = collecting(_result, MipResults)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ from jaxtyping import Bool, Float64, Int64
 from bench.inputs.model_info import ModelInfo
 from bench.numbers.bootstrap import Interval, bootstrap
 from bench.studies.mip.cells import MipSetting
+from bench.studies.shared.results import SettingResults
 
 RESAMPLES = 4000
 LEVEL = 0.95
@@ -107,22 +107,8 @@ class MipComparison:
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class MipResults:
-    """All models of one setting.
-
-    Attributes:
-        setting: what they share.
-        models: in the order of the request; the first is the reference of the comparisons.
-        versions: package name → version.
-        command: the command that made them, with paths as ``$DATA``.
-        failed: cells that failed, with the reason.
-    """
-
-    setting: MipSetting
-    models: tuple[MipResult, ...]
-    versions: Mapping[str, str]
-    command: str
-    failed: tuple[str, ...] = ()
+class MipResults(SettingResults[MipSetting, MipResult]):
+    """All models of one setting; the first is the reference of the comparisons."""
 
     def comparisons(self) -> tuple[MipComparison, ...]:
         """Every other model against the first."""

@@ -32,7 +32,7 @@ _MODELS = (
         "Trunk and width",
         "4 or 10 layers; widths are not stated",
         "widths, poolings and heads differ from model to model; 1.8 to 4.7 million parameters",
-        "one trunk for all designs of a depth, only the front differs",
+        "one trunk for all designs of a depth; only the front differs",
         NEITHER,
     ),
     Point(
@@ -94,8 +94,8 @@ _EVALUATION = (
         "not stated",
         "batch statistics for R&S, and for the fully equivariant network during the attack; stored ones for"
         " the others",
-        "released: as in the scripts; fewer images are fewer batches for the stored statistics to drift over,"
-        " two of 128 images here by default against their 79. Sound: stored statistics, unchanged by the attack",
+        "released: as in the scripts; the stored statistics drift over fewer batches, by default two of 128 images here"
+        " against their 79. Sound: stored statistics, unchanged by the attack",
         SPLIT,
     ),
     Point(
@@ -197,22 +197,22 @@ def _training(reproduction: Reproduction) -> tuple[Point, ...]:
             "PGD-based; its ε, steps, epochs and the units of ε are not stated",
             "none published",
             "baseline_cnn.pgd_at: on photographs ten steps of 2/255 in a ball of 8/255, in pixels, from a random start;"
-            " for 15 epochs by default, which are few",
+            " for only 15 epochs by default",
             NEITHER,
         ),
         Point(
             "Parallel GCNN",
             "without adversarial training",
-            "half of each batch FGSM examples, ε 0.01 of the normalised input, 0.005 in pixels; no other model has"
-            " them",
+            "half of each batch are FGSM examples, ε 0.01 of the normalised input, 0.005 in pixels; no other model is"
+            " trained on them",
             f"parallel_gcnn is trained on clean images; {_fgsm_mix(reproduction)}",
             TEXT,
         ),
         Point(
             "Runs",
             "mean and spread over 5 seeds",
-            "one run a model, no seed set; Table 1's row Std is nearly the spread over its corruptions",
-            "one training run a model"
+            "one run per model, no seed set; Table 1's row Std is nearly the spread over its corruptions",
+            "one training run per model"
             + (f", but several of {', '.join(sorted(replicas))}" if replicas else "")
             + "; intervals are over images",
             SCRIPTS,
@@ -255,7 +255,7 @@ def _rest(reproduction: Reproduction) -> tuple[Point, ...]:
             "Maximum invariant perturbation",
             "the largest perturbation a model withstands, for two images, Parallel GCNN against the baseline",
             "share of random pixel values set to 0, one draw a rate, in steps of 0.05 from 0.1, with the R&S network."
-            " Its input is not normalised, so 0 is mid-grey to it; an image that is wrong from the start scores 0.05",
+            " Its input is not normalised, so 0 means mid-grey; an image that is wrong from the start scores 0.05",
             mip,
             NEITHER,
         ),

@@ -18,6 +18,7 @@ from bench.inputs.model_info import ModelInfo
 
 SettingT = TypeVar("SettingT")
 TakenT = TypeVar("TakenT", contravariant=True)
+ResultT = TypeVar("ResultT")
 ResultsT = TypeVar("ResultsT", covariant=True)
 
 
@@ -35,6 +36,32 @@ class Collect(Protocol[TakenT, ResultsT]):
         command: str,
         failed: Sequence[str] = (),
     ) -> ResultsT: ...
+
+
+def collecting(
+    result: Callable[[Store, SettingT, ModelInfo], ResultT | None], results: Callable[..., ResultsT]
+) -> Collect[SettingT, ResultsT]:
+    """A ``Collect`` of what gives one model's result, ``None`` if a cell is missing, and the class of all of them."""
+
+    def collect(
+        store: Store,
+        setting: SettingT,
+        models: Sequence[ModelInfo],
+        *,
+        versions: Mapping[str, str],
+        command: str,
+        failed: Sequence[str] = (),
+    ) -> ResultsT:
+        found = [result(store, setting, model) for model in models]
+        return results(
+            setting=setting,
+            models=tuple(each for each in found if each is not None),
+            versions=versions,
+            command=command,
+            failed=tuple(failed),
+        )
+
+    return collect
 
 
 def history(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from bench.engine.store import Store
 from bench.inputs.model_info import ModelInfo
 from bench.inputs.sources import Images
 from bench.studies.shared.ask import Ask
-from bench.studies.shared.collect import digest, joined, whole
+from bench.studies.shared.collect import collecting, digest, joined, whole
 from bench.studies.shared.evaluation import PreparedCells, images_of, looking_seconds, opened
 from bench.studies.spatial.cells import NO_ANSWER, looks, questions, spatial_cells
 from bench.studies.spatial.results import SpatialOutcome, SpatialResult, SpatialResults, Worst
@@ -53,26 +53,6 @@ def spatial_setting(ask: Ask, data: Images, n: int, options: Options) -> Spatial
         protocol=SOUND.label,
         backend=backend(ask.device),
         batch=ask.batch or BATCH,
-    )
-
-
-def collect_spatial(
-    store: Store,
-    setting: SpatialSetting,
-    models: Sequence[ModelInfo],
-    *,
-    versions: Mapping[str, str],
-    command: str,
-    failed: Sequence[str] = (),
-) -> SpatialResults:
-    """What the store holds of an evaluation; a model with a cell missing is left out."""
-    found = [_result(store, setting, model) for model in models]
-    return SpatialResults(
-        setting=setting,
-        models=tuple(result for result in found if result is not None),
-        versions=versions,
-        command=command,
-        failed=tuple(failed),
     )
 
 
@@ -157,3 +137,6 @@ def _worst(joined: _Joined, clean: Mapping[str, np.ndarray]) -> Worst:
         digest=joined.digest,
         split=joined.split,
     )
+
+
+collect_spatial = collecting(_result, SpatialResults)

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Int64
 
 from bench.inputs.model_info import ModelInfo
 from bench.numbers.stats import Share, mean_of_draws, wilson
+from bench.studies.shared.results import SettingResults
 from bench.studies.spatial.setting import SpatialSetting
 
 QUARTERS = (90.0, 180.0, 270.0)
@@ -182,19 +183,5 @@ class SpatialResult:
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class SpatialResults:
-    """All models of one setting.
-
-    Attributes:
-        setting: what they share.
-        models: in the order of the request.
-        versions: package name → version.
-        command: the command that made them, with paths as ``$DATA``.
-        failed: cells that failed, with the reason.
-    """
-
-    setting: SpatialSetting
-    models: tuple[SpatialResult, ...]
-    versions: Mapping[str, str]
-    command: str
-    failed: tuple[str, ...] = ()
+class SpatialResults(SettingResults[SpatialSetting, SpatialResult]):
+    """All models of one setting."""

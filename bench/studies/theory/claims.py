@@ -96,12 +96,11 @@ def _networks(models: Models) -> TheoryClaim:
         "networks",
         "Sec. 4 and 5",
         "The symmetric designs are equivariant networks, as the lemmas and theorems assume. Class logits have"
-        " no axis to turn, so for a classifier that means logits that stay as they are.",
+        " no axis to turn, so for a classifier this means that the logits do not change.",
         text,
         UNTOLD if not symmetric else FAILS if others else HOLDS,
-        "Designs whose rotation layer is followed by, or joined with, ordinary convolutions lose the symmetry"
-        " there; one with group convolutions throughout and a maximum over the group before its last layer"
-        " keeps it.",
+        "Ordinary convolutions after a rotation layer, or beside it, break the symmetry; group convolutions"
+        " throughout, with a maximum over the group before the last layer, keep it.",
     )
 
 
@@ -121,14 +120,14 @@ def _on_orbits(
             f"Invariant networks ({len(worst)}): largest relative spread over the turns {number(max(worst))}."
         )
     if medians:
-        text += f" The other {len(medians)}, of which it says nothing: median spread {span(medians)}."
+        text += f" The other {len(medians)}, to which it does not apply: median spread {span(medians)}."
     stored = [float(m.orbit.spread("stored").max()) for m in models if m.invariant]
-    why = "It is about networks with invariant logits only, and about points where they have a gradient."
+    why = "It applies only to networks with invariant logits, at points where they have a gradient."
     if id == "theorem-1" and stored:
         why += (
-            f" At the images as stored, autograd's answer varies by up to {number(max(stored))}: on a flat"
-            " background values under a max pooling tie, and there is no gradient to speak of; noise of 1e-4"
-            " undoes the ties. That the norm is the same on an orbit does not make it small."
+            f" At the images as stored, autograd's norm varies by up to {number(max(stored))}: on a flat"
+            " background, values under a max pooling are tied, so there is no gradient; noise of 1e-4"
+            " breaks the ties. A norm that is the same on an orbit need not be small."
         )
     measured = text.strip() or "No models were measured."
     return TheoryClaim(id, where, statement, measured, exact_verdict(worst), why)
@@ -139,11 +138,11 @@ def _theorem_2(models: Models) -> TheoryClaim:
         "theorem-2",
         "Sec. 4.4, Theorem 2",
         "An equivariant network's gradient changes far less along the tangent space of an orbit than across it.",
-        "Nothing: there is no tangent space to measure along. The next line shows a proxy.",
+        "Not measurable: there is no tangent space. The next line shows a proxy.",
         UNTOLD,
         "The groups of the networks are finite. An orbit under quarter turns is four separate points, so the"
-        " theorem's hypothesis is empty: the only perturbation along it is 0. Its proof also takes the gradient"
-        " to stay the same along the orbit, where it is only turned.",
+        " theorem's hypothesis is empty: the only perturbation along it is 0. Its proof also assumes that the"
+        " gradient stays the same along the orbit, but it is turned.",
     )
 
 
@@ -163,12 +162,12 @@ def _proxy(models: Models, seed: int) -> TheoryClaim:
         "theorem-2-proxy",
         "Sec. 4.4, Theorem 2 (proxy, ours)",
         f"The gradient of an invariant network changes at least {MUCH} times less along a small rotation than"
-        " along random directions orthogonal to it and as long.",
+        " along random directions that are orthogonal to it and of the same length.",
         text if mine else "No invariant network was measured.",
         below_verdict(mine, 1 / MUCH),
         f"A proxy: small rotations are not in the group, and {MUCH} times is how we read “≫”. A rotation moves"
-        " edges and a random direction is noise, so a ratio below 1 need not come from symmetry: compare the"
-        " networks without a rotation layer.",
+        " edges and a random direction is noise, so a ratio below 1 need not come from symmetry: compare it with"
+        " the networks without a rotation layer.",
     )
 
 
@@ -177,7 +176,7 @@ def _clever(comparisons: tuple[BaselineComparison, ...]) -> TheoryClaim:
     text = "No CLEVER scores of a model and its baseline: `bench clever` makes them."
     if comparisons:
         text = f"Of {len(comparisons)} symmetric models the median score is above the baseline's for {len(by[HOLDS])}"
-        text += f", below for {len(by[FAILS])} and not told apart for {len(by[UNTOLD])}."
+        text += f", below for {len(by[FAILS])} and undecided for {len(by[UNTOLD])}."
         text += (
             " Differences: "
             + "; ".join(f"{c.model} {interval_text(c.difference)}" for c in comparisons)
@@ -191,5 +190,5 @@ def _clever(comparisons: tuple[BaselineComparison, ...]) -> TheoryClaim:
         text,
         order_verdict(comparisons),
         "The intervals are over images; each model is one training run. CLEVER estimates a bound and certifies"
-        " nothing. Theorem 1 makes the estimate alike on an orbit; nothing in it makes it larger.",
+        " nothing. By Theorem 1 the estimate is the same on an orbit, but not larger.",
     )

@@ -39,8 +39,8 @@ _STEPS_HOLD = (
 )
 _STEPS_FAIL = "The change from the first model to the last, or a step, is a significant rise."
 _BESIDE = (
-    "Clean accuracy differs too, so the same on the images that both models have right when clean stands beside it "
-    "and is no part of the verdict."
+    "Clean accuracy differs too, so the same comparison on the images that both models classify correctly when clean "
+    "is shown beside it; it does not count for the verdict."
 )
 
 CLAIMS = (
@@ -71,9 +71,9 @@ CLAIMS = (
         tests="CuSP against each of four models trained with one fixed rotation and ε, (0°, ε), (±180°, 0), "
         "(±180°, ε) and (±120°, ε/4), on the axes of the front: accuracy under random rotation ±180° and under its "
         "attacks at the largest ε.",
-        holds="All four were measured, CuSP is significantly worse than none of them on any axis, and against every "
-        "one that no other corner dominates it is measured at least as good on both axes and significantly better on "
-        "one.",
-        fails="CuSP is significantly worse on one axis than a corner that is measured at least as good on the other.",
+        holds="All four were measured. CuSP is not significantly worse than any of them on any axis. Compared with "
+        "every one that no other corner dominates, it is at least as good on both axes and significantly "
+        "better on one.",
+        fails="CuSP is significantly worse on one axis than a corner that is at least as good on the other.",
     ),
 )

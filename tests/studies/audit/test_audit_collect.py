@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -113,6 +114,18 @@ def test_the_audits_number_is_what_all_its_attacks_leave(attack: str) -> None:
 def test_every_white_box_attack_is_measured() -> None:
     names = {run.name for run in (*first_runs(AUDIT), *strength_runs(AUDIT, MODEL, 0.1))}
     assert set(WHITE_BOX) <= names
+
+
+def test_in_l1_the_attacks_are_those_that_are_strong_there() -> None:
+    audit = replace(AUDIT, base=replace(AUDIT.base, norm="l1", eps=(4.0,)), surrogates=("digits/other#1",))
+    runs = {run.name: run.request for run in (*first_runs(audit), *strength_runs(audit, MODEL, 4.0))}
+    assert set(WHITE_BOX) <= set(runs)
+    assert "transfer" not in runs
+    assert {request.norm for name, request in runs.items() if name != "far"} == {"l1"}
+    assert {name: runs[name].attack for name in ("pgd", "20 restarts", "targeted", "apgd", "square", "far")} == {
+        "pgd": "slide", "20 restarts": "slide", "targeted": "apgd_t", "apgd": "apgd_ce", "square": "square",
+        "far": "pgd",
+    }  # fmt: skip
 
 
 def test_strength_is_checked_on_all_images_of_the_audit() -> None:

@@ -58,6 +58,20 @@ def test_an_honest_model_is_believable_and_its_rows_say_so(capsys: Capture, no_p
     assert {row["audit"] for row in json.loads(answer.out)} == {"believable(quick)"}
 
 
+@pytest.mark.slow
+def test_an_audit_in_l1_judges_rows_in_l1(capsys: Capture, no_page: None) -> None:
+    grid = ("--norm", "l1", "--eps", "2,6", "--n", 20, "--workers", 1, "--model", "baseline_cnn_4")
+    assert call(capsys, "run", "--attacks", "slide", *grid).code == 0
+    answer = call(capsys, "audit", *grid, "--json")
+    assert answer.code == 0
+    (audit,) = json.loads(answer.out)
+    assert audit["verdict"] == "believable"
+    status = {check["id"]: check["status"] for check in audit["checks"]}
+    assert {status[id] for id in ("C8", "C10", "C11", "C20", "C23")} == {"pass"}
+    marks = {row["audit"] for row in leaderboard.read(Path("leaderboard.csv")) if row["attack"] == "slide"}
+    assert marks == {"believable(quick)"}
+
+
 def test_an_audit_measures_nothing_twice(capsys: Capture, no_page: None, tmp_path: Path) -> None:
     def cells() -> dict[str, int]:
         return {path.name: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")}
@@ -172,6 +186,10 @@ def test_the_page_has_the_audit(capsys: Capture) -> None:
         (("--n", 0), "--n: '0' is not a whole number"),
         (("--model", "baseline"), "unknown model"),
         (("--eps", "x"), "not a number"),
+        (
+            ("--norm", "l0"),
+            "--norm is l0, but only norms linf, l2, l1 are audited; bench run --norm l0 attacks",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(capsys: Capture, words: tuple[str, ...], said: str) -> None:

@@ -70,7 +70,9 @@ def stock(model: nn.Module, image: Tensor, options: CleverOptions, seed: int) ->
         np.random.set_state(state)
 
 
-@pytest.mark.parametrize("deployed", [False, True], ids=["plain", "deployed"])
+@pytest.mark.parametrize(
+    "deployed", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["plain", "deployed"]
+)
 @pytest.mark.parametrize(
     ("name", "norm"),
     [

@@ -156,8 +156,7 @@ def test_everything_a_user_supplies_is_escaped(tmp_path: Path):
     info = dataclasses.replace(model.info, trained_on=NASTY, origin=NASTY)
     base = dataclasses.replace(
         base,
-        models=(dataclasses.replace(model, info=info, library=NASTY),),
-        compared={NASTY: {NASTY: 2.5}},
+        models=(dataclasses.replace(model, info=info, library=NASTY, compared={NASTY: 2.5}),),
         versions={NASTY: NASTY},
         command=NASTY,
     )

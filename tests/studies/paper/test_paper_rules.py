@@ -21,7 +21,9 @@ from zoo.cifar10c import NAMES
 from zoo.entries import PAPER_NAMES
 
 if TYPE_CHECKING:
-    from bench.studies.paper import TestOutcome
+    from collections.abc import Sequence
+
+    from bench.studies.paper import JudgedClaim, TestOutcome
 
 
 def outcome(reproduction: Reproduction, id: str, column: str = "sound") -> ClaimOutcome:
@@ -115,13 +117,26 @@ def test_eps_in_words() -> None:
 
 
 def all_tests(reproduction: Reproduction, column: str = "sound") -> list[TestOutcome]:
-    return [each for judged in judge(reproduction) for each in judged.outcomes[column].tested]
+    return outcomes_in(judge(reproduction), column)
 
 
-def test_p_values_are_holms_over_unique_comparisons_that_can_be_told() -> None:
-    run = full()
+def outcomes_in(claims: Sequence[JudgedClaim], column: str = "sound") -> list[TestOutcome]:
+    return [each for judged in claims for each in judged.outcomes[column].tested]
+
+
+@pytest.fixture(scope="module")
+def run() -> Reproduction:
+    return full()
+
+
+@pytest.fixture(scope="module")
+def judged(run: Reproduction) -> Sequence[JudgedClaim]:
+    return judge(run)
+
+
+def test_p_values_are_holms_over_unique_comparisons_that_can_be_told(judged: Sequence[JudgedClaim]) -> None:
     for column in COLUMNS:
-        tested = all_tests(run, column)
+        tested = outcomes_in(judged, column)
         family: dict[object, float] = {}
         for each in tested:
             assert each.told == (
@@ -139,7 +154,7 @@ def test_p_values_are_holms_over_unique_comparisons_that_can_be_told() -> None:
                 assert each.p == pytest.approx(expected[each.test.comparison])
         # fewer than there are tests: Figure 2's pairs are compared by several claims
         assert len({each.test.comparison for each in tested if each.told}) < sum(each.told for each in tested)
-    assert {o.verdict for judged in judge(run) for o in judged.outcomes.values()} <= set(VERDICTS)
+    assert {o.verdict for each in judged for o in each.outcomes.values()} <= set(VERDICTS)
 
 
 def test_the_same_comparison_has_one_p_and_counts_once() -> None:
@@ -164,12 +179,11 @@ def test_the_same_comparison_has_one_p_and_counts_once() -> None:
     assert p == pytest.approx((once + len(reversals)) * 2 * 0.5**40)  # the smallest of all
 
 
-def test_a_section_alone_never_has_a_smaller_p() -> None:
-    run = full()
+def test_a_section_alone_never_has_a_smaller_p(run: Reproduction, judged: Sequence[JudgedClaim]) -> None:
     (sound, *_) = run.results
     few = {"baseline_cnn", "parallel_gcnn"}
     part = dataclasses.replace(sound, models=tuple(m for m in sound.models if m.info.name in few))
-    whole = {(e.test.comparison, e.about): e.p for e in all_tests(run) if e.part}
+    whole = {(e.test.comparison, e.about): e.p for e in outcomes_in(judged) if e.part}
     alone = [
         each for each in all_tests(dataclasses.replace(run, results=(part,), corrupted=(), mip=None))
         if each.part and each.told

@@ -13,6 +13,7 @@ from bench.engine.lane import Lane
 from bench.engine.loaded import Loaded
 from bench.engine.store import Store
 from bench.engine.study import Batch, Study
+from bench.errors import UsageError
 from bench.leaderboard import file as leaderboard
 from bench.studies.attacked.audits.arguments import add_options
 from bench.studies.attacked.drawing import write_page
@@ -26,6 +27,7 @@ from bench.studies.audit.evaluation import (
     planned_lanes,
     prepare_audit,
 )
+from bench.studies.audit.plan import AUDITED
 from bench.studies.robustness.estimate import seconds_of
 from bench.studies.robustness.history import chapters
 from bench.studies.shared.options import model_ask, names
@@ -60,6 +62,11 @@ class AuditStudy(Study[AuditRun, AuditResults]):
         add_options(parser)
 
     def prepare(self, options: Namespace) -> AuditRun:
+        if options.norm not in AUDITED:
+            raise UsageError(
+                f"--norm is {options.norm}, but only norms {', '.join(AUDITED)} are audited; "
+                f"bench run --norm {options.norm} attacks without an audit"
+            )
         eps = names(options.eps) if options.eps is not None else None
         ask = replace(model_ask(options), eps=eps, norm=options.norm)
         return AuditRun(prepare_audit(ask, options.audit))
