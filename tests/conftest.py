@@ -5,38 +5,24 @@ Small batches gain nothing from more threads, and lose much where cores are shar
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-import beartype.claw
 import hypothesis
-import jaxtyping
 import pytest
 import torch
+
+from tests import typechecks
 
 # No test is timed: how long an example takes depends on what else the machine does.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
-# An int passes for a float, as in PEP 484. Two things stay unchecked: the worker processes that tests start, and
-# names imported for type checkers only. Those are results in bench/report, and the tensors that zoo.data gives:
-# they are checked where they are taken. A check with shapes takes many times as long as one without: only modules
-# that name shapes have them.
-_ROOT = Path(__file__).parents[1]
-_FILES = [file for package in ("bench", "zoo") for file in (_ROOT / package).rglob("*.py")]
-_SHAPED = [
-    ".".join(file.relative_to(_ROOT).with_suffix("").parts).removesuffix(".__init__")
-    for file in _FILES
-    if re.search(
-        "from jaxtyping import|ParamSpec", file.read_text("utf-8")
-    )  # beartype alone refuses the latter
-]
-_CHECKS = beartype.BeartypeConf(is_pep484_tower=True, claw_is_pep526=False)
-beartype.claw.beartype_packages(("bench", "zoo"), conf=_CHECKS)
-jaxtyping.install_import_hook(_SHAPED, "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+# Two things stay unchecked: the worker processes that tests start, and names imported for type checkers only. Those
+# are results in bench/report, and the tensors that zoo.data gives: they are checked where they are taken.
+typechecks.install(Path(__file__).parents[1])
 
 import bench.engine.rooms  # noqa: E402 (after the hook)
 

@@ -144,7 +144,7 @@ def test_ones_own_surrogate_and_an_ensemble_run_from_the_command_line(
 @pytest.mark.parametrize(
     ("surrogate", "said"),
     [
-        ("digits/resnet", "surrogate 'digits/resnet' cannot be had: unknown model 'resnet'"),
+        ("digits/resnet", "surrogate 'digits/resnet' cannot be loaded: unknown model 'resnet'"),
         ("mine.py:brighter", "no model file 'mine.py'"),
     ],
 )

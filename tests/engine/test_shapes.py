@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import pkgutil
 from collections.abc import Callable
+from pathlib import Path
 
 import jaxtyping
 import numpy as np
 import pytest
 import torch
+from beartype.roar import BeartypeCallHintViolation
 from torch import Tensor
 
 import bench
@@ -18,9 +19,11 @@ import zoo
 from bench.attacks.measure import measure
 from bench.engine.balls import distance
 from bench.engine.judge import ask_again
+from bench.leaderboard.lines import csv_text
 from bench.numbers.stats import holm
 from bench.studies.robustness.results import Sample
 from tests.toys import clean_cell, linear_problem
+from tests.typechecks import Loader
 from zoo import data
 from zoo.layers import P4, GroupConv, Resize
 
@@ -75,7 +78,13 @@ def test_right_shapes_pass() -> None:
 @pytest.mark.parametrize("name", MODULES)
 def test_every_module_is_checked(name: str) -> None:
     module = importlib.import_module(name)
-    checks = type(module.__spec__.loader).__module__.partition(".")[0]  # type: ignore[union-attr]
-    assert checks in ("jaxtyping", "beartype")
-    if "from jaxtyping import" in inspect.getsource(module):
-        assert checks == "jaxtyping"
+    loader = type(module.__spec__.loader)  # type: ignore[union-attr]
+    if "from jaxtyping import" in Path(str(module.__file__)).read_text("utf-8"):
+        assert loader.__module__.startswith("jaxtyping")
+    else:
+        assert loader is Loader or loader.__module__.startswith("jaxtyping")
+
+
+def test_types_without_shapes_are_checked_too() -> None:
+    with pytest.raises(BeartypeCallHintViolation):
+        csv_text(["a"], 1)  # type: ignore[arg-type]

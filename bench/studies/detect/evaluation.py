@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from bench.engine.driver import backend
@@ -17,7 +17,7 @@ from bench.studies.detect import attack
 from bench.studies.detect.cells import DetectSetting, detect_cells
 from bench.studies.detect.results import Answers, AtEps, DetectResult, DetectResults
 from bench.studies.shared.ask import Ask
-from bench.studies.shared.collect import digest, whole
+from bench.studies.shared.collect import collecting, digest, whole
 from bench.studies.shared.evaluation import PreparedCells, images_of, looking_seconds, opened
 
 DEFAULT_N = 200
@@ -84,26 +84,6 @@ def _calibration(asked: int | None, n: int, total: int) -> int:
     return found
 
 
-def collect_detection(
-    store: Store,
-    setting: DetectSetting,
-    models: Sequence[ModelInfo],
-    *,
-    versions: Mapping[str, str],
-    command: str,
-    failed: Sequence[str] = (),
-) -> DetectResults:
-    """What the store holds of an evaluation; a model with a cell missing is left out."""
-    found = [_result(store, setting, model) for model in models]
-    return DetectResults(
-        setting=setting,
-        models=tuple(result for result in found if result is not None),
-        versions=versions,
-        command=command,
-        failed=tuple(failed),
-    )
-
-
 def read_setting(fields: Mapping[str, Any]) -> DetectSetting:
     """The setting of the fields that a run keeps."""
     return DetectSetting(**{**fields, "radii": tuple(fields["radii"])})
@@ -134,3 +114,6 @@ def _at(eps: float, found: CellResult) -> AtEps:
         return Answers(wrong=wrong, flagged=flagged, score=score.astype(float))
 
     return AtEps(eps=eps, **{name: answers(name) for name in ATTACKS})
+
+
+collect_detection = collecting(_result, DetectResults)

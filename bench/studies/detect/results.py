@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ from bench.inputs.model_info import ModelInfo
 from bench.numbers.roc import auc
 from bench.numbers.stats import Share, wilson
 from bench.studies.detect.cells import DetectSetting
+from bench.studies.shared.results import SettingResults
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -94,14 +94,8 @@ class DetectResult:
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class DetectResults:
-    """All models of one setting, in the order of the request; ``failed`` has cells that failed, with the reason."""
-
-    setting: DetectSetting
-    models: tuple[DetectResult, ...]
-    versions: Mapping[str, str]
-    command: str
-    failed: tuple[str, ...] = ()
+class DetectResults(SettingResults[DetectSetting, DetectResult]):
+    """All models of one setting."""
 
 
 def _share(outcome: Bool[np.ndarray, " n"]) -> Share:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from bench.numbers.eps import parse_eps
 from bench.studies.invariance.cells import BATCH, InvarianceSetting, cells_at, invariance_cells
 from bench.studies.invariance.results import InvarianceResult, InvarianceResults
 from bench.studies.shared.ask import Ask
-from bench.studies.shared.collect import digest, joined, whole
+from bench.studies.shared.collect import collecting, digest, joined, whole
 from bench.studies.shared.evaluation import PreparedCells, images_of, looking_seconds, opened
 
 DEFAULT_N = 200
@@ -56,26 +56,6 @@ def prepare_invariance(ask: Ask, *, eps: str | None = None, candidates: int = 10
     return opened(ask, data, setting, invariance_cells)
 
 
-def collect_invariance(
-    store: Store,
-    setting: InvarianceSetting,
-    models: Sequence[ModelInfo],
-    *,
-    versions: Mapping[str, str],
-    command: str,
-    failed: Sequence[str] = (),
-) -> InvarianceResults:
-    """What the store holds of an evaluation; a model with a cell missing is left out."""
-    found = [_result(store, setting, model) for model in models]
-    return InvarianceResults(
-        setting=setting,
-        models=tuple(result for result in found if result is not None),
-        versions=versions,
-        command=command,
-        failed=tuple(failed),
-    )
-
-
 def read_setting(fields: Mapping[str, Any]) -> InvarianceSetting:
     """The setting of the fields that a run keeps."""
     return InvarianceSetting(**{**fields, "radii": tuple(fields["radii"])})
@@ -99,3 +79,6 @@ def _result(store: Store, setting: InvarianceSetting, model: ModelInfo) -> Invar
         seconds=sum(shard.seconds for each in levels for shard in each),
         digest=digest([shard for each in levels for shard in each]),
     )
+
+
+collect_invariance = collecting(_result, InvarianceResults)

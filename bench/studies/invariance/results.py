@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ from jaxtyping import Bool
 from bench.inputs.model_info import ModelInfo
 from bench.numbers.stats import Share, wilson
 from bench.studies.invariance.cells import InvarianceSetting
+from bench.studies.shared.results import SettingResults
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -46,11 +46,5 @@ class InvarianceResult:
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class InvarianceResults:
-    """All models of one setting, in the order of the request; ``failed`` has cells that failed, with the reason."""
-
-    setting: InvarianceSetting
-    models: tuple[InvarianceResult, ...]
-    versions: Mapping[str, str]
-    command: str
-    failed: tuple[str, ...] = ()
+class InvarianceResults(SettingResults[InvarianceSetting, InvarianceResult]):
+    """All models of one setting."""

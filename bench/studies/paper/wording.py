@@ -53,7 +53,7 @@ def why(
     if against:
         yield f"Against it: {_listed(against)}."
     if claim.often and verdict == UNTOLD and against:
-        yield f"The claim says “often”, so {len(against)} contrary tests of {len(told)} do not refute it."
+        yield f"The claim says “often”, so {len(against)} of {len(told)} tests alone do not refute it."
     if verdict != FAILS:
         yield from _elsewhere(claim, tested, reproduction)
         yield from _unscripted(tested)

@@ -76,7 +76,6 @@ def test_a_page_that_would_lose_its_audits_is_kept(
     drawn("table")
     (copy,) = (tmp_path / kept.FOLDER).iterdir()
     assert copy.read_text() == second != first
-    assert (
-        f"digits.html held audits and several seeds that this store has not; the page as it was is {copy}"
-        in (capsys.readouterr().err)
+    assert f"digits.html had audits and several seeds that this store lacks; the old page is {copy}" in (
+        capsys.readouterr().err
     )

@@ -90,7 +90,7 @@ def test_names_in_tables_carry_their_verdicts(audited: str) -> None:
     }
     told = words(audited)
     assert "✓ believable: the quick audit in brackets found nothing that contradicts the numbers." in told
-    assert "do not believe the numbers of 1 model (bad)" in told
+    assert "the numbers of 1 model cannot be believed (bad)" in told
     assert "bench audit to see" not in told
     reasons = re.findall(r'<a class="mark not-believable" href="#audit" title="([^"]*)"', audited)
     assert reasons

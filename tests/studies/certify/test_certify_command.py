@@ -83,13 +83,15 @@ def test_a_certificate_at_or_above_an_attack_is_found(tmp_path: Path) -> None:
     (found,) = bad.violations()
     assert (found.method, found.image, found.radius, found.attack) == ("ibp", 0, 0.02, 0.02)
     text = write_certify_page(made(result(), bad), (), tmp_path).read_text("utf-8")
-    assert "1 certificate above a verified attack: one of the two is wrong, a fault of symbench" in text
+    assert (
+        "1 certificate above a verified attack: one of the two is wrong, which is a bug in symbench" in text
+    )
     assert "bad, image 0: certificate 0.02 of ibp, but a verified attack of size 0.02" in text
     rows = [row for row in certificate_rows(made(result(), bad)) if row["violations"]]
     assert {(row["model"], row["method"], row["violations"]) for row in rows} == {("bad", "ibp", 1)}
     good = write_certify_page(made(result()), (), tmp_path).read_text("utf-8")
     assert "0 violations in 4 pairs of a certificate and an attack on the same image" in good
-    assert "fault of symbench" not in good
+    assert "a bug in symbench" not in good
 
 
 def test_pages_of_all_kinds_have_no_nan_and_escape_names(tmp_path: Path) -> None:

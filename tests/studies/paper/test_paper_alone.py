@@ -58,7 +58,7 @@ def test_a_close_claim_says_how_many_images_would_tell() -> None:
     assert "images would decide it (200 were measured)" in near.why
     same = outcome_of(both(four_layers(BEST, BEST)), "rs-best-4").outcomes["sound"].alone
     assert same is not None
-    assert "The whole test set of 10,000 images would probably not" in same.why
+    assert "The whole test set of 10,000 images would probably not decide it" in same.why
     assert "More training seeds" in same.why
 
 
