@@ -141,13 +141,8 @@ def test_claims_about_other_images_cannot_be_told():
     outcome = outcome_of(digits, "at-fgsm").outcomes["sound"]
     assert verdict(here, "at-fgsm") == "holds"
     assert outcome.verdict == "undecided here"
-<<<<<<< HEAD
-    assert "about CIFAR-10; on digits its tests alone would say: holds" in outcome.why
-    shipped = "--dataset cifar10 --download"
-=======
     assert "about CIFAR-10; on digits, its tests would give: holds" in outcome.why
-    shipped = "--dataset cifar10 --download --weights-from cifar10-jpeg"
->>>>>>> cb7bc04b72b7503bee3fa685174858f0a58bc0fc
+    shipped = "--dataset cifar10 --download"
     assert outcome.command == f"bench reproduce --table 4 {shipped} --budget full"
     general = both({"baseline_cnn_4": stands(BEST), "baseline_cnn": stands(WORST)})
     assert verdict(dataclasses.replace(general, relation="other"), "depth-hurts") == "holds"
@@ -273,11 +268,7 @@ def test_corruptions_made_here_are_not_cifar10c():
     found = outcome_of(run, "corrupted-rs")
     assert found.outcomes["sound"].verdict == "undecided here"
     assert (
-<<<<<<< HEAD
-        "on 3 of 19 corruptions made here of cifar10-copy its tests alone would say: holds"
-=======
-        "on 3 of 19 corruptions made here of cifar10-jpeg, its tests would give: holds"
->>>>>>> cb7bc04b72b7503bee3fa685174858f0a58bc0fc
+        "on 3 of 19 corruptions made here of cifar10-copy, its tests would give: holds"
         in found.outcomes["sound"].why
     )
     assert (
