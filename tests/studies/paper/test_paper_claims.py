@@ -271,9 +271,7 @@ def test_corruptions_made_here_are_not_cifar10c():
         "on 3 of 19 corruptions made here of cifar10-copy, its tests would give: holds"
         in found.outcomes["sound"].why
     )
-    assert (
-        "--dataset cifar10c --data-root $DATA --weights-from cifar10" in found.outcomes["sound"].command
-    )
+    assert "--dataset cifar10c --data-root $DATA --weights-from cifar10" in found.outcomes["sound"].command
 
 
 def test_by_base_leaves_out_a_base_image_that_is_not_whole():

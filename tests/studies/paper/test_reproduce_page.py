@@ -106,10 +106,7 @@ def test_what_is_made_here_is_never_called_cifar10c(run: Reproduction, page: Pat
     assert "<strong>No CIFAR-10-C number was measured.</strong>" in section
     assert "with one of ours beside" in section
     assert "measured here</summary>" not in section
-    assert (
-        "bench reproduce --table 1 --dataset cifar10c --data-root $DATA --weights-from cifar10"
-        in section
-    )
+    assert "bench reproduce --table 1 --dataset cifar10c --data-root $DATA --weights-from cifar10" in section
     for row in rows(run, "table1"):
         assert all(side.dataset == "corrupted-cifar10-copy" for side in row.sides if side)
     (point,) = (each for each in points(run) if each.topic == "CIFAR-10-C")
