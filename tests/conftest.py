@@ -11,18 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+import jaxtyping
 import pytest
 import torch
-
-from tests import typechecks
 
 # No test is timed: how long an example takes depends on what else the machine does.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
-# Two things stay unchecked: the worker processes that tests start, and names imported for type checkers only. Those
-# are results in bench/report, and the tensors that zoo.data gives: they are checked where they are taken.
-typechecks.install(Path(__file__).parents[1])
+# An int passes for a float, as in PEP 484. Two things stay unchecked: the worker processes that tests start, and
+# names imported for type checkers only. Those are results in bench/report, and the tensors that zoo.data gives:
+# they are checked where they are taken.
+jaxtyping.install_import_hook(
+    ["bench", "zoo"], "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+)
 
 import bench.engine.rooms  # noqa: E402 (after the hook)
 

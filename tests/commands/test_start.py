@@ -11,8 +11,6 @@ from typing import Any
 
 import pytest
 
-from bench.commands.cli import main
-
 ROOT = Path(__file__).parents[2]
 HEAVY = (
     "torchattacks",
@@ -41,13 +39,18 @@ if __name__ == "__main__":
 """
 
 
-WORDS = ("run", "--attacks", "fgsm,pgd", "--steps", "2", "--eps", "0.02,0.1")
-MODEL = ("--model", "baseline_cnn_4", "--n", "20", "--json")
-
-
 def _run(place: Path, *words: str) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, str(place / "counted.py"), *words, *MODEL],
+        [
+            sys.executable,
+            str(place / "counted.py"),
+            *words,
+            "--model",
+            "baseline_cnn_4",
+            "--n",
+            "20",
+            "--json",
+        ],
         capture_output=True,
         text=True,
         cwd=place,
@@ -63,33 +66,21 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _written(place: Path) -> dict[Path, int]:
-    """Tables, pages and figures with the time of their last change."""
-    kinds = (".html", ".csv", ".png", ".svg")
-    return {file: file.stat().st_mtime_ns for file in place.rglob("*") if file.suffix in kinds}
-
-
-def test_a_second_run_starts_no_worker_and_loads_nothing_heavy(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(place)
-    assert main([*WORDS, *MODEL, "--workers", "1"]) == 0
-    files = _written(place)
-    assert len(files) > 4
-    assert _run(place, *WORDS, "--workers", "2") == {"code": 0, "started": 0, "loaded": []}
-    assert _written(place) == files
-    figure = next(file for file in files if file.suffix == ".svg")
-    figure.unlink()
-    assert main([*WORDS, *MODEL, "--workers", "1"]) == 0
-    assert figure.is_file()
-
-
-@pytest.mark.slow
-def test_a_first_run_starts_workers_and_loads_what_it_draws_with(place: Path) -> None:
-    """What the test above counts is there to be counted."""
-    first = _run(place, *WORDS, "--workers", "2")
+def test_a_second_run_starts_no_worker_and_loads_nothing_heavy(place: Path) -> None:
+    words = ("run", "--attacks", "fgsm,pgd", "--steps", "2", "--eps", "0.02,0.1", "--workers", "2")
+    first = _run(place, *words)
     assert first["code"] == 0
     assert first["started"] > 0
     assert {"matplotlib", "seaborn"} <= set(first["loaded"])
-    next(file for file in _written(place) if file.suffix == ".svg").unlink()
-    assert "matplotlib" in _run(place, *WORDS, "--workers", "2")["loaded"]
+    files = {
+        file: file.stat().st_mtime_ns
+        for file in place.rglob("*")
+        if file.suffix in (".html", ".csv", ".png", ".svg")
+    }
+    assert len(files) > 4
+    assert _run(place, *words) == {"code": 0, "started": 0, "loaded": []}
+    assert {file: file.stat().st_mtime_ns for file in files} == files
+    figure = next(file for file in files if file.suffix == ".svg")
+    figure.unlink()
+    assert "matplotlib" in _run(place, *words)["loaded"]
+    assert figure.is_file()

@@ -5,13 +5,11 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable
-from pathlib import Path
 
 import jaxtyping
 import numpy as np
 import pytest
 import torch
-from beartype.roar import BeartypeCallHintViolation
 from torch import Tensor
 
 import bench
@@ -19,11 +17,9 @@ import zoo
 from bench.attacks.measure import measure
 from bench.engine.balls import distance
 from bench.engine.judge import ask_again
-from bench.leaderboard.lines import csv_text
 from bench.numbers.stats import holm
 from bench.studies.robustness.results import Sample
 from tests.toys import clean_cell, linear_problem
-from tests.typechecks import Loader
 from zoo import data
 from zoo.layers import P4, GroupConv, Resize
 
@@ -77,14 +73,5 @@ def test_right_shapes_pass() -> None:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_every_module_is_checked(name: str) -> None:
-    module = importlib.import_module(name)
-    loader = type(module.__spec__.loader)  # type: ignore[union-attr]
-    if "from jaxtyping import" in Path(str(module.__file__)).read_text("utf-8"):
-        assert loader.__module__.startswith("jaxtyping")
-    else:
-        assert loader is Loader or loader.__module__.startswith("jaxtyping")
-
-
-def test_types_without_shapes_are_checked_too() -> None:
-    with pytest.raises(BeartypeCallHintViolation):
-        csv_text(["a"], 1)  # type: ignore[arg-type]
+    loader = importlib.import_module(name).__spec__.loader  # type: ignore[union-attr]
+    assert type(loader).__module__.startswith("jaxtyping")

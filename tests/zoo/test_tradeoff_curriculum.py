@@ -35,12 +35,12 @@ def plane(cusp: tuple[int, int], **corners: tuple[int, int]) -> Tradeoff:
         (
             plane((150, 150), a=(50, 149), b=(151, 50), c=(60, 60), d=(60, 60)),
             UNTOLD,
-            "Measured behind rotate180 under random rotation ±180°, though not significantly.",
+            "Below rotate180 under random rotation ±180°, though not significantly.",
         ),
         (
             plane((150, 150), a=(50, 151), b=(149, 50), c=(60, 60), d=(60, 60)),
             UNTOLD,
-            "Measured behind pgd_at under AutoAttack and PGD at ε 0.15, though not significantly.",
+            "Below pgd_at under AutoAttack and PGD at ε 0.15, though not significantly.",
         ),
         # dominated, with a tie on the other axis, and by a hair on it
         (plane((100, 100), a=(150, 100), b=(10, 10), c=(10, 10), d=(10, 10)), FAILS, "Dominated by pgd_at"),
@@ -107,7 +107,7 @@ def test_behind_on_one_axis_is_not_ahead_though_few_images_cannot_tell() -> None
     found = outcome(run, "curriculum")
     assert [test.verdict for test in found.tested if test.b == "pgd_at"] == [AS_CLAIMED, NEITHER]
     assert found.verdict == UNTOLD
-    assert "Measured behind pgd_at under AutoAttack and PGD at ε 0.15, though not significantly." in found.why
+    assert "Below pgd_at under AutoAttack and PGD at ε 0.15, though not significantly." in found.why
 
 
 def test_a_corner_that_another_dominates_counts_where_the_curriculum_is_worse() -> None:
@@ -122,4 +122,4 @@ def test_a_corner_that_another_dominates_counts_where_the_curriculum_is_worse() 
     found = outcome(run, "curriculum")
     assert found.verdict == UNTOLD
     assert "Better on one axis and worse on the other than rotate180." in found.why
-    assert "Measured behind pgd_at under random rotation ±180°" in found.why
+    assert "Below pgd_at under random rotation ±180°" in found.why
