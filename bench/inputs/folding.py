@@ -18,6 +18,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from bench.inputs.cropping import cropped
 from bench.inputs.outputs import logits_alone
+from bench.inputs.preparation import Prepared
 from zoo.deployment import ChannelsLast
 
 CHECKED = 4  # images of the data, and as many random ones, that both are asked about
@@ -49,8 +50,10 @@ class Folded(nn.Module):
         return self._fitted[shape](ChannelsLast.apply(x)).contiguous()
 
 
-def folded(model: nn.Module) -> Folded | None:
+def folded(model: nn.Module) -> Folded | Prepared | None:
     """The folded equal of a frozen model in eval mode, which stays as it was; ``None`` if it has none.
+
+    A prepared model's equal is prepared in the same way.
 
     Only the convolutions' parameters are copied; all others are shared.
     """
@@ -62,7 +65,9 @@ def folded(model: nn.Module) -> Folded | None:
         return None
 
 
-def _traced(model: nn.Module) -> Folded:
+def _traced(model: nn.Module) -> Folded | Prepared:
+    if isinstance(model, Prepared):
+        return Prepared(_traced(model.model), model.preparation).requires_grad_(False).eval()
     body = fx.symbolic_trace(model)
     _as_layers(body)
     _fold(body)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from bench.inputs.faults import out_of_memory
 from bench.inputs.folding import Folded, folded, worth_folding
 from bench.inputs.outputs import logits_of
+from bench.inputs.preparation import Prepared
 
 HALF = (torch.float16, torch.bfloat16)
 LOOKED_AT = 8  # images whose gradient is requested before anything runs
@@ -56,7 +57,8 @@ def folded_if_equal(model: nn.Module, x: Float[Tensor, "n c h w"]) -> nn.Module:
 
 def is_folded(model: nn.Module) -> bool:
     """Whether a deployed model is a folded one."""
-    return isinstance(model, Foreign) and isinstance(model.model, Folded)
+    inner = model.model if isinstance(model, Foreign) else None
+    return isinstance(inner.model if isinstance(inner, Prepared) else inner, Folded)
 
 
 def precision_of(model: nn.Module) -> torch.dtype:

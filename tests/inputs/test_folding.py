@@ -15,6 +15,7 @@ from bench.inputs.cropping import seen
 from bench.inputs.folding import Folded, folded, worth_folding
 from bench.inputs.foreign import folded_if_equal, is_folded
 from bench.inputs.own_models import state_digest
+from bench.inputs.preparation import Preparation, Prepared
 from bench.inputs.sources import deployed
 from zoo import deploy
 
@@ -277,6 +278,19 @@ def test_a_convolution_of_ones_own_class_is_folded() -> None:
     assert [part.padding for part in parts if type(part) is nn.ZeroPad2d] == [(0, 1, 0, 1)]
     assert [part.padding for part in parts if type(part) is nn.Conv2d] == [(0, 0), (2, 1)]
     torch.testing.assert_close(equal(x), plain(x), rtol=1e-5, atol=1e-6)
+
+
+def test_a_prepared_model_is_folded_behind_its_preparation() -> None:
+    preparation = Preparation(size=32, mean=(0.5,), std=(0.2,), classes=(2, 0, 1))
+    made = Prepared(small(), preparation).eval()
+    plain, x = deployed(made, "cpu"), images(side=24)
+    ready = folded_if_equal(plain, x)
+    assert is_folded(ready)
+    assert not is_folded(plain)
+    assert not any(isinstance(part, nn.BatchNorm2d) for part in ready.modules())
+    assert ready(x).shape == (8, 3)
+    torch.testing.assert_close(ready(x), plain(x), rtol=1e-5, atol=1e-6)
+    assert is_folded(deployed(made, "cpu", fold=True))
 
 
 def test_a_kernel_that_is_computed_is_left_as_it_is() -> None:
