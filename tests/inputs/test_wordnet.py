@@ -66,7 +66,7 @@ def clean(answer: Answer) -> float:
 def test_outputs_are_those_of_the_datas_wordnet_numbers(photographs: Path, capsys: Capture) -> None:
     answer = run(capsys, "all_", f"folder:{photographs}")
     assert clean(answer) == 1  # grey ones are rather dark than light, and no other class is open to them
-    assert "own:all_: outputs are compared 2 of its 1000 outputs" in answer.err
+    assert "own:all_: 2 of its 1000 outputs are compared" in answer.err
     names = Path("names.txt")
     names.write_text("\n".join(wnids()))
     by_name = run(capsys, "all_", f"folder:{photographs}", "--classes", names)

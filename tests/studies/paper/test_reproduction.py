@@ -216,7 +216,7 @@ def test_table_1_on_the_files_of_cifar10c(tmp_path: Path, monkeypatch: pytest.Mo
     noise = np.random.default_rng(0).integers(0, 256, (5 * 4, 32, 32, 3), np.uint8)
     np.save(place / "fog.npy", noise)
     np.save(place / "labels.npy", np.tile(np.arange(4), 5).astype(np.uint8))
-    home = Home(tmp_path, weights(tmp_path / "weights", "baseline_cnn", of="cifar10-copy"))
+    home = Home(tmp_path, weights(tmp_path / "weights", "baseline_cnn", of="cifar10"))
     words = ("--dataset", "cifar10c:fog", "--data-root", str(tmp_path / "data"))
     found = ran(home, "--table", "1", *words)
     measured = [row for row in found.numbers if row["sound"]]
