@@ -13,7 +13,7 @@ def lead_of(results: TheoryResults) -> Lead:
         verdict: [claim.where for claim in results.claims if claim.verdict == verdict]
         for verdict in (HOLDS, FAILS, UNTOLD)
     }
-    parts = [f"{len(found)} {verdict}" for verdict, found in by_verdict.items() if found]
+    parts = [f"{len(found)} {_told(verdict, len(found))}" for verdict, found in by_verdict.items() if found]
     refuted = by_verdict[FAILS]
     changes = [
         Change("Other models: the statements are about all such networks, and only these were measured.")
@@ -25,7 +25,7 @@ def lead_of(results: TheoryResults) -> Lead:
     return Lead(
         study="theory as numbers",
         dataset=results.dataset,
-        finding=f"Of {counted(len(results.claims), 'claim')} of the paper's theory: {', '.join(parts)}."
+        finding=f"Of {counted(len(results.claims), 'claim')} of the paper's theory, {listed(parts)}."
         + (f" Contradicted by the measurements: {listed(refuted)}." if refuted else ""),
         verdict="An equality holds if its relative error is 1e-9 or less. The measurement of small rotations "
         "is a proxy and decides nothing.",
@@ -34,3 +34,11 @@ def lead_of(results: TheoryResults) -> Lead:
         changes=tuple(changes),
         failed=results.failed,
     )
+
+
+def _told(verdict: str, count: int) -> str:
+    """A verdict as the end of a sentence about so many claims."""
+    one, several = {HOLDS: ("holds", "hold"), FAILS: ("does not hold", "do not hold")}.get(
+        verdict, (f"is {verdict}", f"are {verdict}")
+    )
+    return one if count == 1 else several
