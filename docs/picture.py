@@ -15,7 +15,6 @@ from matplotlib.figure import Figure
 
 from bench.leaderboard.columns import Row
 from bench.leaderboard.file import read
-from bench.numbers.eps import eps_texts
 from bench.pages.figures import as_files, figure_style
 from bench.pages.style import CARD, INK, MUTED, PALETTE, family, recipe
 
@@ -150,8 +149,7 @@ def main() -> None:
     with figure_style():
         text = (
             f"{options.images}: first {n:,} test images. Each line is a network:\n"
-            f"its lowest accuracy under FGSM, PGD of 20 steps and, at ε = {eps_texts(GRID)[-1]},\n"
-            f"AutoAttack of 10 steps; the bands are 95 % intervals."
+            "its lowest accuracy under FGSM and PGD of 20 steps;\nthe bands are 95 % intervals."
         )
         files = as_files(draw(found, text), options.out.stem)
     options.out.write_bytes(files[f"{options.out.stem}{options.out.suffix}"])
