@@ -94,9 +94,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
             return importlib.import_module(f"bench.commands.{command}").execute(options)
     except KeyboardInterrupt as stop:
-        print(
-            "bench: interrupted; what was measured is kept, and the same command continues", file=sys.stderr
-        )
+        kept = "; what was measured is kept, and the same command continues"
+        goes_on = options.command in STUDIES or options.command in ("train", "check")
+        print(f"bench: interrupted{kept if goes_on else ''}", file=sys.stderr)
         return stop.exit_code if isinstance(stop, Interrupted) else 130
     except SystemExit as stop:  # a command that did not come to its end never exits with 0
         print(f"bench: error: code of a model or plug-in called sys.exit({stop.code!r})", file=sys.stderr)

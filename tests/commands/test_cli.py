@@ -364,3 +364,21 @@ def test_no_command_shows_the_help(capsys: Capture) -> None:
     answer = call(capsys)
     assert answer.code == 0
     assert "doctor" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("command", "module", "said"),
+    [
+        ("run", "measure", "bench: interrupted; what was measured is kept, and the same command continues\n"),
+        ("list", "list", "bench: interrupted\n"),
+    ],
+)
+def test_only_what_measures_speaks_of_what_is_kept(
+    command: str, module: str, said: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(options: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"bench.commands.{module}.execute", stopped)
+    assert main([command]) == 130
+    assert capsys.readouterr().err == said
