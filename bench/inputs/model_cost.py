@@ -46,8 +46,7 @@ class ModelCost:
 
 def model_cost(model: nn.Module, image: Float[Tensor, "1 c h w"]) -> ModelCost:
     """The cost of a network as it is measured: in eval mode, its parameters frozen, on the image's device."""
-    with torch.no_grad():
-        forward_count, forward_memory = _counted(model, lambda: model(image))
+    forward_count, forward_memory = _counted(model, lambda: _logits(model, image))
     both_count, both_memory = _counted(model, lambda: _gradient(model, image)())
     forward = min(_seconds(image, lambda: _logits(model, image)) for _ in range(REPEATS))
     backward = min(_seconds(image, _gradient(model, image)) for _ in range(REPEATS))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from filelock import FileLock
 
 from bench.engine.files import write_atomically
 from bench.errors import UsageError
+from bench.leaderboard.lines import cell, csv_text
 
 
 def merge(
@@ -28,13 +28,14 @@ def merge(
     Raises:
         UsageError: the file there has other columns, or cannot be written.
     """
-    new = [{name: _text(row[name]) for name in columns} for row in rows]
+    new = [{name: cell(row[name]) for name in columns} for row in rows]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(f".{path.name}.lock"), timeout=60):
             every = (*_read(path, columns), *new)
             known = {tuple(row[name] for name in identity): row for row in every}
-            write_atomically(path, _csv((known[key] for key in sorted(known)), columns))
+            text = csv_text(columns, (list(known[key].values()) for key in sorted(known)))
+            write_atomically(path, text.encode())
     except OSError as error:
         raise UsageError(f"{path} cannot be written ({error.strerror}); give other --reports") from error
 
@@ -47,15 +48,3 @@ def _read(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         if tuple(reader.fieldnames or ()) != tuple(columns):
             raise UsageError(f"{path} has other columns than this version writes; move it away")
         return list(reader)
-
-
-def _csv(rows: Iterable[Mapping[str, str]], columns: Sequence[str]) -> bytes:
-    stream = io.StringIO(newline="")
-    table = csv.DictWriter(stream, columns, lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows)
-    return stream.getvalue().encode()
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else repr(value) if isinstance(value, float) else str(value)

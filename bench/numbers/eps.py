@@ -64,3 +64,8 @@ def _in_255ths(eps: float) -> str:
 def _fraction(eps: float) -> str:
     near = Fraction(eps).limit_denominator(_LARGEST_DENOMINATOR)
     return f"{near.numerator}/{near.denominator}" if near.numerator and _is(eps / float(near), 1) else ""
+
+
+def images_kind(image_shape: Sequence[int]) -> str:
+    """``digits`` for images (c, h, w) of one channel, else ``photographs``: whose default radii are taken."""
+    return "digits" if image_shape[0] == 1 else "photographs"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.errors import UsageError, nearest
-from bench.numbers.eps import parse_eps
+from bench.numbers.eps import images_kind, parse_eps
 
 METHODS = ("ibp", "smoothing")
 NORMS = ("l2", "linf")
@@ -80,11 +80,10 @@ def parse_options(
         raise UsageError(f"--{useless[0]} is of --method smoothing; --method {method} has no use for it")
     if preset is not None and samples is not None:
         raise UsageError(f"--preset {preset} means {PRESETS[preset]} samples; leave out --samples")
-    kind = "digits" if image_shape[0] == 1 else "photographs"
     return CertifyOptions(
         method=method,
         norm=norm,
-        radii=RADII[norm, kind] if eps is None else parse_eps(eps.split(",")),
+        radii=RADII[norm, images_kind(image_shape)] if eps is None else parse_eps(eps.split(",")),
         sigma=_number("sigma", SIGMA if sigma is None else sigma, float("inf")) if smooth else None,
         selection=SELECTION if smooth else None,
         samples=(samples or PRESETS.get(preset or "", SAMPLES)) if smooth else None,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bench.errors import UsageError, nearest
+from bench.numbers.eps import images_kind
 
 ENGINES: tuple[str, ...] = ("evt", "batched", "art")
 NORMS: tuple[str, ...] = ("l2", "linf", "l1")
@@ -115,7 +116,7 @@ def _budget(engine: str, preset: str) -> tuple[int, int]:
 
 def default_radius(norm: str, image_shape: Sequence[int]) -> float:
     """The radius for a norm: that of ``digits`` for images of one channel, else that of ``photographs``."""
-    return RADII["digits" if image_shape[0] == 1 else "photographs"][norm]
+    return RADII[images_kind(image_shape)][norm]
 
 
 def _count(name: str, value: int | None, default: int) -> int:

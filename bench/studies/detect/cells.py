@@ -50,35 +50,19 @@ class DetectSetting:
     backend: str
 
     @property
-    def total(self) -> int:
-        """Images of a cell."""
+    def batch(self) -> int:
+        """Images of a cell: those that are measured, and those of the calibration."""
         return self.n + self.calibration
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Whole:
-    """The images of a cell, as ``shard_cells`` takes them."""
-
-    dataset: str
-    data: str
-    n: int
-    batch: int
-    protocol: str
-    backend: str
 
 
 def detect_cells(setting: DetectSetting, model: ModelInfo) -> tuple[Cell, ...]:
     """The cells of a model, one for each ε."""
-    whole = _Whole(
-        dataset=setting.dataset, data=setting.data, n=setting.total, batch=setting.total,
-        protocol=setting.protocol, backend=setting.backend,
-    )  # fmt: skip
     params = {
         "calibration": setting.calibration, "steps": setting.steps, "false_positives": setting.false_positives,
     }  # fmt: skip
     (cell,) = shard_cells(
-        whole, model, kind="detect", attack="layers", library=f"symbench.detect=={VERSION}", params=params,
-        norm="linf", seed=setting.seed,
+        replace(setting, n=setting.batch), model, kind="detect", attack="layers",
+        library=f"symbench.detect=={VERSION}", params=params, norm="linf", seed=setting.seed,
     )  # fmt: skip
     return tuple(replace(cell, eps=eps) for eps in setting.radii)
 

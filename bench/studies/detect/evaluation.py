@@ -11,8 +11,7 @@ from bench.engine.result import CellResult
 from bench.engine.store import Store
 from bench.errors import UsageError
 from bench.inputs.model_info import ModelInfo
-from bench.inputs.sources import Images
-from bench.numbers.eps import parse_eps
+from bench.numbers.eps import images_kind, parse_eps
 from bench.studies.detect import attack
 from bench.studies.detect.cells import DetectSetting, detect_cells
 from bench.studies.detect.results import Answers, AtEps, DetectResult, DetectResults
@@ -58,7 +57,7 @@ def prepare_detection(
         data=data.sha256,
         n=n,
         calibration=_calibration(calibration, n, len(data)),
-        radii=_radii(eps, data),
+        radii=EPS[images_kind(data.images(0, 1).shape[1:])] if eps is None else parse_eps(eps.split(",")),
         steps=steps,
         false_positives=false_positives,
         seed=ask.seed,
@@ -66,12 +65,6 @@ def prepare_detection(
         backend=backend(ask.device),
     )
     return opened(ask, data, setting, detect_cells)
-
-
-def _radii(eps: str | None, data: Images) -> tuple[float, ...]:
-    if eps is not None:
-        return parse_eps(eps.split(","))
-    return EPS["digits" if data.images(0, 1).shape[1] == 1 else "photographs"]
 
 
 def _calibration(asked: int | None, n: int, total: int) -> int:

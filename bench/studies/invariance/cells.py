@@ -93,7 +93,7 @@ def measure_invariance(
 def _measure(cell: Cell, subject: Subject) -> CellResult:
     training = subject.split("train")
     if training.sha256 != cell.param("training"):
-        raise CellError(f"the training images of {cell.dataset!r} are not those they were when the run began")
+        raise CellError(f"the training images of {cell.dataset!r} have changed since the run began")
     return measure_invariance(cell, subject.model, subject.x, subject.y, training)
 
 

@@ -12,7 +12,7 @@ from bench.engine.protocols import SOUND
 from bench.engine.store import Store
 from bench.errors import UsageError
 from bench.inputs.model_info import ModelInfo
-from bench.numbers.eps import parse_eps
+from bench.numbers.eps import images_kind, parse_eps
 from bench.studies.invariance.cells import BATCH, InvarianceSetting, cells_at, invariance_cells
 from bench.studies.invariance.results import InvarianceResult, InvarianceResults
 from bench.studies.shared.ask import Ask
@@ -20,7 +20,7 @@ from bench.studies.shared.collect import collecting, digest, joined, whole
 from bench.studies.shared.evaluation import PreparedCells, images_of, looking_seconds, opened
 
 DEFAULT_N = 200
-EPS = {1: (0.1, 0.2, 0.3, 0.4), 3: (8 / 255, 16 / 255, 32 / 255)}  # by channels
+EPS = {"digits": (0.1, 0.2, 0.3, 0.4), "photographs": (8 / 255, 16 / 255, 32 / 255)}
 
 InvarianceEvaluation = PreparedCells[InvarianceSetting]
 
@@ -41,13 +41,12 @@ def prepare_invariance(ask: Ask, *, eps: str | None = None, candidates: int = 10
         raise UsageError(f"--candidates is {candidates}; it must be at least 1")
     data, n = images_of(ask, DEFAULT_N)
     training = ask.data.load(split="train", download=ask.download)
-    channels = data.images(0, 1).shape[1]
     setting = InvarianceSetting(
         dataset=data.name,
         data=data.sha256,
         training=training.sha256,
         n=n,
-        radii=EPS.get(channels, EPS[3]) if eps is None else parse_eps(eps.split(",")),
+        radii=EPS[images_kind(data.images(0, 1).shape[1:])] if eps is None else parse_eps(eps.split(",")),
         candidates=candidates,
         protocol=SOUND.label,
         backend=backend(ask.device),
