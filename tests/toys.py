@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
+from bench.attacks import AttackSpec
 from bench.engine.cell import Cell
+
+
+def marks_of(spec: AttackSpec) -> tuple[pytest.MarkDecorator, ...]:
+    """Those of the tests of an attack: one that needs a package is slow, and left out where that is missing."""
+    if not spec.needs:
+        return ()
+    return pytest.mark.slow, pytest.mark.skipif(not spec.installed, reason=f"{spec.needs} is not installed")
 
 
 class Linear(nn.Module):

@@ -9,6 +9,7 @@ from bench.attacks.request import Request
 ART_ROUNDS = 53 * 21  # bounds τ from 1 to 1/256, nine tenths at a time, and constants for each, of C&W in L∞
 LIKELIEST = 9  # wrong classes that most attacks stop at
 LOOKS = 2.0  # gradients' worth of passes besides, by library and judge, at most: for each run of an attack
+BOUNDARY = 120  # passes of Brendel & Bethge's attack before its first step, at most
 FORWARD = 1 / 3  # a forward pass alone takes so much of a gradient's time
 
 
@@ -62,6 +63,7 @@ def _run(request: Request, classes: int, forward: float) -> float:
         "cw": ART_ROUNDS * (steps + 1) * (2 + 2 * forward) if library == "art" else 9 * steps,
         "vmi_fgsm": 6 * steps,
         "ead": 9 * steps * (1 + forward),
+        "brendel_bethge": steps + BOUNDARY * forward,
     }.get(attack, steps)
 
 

@@ -143,7 +143,7 @@ def _searched(
     attack: Any, model: nn.Module, x: Tensor, y: Tensor, norm: str, queries: int, target: Tensor | None
 ) -> Tensor:
     whole = _Metered(model, x, y, target, norm, queries)
-    for start in _starts(x):
+    for start in starts(x):
         if whole.left < 1 or bool(whole.found.all()):
             break
         whole(start)
@@ -159,7 +159,7 @@ def _searched(
     return images.clamp(0, 1)
 
 
-def _starts(x: Float[Tensor, "n c h w"]) -> Iterator[Float[Tensor, "n c h w"]]:
+def starts(x: Float[Tensor, "n c h w"]) -> Iterator[Float[Tensor, "n c h w"]]:
     """Random images, in black and white every other time, then all white, all black and the others of the batch."""
     for i in range(STARTS):
         noise = torch.rand_like(x)

@@ -58,7 +58,7 @@ def ddn(
     if norm != "l2":
         raise CellError(f"foolbox has no DDN in norm {norm}")
     attack, found = foolbox.attacks.DDNAttack(steps=steps), goal_of(y, target, criterion)
-    return _kept(model, _search(attack, model, x, found), found, x)
+    return kept(model, search(attack, model, x, found), found, x)
 
 
 def fmn(
@@ -93,12 +93,12 @@ def fmn(
     def goal(at: Tensor) -> Any:
         return goal_of(y[at], None if target is None else target[at], criterion)
 
-    found = _found_together(model, starts, goal)
+    found = found_together(model, starts, goal)
     images = starts.clone()
     for part, options in ((found, {"starting_points": ep.astensor(starts[found])}), (~found, {})):
         if part.any():
-            images[part] = _search(attacks[norm](steps=steps), model, x[part], goal(part), **options)
-    return _kept(model, images, goal_of(y, target, criterion), starts)
+            images[part] = search(attacks[norm](steps=steps), model, x[part], goal(part), **options)
+    return kept(model, images, goal_of(y, target, criterion), starts)
 
 
 def deepfool(
@@ -124,7 +124,7 @@ def deepfool(
     if norm not in attacks:
         raise CellError(f"foolbox has no DeepFool in norm {norm}")
     attack = attacks[norm](steps=steps, candidates=10, overshoot=0.02)
-    return _kept(model, _search(attack, model, x, Broken(y)), Broken(y), x)
+    return kept(model, search(attack, model, x, Broken(y)), Broken(y), x)
 
 
 def cw(
@@ -157,7 +157,7 @@ def cw(
         raise CellError(f"foolbox has no Carlini & Wagner attack in norm {norm}")
     attack = foolbox.attacks.L2CarliniWagnerAttack(binary_search_steps=CONSTANTS, steps=steps)
     found = goal_of(y, target)
-    return _kept(model, _search(attack, model, x, found), found, x)
+    return kept(model, search(attack, model, x, found), found, x)
 
 
 def ead(
@@ -186,7 +186,7 @@ def ead(
         raise CellError(f"foolbox has no EAD in norm {norm}")
     attack = foolbox.attacks.EADAttack(binary_search_steps=CONSTANTS, steps=steps, decision_rule="L1")
     found = goal_of(y, target)
-    return _kept(model, _search(attack, model, x, found), found, x)
+    return kept(model, search(attack, model, x, found), found, x)
 
 
 class _L0FMN(foolbox.attacks.L0FMNAttack):
@@ -206,7 +206,7 @@ class _L2FMN(foolbox.attacks.L2FMNAttack):
         return x0 + delta * atleast_kd(ep.minimum(1, epsilon / length), x.ndim)
 
 
-def _search(
+def search(
     attack: Any,
     model: nn.Module,
     x: Float[Tensor, "n c h w"],
@@ -218,7 +218,7 @@ def _search(
 
 
 @torch.no_grad()
-def _kept(
+def kept(
     model: nn.Module,
     images: Float[Tensor, "n c h w"],
     criterion: Any,
@@ -229,7 +229,7 @@ def _kept(
 
 
 @torch.no_grad()
-def _found_together(
+def found_together(
     model: nn.Module, images: Float[Tensor, "n c h w"], goal: Callable[[Int64[Tensor, " m"]], Any]
 ) -> Bool[Tensor, " n"]:
     """Those images that meet the criterion as a batch of their own: last bits depend on the batch."""

@@ -167,6 +167,10 @@ def _request(name: str, library: str | None, norm: str, params: Mapping[str, Sca
         others = [s.library for s in ATTACKS.values() if s.name == attack and norm in s.norms]
         remedy = f"use {others[0]}:{attack}" if others else f"use --norm {spec.norms[0]}"
         raise UsageError(f"{spec.library} has no {attack} in norm {norm!r}; {remedy}")
+    if not spec.installed:
+        raise UsageError(
+            f"{attack} needs {spec.needs}, which is not installed; run: pip install 'symbench[{spec.needs}]'"
+        )
     chosen = {name: params.get(name, default) for name, default in spec.params.items()}
     if TARGET in params:
         chosen[TARGET] = _aim(spec, params[TARGET])

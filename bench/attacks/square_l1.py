@@ -11,7 +11,7 @@ from bench.engine.balls import project
 from bench.errors import CellError
 
 SHARE = 0.8  # of an image that the first squares cover
-# where the covered share is halved, in ten-thousandths of the queries (Andriushchenko et al. 2020)
+# queries after which the covered share is halved (Andriushchenko et al. 2020); not stretched to fewer queries
 HALVED = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 TILES = 5  # of the first pattern along a side
 LEAST = 3  # pixels of a square's side
@@ -54,7 +54,7 @@ def square(
     for query in range(1, queries):
         if not bool(standing.any()):
             break
-        tried = project(x, x + _moved(best - x, eps, _side(x, query, queries)), "l1", eps)
+        tried = project(x, x + _moved(best - x, eps, _side(x, query)), "l1", eps)
         logits = model(tried)
         found = sought(logits, y, target)
         better = standing & (found > value)
@@ -64,22 +64,22 @@ def square(
     return best
 
 
-def _side(x: Float[Tensor, "n c h w"], query: int, queries: int) -> int:
-    """The side of the squares at this query: it shrinks as the search goes on."""
-    passed = sum(10_000 * query / queries > at for at in HALVED)
+def _side(x: Float[Tensor, "n c h w"], query: int) -> int:
+    """The side of the squares at this query, odd where the image has room: it shrinks as the search goes on."""
+    passed = sum(query > at for at in HALVED)
     height, width = x.shape[2:]
-    side = round((SHARE / 2**passed * height * width) ** 0.5)
-    return min(max(side, LEAST), height, width)
+    side = max(round((SHARE / 2**passed * height * width) ** 0.5), LEAST)
+    return min(side + 1 - side % 2, height, width)
 
 
 def _tiled(x: Float[Tensor, "n c h w"], eps: float) -> Float[Tensor, "n c h w"]:
-    """A pattern of squares all over each image, of L1 norm ε."""
+    """A pattern of squares all over each image; the nearest of L1 norm ε keeps their middles."""
     side = max(1, min(x.shape[2:]) // TILES)
     step = torch.zeros_like(x)
     for top in range(0, x.shape[2] - side + 1, side):
         for left in range(0, x.shape[3] - side + 1, side):
-            step[:, :, top : top + side, left : left + side] = _pyramid(side, x) * _signs(x)
-    return step * (eps / step.abs().sum(dim=(1, 2, 3), keepdim=True))
+            step[:, :, top : top + side, left : left + side] = _hills(side, x) * _signs(x)
+    return project(x, x + step, "l1", eps) - x
 
 
 def _moved(step: Float[Tensor, "n c h w"], eps: float, side: int) -> Float[Tensor, "n c h w"]:
@@ -91,7 +91,7 @@ def _moved(step: Float[Tensor, "n c h w"], eps: float, side: int) -> Float[Tenso
     moved[from_] = 0
     budget = budget + moved[to].abs().sum(dim=(1, 2, 3), keepdim=True)
     old = moved[to] / moved[to].abs().sum(dim=(1, 2, 3), keepdim=True).clamp_min(1e-10)
-    fresh = old + _pyramid(side, step) * _signs(step)
+    fresh = old + _hills(side, step) * _signs(step)
     moved[to] = fresh * (budget / fresh.abs().sum(dim=(1, 2, 3), keepdim=True).clamp_min(1e-10))
     return moved
 
@@ -105,10 +105,15 @@ def _signs(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c 1 1"]:
     return (torch.randint(0, 2, (*x.shape[:2], 1, 1), device=x.device) * 2 - 1).to(x)
 
 
-def _pyramid(side: int, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "side side"]:
-    """Values of L1 norm 1 that fall off from the middle in rings, one half of them negative."""
-    away = (torch.arange(side) - (side - 1) / 2).abs().floor()
-    ring = torch.maximum(away[:, None], away[None])
-    values = torch.flip((1 / (torch.arange(side) + 1.0) ** 2).cumsum(0), (0,))[ring.long()]
-    values[side // 2 :] *= -1 if side > 1 else 1
-    return (values / values.abs().sum()).to(x)
+def _hills(side: int, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "side side"]:
+    """Values of L1 norm 1: a steep hill in one half of the square, a hole in the other, side by side or stacked."""
+    values = torch.cat([_hill(side // 2, side), -_hill(side - side // 2, side)])
+    return (values / values.abs().sum()).rot90(int(torch.randint(0, 2, ()))).to(x)
+
+
+def _hill(height: int, width: int) -> Float[Tensor, "height width"]:
+    """Values of L1 norm 1 that fall off from the middle in rings, with the fourth power of the distance."""
+    rows, columns = ((torch.arange(size) - size // 2).abs() for size in (height, width))
+    rings = torch.arange(1, max(height, width) + 1).double().pow(-4).flip(0).cumsum(0).flip(0)
+    values = rings[torch.maximum(rows[:, None], columns[None])]
+    return (values / values.sum().clamp_min(1e-10)).float()

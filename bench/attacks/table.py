@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,10 @@ LIBRARIES: tuple[str, ...] = ("torchattacks", "foolbox", "symbench", "art")
 _PACKAGES = {"art": "adversarial-robustness-toolbox"}
 OWN = "own"  # the library of a user's own attacks
 OWN_CODE = "code"  # the parameter that tells two versions of one's own attack apart
-OWN_VERSION = 1  # raised whenever the numbers of our own attacks change
+# of our own attacks: raised whenever their numbers change
+OWN_VERSION = 1
+# those of single attacks that have changed since
+OWN_VERSIONS = dict.fromkeys(("square", "apgd_ce", "apgd_dlr", "apgd_t", "autoattack"), 2)
 
 Defaults = dict[str, str | int | float | bool | None]
 OWN_JUDGED: Defaults = {"restarts": 1, "best_iterate": False}  # what the judge does for one's own attack
@@ -43,6 +47,7 @@ class AttackSpec:
         aimed: whether it can be told which class each image is to be taken for (``--target``).
         seeded: whether the call takes a ``seed``, because the library seeds itself.
         gradients: whether it follows the gradients of the attacked model.
+        needs: a package it needs besides its library, an extra of the same name; empty for none.
         about: one line for users.
     """
 
@@ -56,7 +61,13 @@ class AttackSpec:
     aimed: bool = False
     seeded: bool = False
     gradients: bool = True
+    needs: str = ""
     about: str
+
+    @property
+    def installed(self) -> bool:
+        """Whether the package it needs is there."""
+        return not self.needs or importlib.util.find_spec(self.needs) is not None
 
 
 BALLS = ("linf", "l2")
@@ -232,6 +243,11 @@ ATTACKS: dict[tuple[str, str], AttackSpec] = {
             about="nearest misclassified image in L1 by elastic nets, with nine constants (Chen et al. 2018)",
         ),
         AttackSpec(
+            name="brendel_bethge", library="foolbox", threat="minimum_norm", norms=CONVEX, params={"steps": 1000},
+            aimed=True, needs="numba",
+            about="nearest misclassified image, along the boundary; needs numba (Brendel & Bethge 2019)",
+        ),
+        AttackSpec(
             name="boundary", library="foolbox", threat="minimum_norm", norms=("l2",), params={"queries": 5000},
             gradients=False, aimed=True,
             about="black box: classes alone, random steps along the boundary (Brendel et al. 2018)",
@@ -301,10 +317,10 @@ def adapter(name: str, library: str) -> Callable[..., Tensor]:
     return getattr(module, name)
 
 
-def library_version(library: str) -> str:
-    """``name==version`` of what runs an attack, as cells store it."""
+def library_version(library: str, attack: str = "") -> str:
+    """``name==version`` of what runs an attack, as cells store it; our own attacks have versions of their own."""
     if library == OWN:
         return f"{OWN}==1"  # how they are called; the digest of their code is a parameter
     if library == "symbench":
-        return f"symbench==attacks-{OWN_VERSION}"
+        return f"symbench==attacks-{OWN_VERSIONS.get(attack, OWN_VERSION)}"
     return f"{library}=={importlib.metadata.version(_PACKAGES.get(library, library))}"

@@ -17,6 +17,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from bench.attacks import losses
+from bench.attacks.foolbox_brendel_bethge import brendel_bethge
 from bench.attacks.foolbox_decisions import boundary, hopskipjump
 from bench.attacks.foolbox_minimum import cw, ddn, deepfool, ead, fmn
 from bench.attacks.foolbox_model import wrapped
@@ -25,6 +26,7 @@ from bench.errors import CellError
 
 __all__ = [
     "boundary",
+    "brendel_bethge",
     "cw",
     "ddn",
     "deepfool",

@@ -17,11 +17,11 @@ from bench.commands.cli import main
 from bench.errors import UsageError
 from bench.leaderboard.members import request_of
 from bench.studies.robustness.passes import accuracy_by_passes
-from tests.toys import Linear, linear_problem
+from tests.toys import Linear, linear_problem, marks_of
 
 LIMITS = {"autoattack", "autoattack_plus", "autoattack_rand", "cw", "ti_fgsm", "transfer", "ead"}
 FEW = [
-    (name, library, norm)
+    pytest.param(name, library, norm, marks=marks_of(spec))
     for (name, library), spec in ATTACKS.items()
     for norm in spec.norms[-1:]
     if name not in LIMITS and spec.threat != "spatial" and (name, library) != ("square", "torchattacks")

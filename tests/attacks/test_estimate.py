@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from bench.attacks import ATTACKS, library_version, parse_requests
 from bench.attacks.cost import FORWARD, passes
 from bench.attacks.measure import measure
-from tests.toys import attack_cell
+from tests.toys import attack_cell, marks_of
 from zoo import data
 
 N = 4
@@ -48,7 +48,7 @@ def counted(name: str, library: str, norm: str, classes: int, **params: int) -> 
     (request,) = parse_requests([f"{library}:{name}"], norm=norm or "linf", params=chosen)
     eps = (1.0 if norm == "l0" else 1e-6) if spec.threat == "ball" else None
     cell = attack_cell(
-        attack=name, library=library_version(library), norm=norm or None, eps=eps, count=N
+        attack=name, library=library_version(library, name), norm=norm or None, eps=eps, count=N
     ).derive(params=request.params_at(eps))
     model.gradients = model.looks = 0
     measure(cell, model, x, y, np.ones(N, dtype=bool))
@@ -56,7 +56,7 @@ def counted(name: str, library: str, norm: str, classes: int, **params: int) -> 
 
 
 ALL = [
-    (name, library, norm)
+    pytest.param(name, library, norm, marks=marks_of(spec))
     for (name, library), spec in ATTACKS.items()
     for norm in (spec.norms or ("",))
     if name not in (*AIMED, "transfer", "autoattack_plus", "autoattack_rand")

@@ -26,7 +26,7 @@ def cell_for(name: str, library: str, norm: str, eps: float, **params: Any) -> A
     spec = ATTACKS[name, library]
     short = {"alpha": 2.5 * eps / 5, "steps": 5, "random_start": False, "eot": 2, **params}
     kept = {key: short.get(key, value) for key, value in spec.params.items()}
-    cell = attack_cell(attack=name, library=library_version(library), norm=norm, eps=eps)
+    cell = attack_cell(attack=name, library=library_version(library, name), norm=norm, eps=eps)
     return cell.derive(params=tuple(sorted(kept.items())))
 
 

@@ -9,12 +9,13 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 import bench
-from bench.attacks import adapter, parse_requests
+from bench.attacks import ATTACKS, adapter, parse_requests
 from bench.attacks.request import aimed
 from bench.errors import UsageError
 from bench.leaderboard.members import request_of
 from bench.studies.robustness.names import attack_names
 from tests.torchattacks_calls import Blocks, blocks_problem, own_images, small_net
+from tests.toys import marks_of
 
 AIMED = ["fgsm", "foolbox:fgsm", "pgd", "foolbox:pgd"]
 EPS = (0.005, 0.01, 0.02)
@@ -163,6 +164,16 @@ def nearest(model: Blocks, x: Tensor, target: Tensor, norm: str) -> Tensor:
         ("fmn", "l1", 1.05, {"steps": 500}),
         ("cw", "l2", 1.25, {"steps": 500}),
         ("ead", "l1", 1.6, {"steps": 500}),
+        *(
+            pytest.param(
+                "brendel_bethge",
+                norm,
+                within,
+                {"steps": 500},
+                marks=marks_of(ATTACKS["brendel_bethge", "foolbox"]),
+            )
+            for norm, within in (("l2", 1.3), ("l1", 1.3))
+        ),
         ("boundary", "l2", 1.3, {"queries": 4000}),
         ("hopskipjump", "l2", 1.5, {"queries": 4000}),
     ],

@@ -24,6 +24,7 @@ from bench.studies.robustness.regression import grouped, request_of
 from bench.studies.robustness.rows import rows
 from tests.factory import make_results, write_wide
 from tests.own import call, write_images, write_models
+from tests.toys import marks_of
 
 Capture = pytest.CaptureFixture[str]
 DIGITS = zoo.data.load("digits", "test")
@@ -248,7 +249,10 @@ def test_rows_of_attacks_that_are_not_known_are_refused(changes: dict[str, Any])
         grouped([pgd_row(seeds="0;1")], DIGITS, "cpu")
 
 
-@pytest.mark.parametrize(("attack", "library"), [k for k, s in ATTACKS.items() if s.threat != "spatial"])
+@pytest.mark.parametrize(
+    ("attack", "library"),
+    [pytest.param(*k, marks=marks_of(s)) for k, s in ATTACKS.items() if s.threat != "spatial"],
+)
 def test_every_attack_is_read_back_from_its_rows(attack: str, library: str) -> None:
     spec = ATTACKS[attack, library]
     other = {

@@ -82,6 +82,11 @@ ASKED: dict[str, tuple[Words, tuple[str, ...]]] = {
     "unknown zoo model": ((*RUN, "--zoo", "equivariant"), ("'equivariant'", "equivariant_gcnn")),
     "no model": (RUN, ("--model all",)),
     "only commas": ((*RUN, "--model", ","), ("--model all",)),
+    **(
+        {"attack without its package": ((*ZOO, "--attacks", "brendel_bethge"), ("pip install 'symbench[numba]'",))}
+        if find_spec("numba") is None
+        else {}
+    ),
     "unknown attack": ((*ZOO, "--attacks", "pdg"), ("'pdg'", "pgd")),
     "no attack": ((*ZOO, "--attacks", ","), ("--attacks",)),
     "unknown library": ((*ZOO, "--library", "foolbx"), ("'foolbx'", "foolbox")),

@@ -15,7 +15,7 @@ import zoo
 from bench.attacks import ATTACKS, library_version
 from bench.attacks.measure import measure
 from bench.engine.cell import Cell, sorted_params
-from tests.toys import attack_cell
+from tests.toys import attack_cell, marks_of
 from zoo import data
 
 N = 3
@@ -24,7 +24,9 @@ SHORT = {
     "rotations": 3, "translations": 3, "draws": 3,
 }  # fmt: skip
 ROWS = [
-    (name, library, norm) for (name, library), spec in ATTACKS.items() for norm in (spec.norms or (None,))
+    pytest.param(name, library, norm, marks=marks_of(spec))
+    for (name, library), spec in ATTACKS.items()
+    for norm in (spec.norms or (None,))
 ]
 
 
@@ -48,7 +50,7 @@ def short_cell(name: str, library: str, norm: str | None) -> Cell:
     spec = ATTACKS[name, library]
     params = {key: SHORT.get(key, value) for key, value in spec.params.items()}
     eps = {"linf": 0.5, "l2": 5.0, "l1": 100.0, "l0": 64.0}.get(str(norm)) if spec.threat == "ball" else None
-    cell = attack_cell(attack=name, library=library_version(library), norm=norm, eps=eps, count=N)
+    cell = attack_cell(attack=name, library=library_version(library, name), norm=norm, eps=eps, count=N)
     return cell.derive(params=sorted_params(params))
 
 

@@ -20,6 +20,7 @@ from bench.inputs import switches
 from bench.inputs.sources import ModelSource, find_model
 from tests import own_faulty
 from tests.own import Answer, call
+from tests.toys import marks_of
 from zoo import notes
 
 Capture = pytest.CaptureFixture[str]
@@ -78,7 +79,9 @@ def test_the_attacks_that_the_refusal_names_attack_it(factory: str, capsys: Capt
     assert all(row["gradients"] == 0 for row in rows)
 
 
-@pytest.mark.parametrize("key", ATTACKS, ids=":".join)
+@pytest.mark.parametrize(
+    "key", [pytest.param(key, id=":".join(key), marks=marks_of(spec)) for key, spec in ATTACKS.items()]
+)
 def test_the_table_says_which_attacks_need_gradients(key: tuple[str, str]) -> None:
     spec = ATTACKS[key]
     torch.manual_seed(0)

@@ -67,13 +67,13 @@ def lanes(setting: Setting, models: Sequence[ModelInfo], requests: Sequence[Requ
     """
     if released_rules(setting.protocol) is not None:
         return tuple(Lane(first=released_cell(setting, model)) for model in models)
-    versions = {request.library: library_version(request.library) for request in requests}
+    versions = {request: library_version(request.library, request.attack) for request in requests}
     cumulative = setting.curve == "cumulative"
     return tuple(
         AttackLane(
             first=clean,
             request=request,
-            library=versions[request.library],
+            library=versions[request],
             eps=setting.eps if request.spec.threat == "ball" else (None,),
             cumulative=cumulative and request.spec.iterative and request.spec.threat == "ball",
             seed=setting.seed,

@@ -266,7 +266,7 @@ def changed_since(rows: Iterable[Row], device: str) -> list[str]:
         there = dict(part.split("=", 1) for part in row["versions"].split(";") if part)
         pairs = [(name, was, here[name]) for name, was in there.items() if name in here]
         library, _, version = row["library"].partition("==")
-        pairs += [(library, version, library_version(library).partition("==")[2])]
+        pairs += [(library, version, library_version(library, row["attack"]).partition("==")[2])]
         pairs += [("symbench", row["symbench"], here["symbench"])]
         pairs += [("backend", row["backend"].removesuffix(FOLDED), backend(device))]
         pairs += [("protocol", row["protocol"], SOUND.label)]
