@@ -85,15 +85,16 @@ def _tiled(x: Float[Tensor, "n c h w"], eps: float) -> Float[Tensor, "n c h w"]:
 def _moved(step: Float[Tensor, "n c h w"], eps: float, side: int) -> Float[Tensor, "n c h w"]:
     """The step with one random square zeroed and another one given its share of ε and what is unspent."""
     from_, to = _window(step, side), _window(step, side)
+    fresh = step[to] / _length(step[to]) + _hills(side, step) * _signs(step)
     moved = step.clone()
-    spent = step.abs().sum(dim=(1, 2, 3), keepdim=True)
-    budget = (step[from_].abs().sum(dim=(1, 2, 3), keepdim=True) + (eps - spent)).clamp_min(0)
-    moved[from_] = 0
-    budget = budget + moved[to].abs().sum(dim=(1, 2, 3), keepdim=True)
-    old = moved[to] / moved[to].abs().sum(dim=(1, 2, 3), keepdim=True).clamp_min(1e-10)
-    fresh = old + _hills(side, step) * _signs(step)
-    moved[to] = fresh * (budget / fresh.abs().sum(dim=(1, 2, 3), keepdim=True).clamp_min(1e-10))
+    moved[from_] = moved[to] = 0
+    budget = _length(step).clamp_min(eps) - _length(moved)
+    moved[to] = fresh * (budget / _length(fresh))
     return moved
+
+
+def _length(step: Float[Tensor, "n c h w"]) -> Float[Tensor, "n 1 1 1"]:
+    return step.abs().sum(dim=(1, 2, 3), keepdim=True).clamp_min(1e-10)
 
 
 def _window(x: Float[Tensor, "n c h w"], side: int) -> tuple[slice, slice, slice, slice]:
@@ -114,6 +115,6 @@ def _hills(side: int, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "side side"]
 def _hill(height: int, width: int) -> Float[Tensor, "height width"]:
     """Values of L1 norm 1 that fall off from the middle in rings, with the fourth power of the distance."""
     rows, columns = ((torch.arange(size) - size // 2).abs() for size in (height, width))
-    rings = torch.arange(1, max(height, width) + 1).double().pow(-4).flip(0).cumsum(0).flip(0)
+    rings = torch.arange(1, max(height, width) // 2 + 2).double().pow(-4).flip(0).cumsum(0).flip(0)
     values = rings[torch.maximum(rows[:, None], columns[None])]
     return (values / values.sum().clamp_min(1e-10)).float()

@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
+from torch import nn
 
 import bench
 from bench.engine.driver import backend
@@ -17,6 +19,8 @@ from bench.inputs.foreign import Foreign
 from bench.inputs.model_info import FOLDED
 from bench.inputs.sources import DataSource, deployed, find_model
 from bench.studies.audit.plan import make_probe_cell
+from bench.studies.audit.probe import OF_THE_MODEL, PARTS
+from bench.studies.audit.subject import ProbedModel
 from bench.studies.robustness.plan import clean_cells
 from tests.inputs.test_folding import small
 from tests.studies.audit.test_audit_collect import AUDIT
@@ -64,6 +68,26 @@ def test_results_of_a_folded_model_are_kept_apart_from_those_of_the_model_itself
     assert found.info.folded
 
 
-def test_an_audits_probe_sees_the_model_as_it_was_made() -> None:
-    assert make_probe_cell(AUDIT, replace(INFO, folded=True)) == make_probe_cell(AUDIT, INFO)
-    assert not make_probe_cell(AUDIT, replace(INFO, folded=True)).backend.endswith(FOLDED)
+def test_an_audits_probe_asks_the_folded_model_but_looks_at_the_state_of_the_model_as_it_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, type] = {}
+    for name in PARTS:
+        monkeypatch.setitem(
+            PARTS, name, lambda subject, name=name: seen.update({name: _inside(subject)}) or {}
+        )
+    (tmp_path / "folds.py").write_text(MODEL)
+    target = f"{tmp_path / 'folds.py'}:net"
+    source, info = find_model(target, dataset="digits", weights=None, weights_from=None)
+    for folded in (False, True):
+        setting = replace(AUDIT, base=replace(AUDIT.base, n=8, data=DataSource(spec="digits").load().sha256))
+        cell = make_probe_cell(setting, replace(info, folded=folded))
+        assert cell.backend.endswith(FOLDED) == folded
+        data = DataSource(spec="digits")
+        Loaded().run(Task(cell=cell, model=source, data=data, standing=None, device="cpu"))
+        made = dict.fromkeys(PARTS, nn.Sequential)
+        assert seen == (made if not folded else made | dict.fromkeys(PARTS.keys() - {*OF_THE_MODEL}, Folded))
+
+
+def _inside(subject: ProbedModel) -> type:
+    return type(subject.model.model if isinstance(subject.model, Foreign) else subject.model)

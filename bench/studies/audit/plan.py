@@ -140,7 +140,7 @@ def make_probe_cell(audit: AuditSetting, model: ModelInfo) -> Cell:
         eps=None,
         seed=base.seed,
         protocol=base.protocol,
-        backend=base.backend,
+        backend=model.backend(base.backend),
         parent=None,
     )
 

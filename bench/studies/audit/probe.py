@@ -39,7 +39,8 @@ PARTS: dict[str, Callable[[ProbedModel], dict[str, np.ndarray]]] = {
     "normalised": probe_answers.normalised,
     "repeats": probe_answers.repeats,  # last, so that its first and last answers lie far apart
 }
-OF_THE_MODEL = ("reload", "purity", "calls", "libraries", "repeats")  # they look at few images
+# they look at few images, and at the model itself, not at its faster equal
+OF_THE_MODEL = ("reload", "purity", "calls", "libraries", "repeats")
 PASSES = (84, 45)  # of each image looked at closely, and more of each of the few; at most
 
 
@@ -59,6 +60,7 @@ def probe(
     seed: int,
     group: str | None = None,
     full: bool,
+    equal: nn.Module | None = None,
 ) -> dict[str, np.ndarray]:
     """Looks at a model, and never raises because of it.
 
@@ -71,6 +73,7 @@ def probe(
         seed: all random draws derive from it.
         group: symmetry to hold the model to; ``None`` takes what ``raw.symmetry`` declares, if it does.
         full: look at more images.
+        equal: the faster equal of ``model``, which answers where only answers and gradients count; ``None`` for none.
 
     Returns:
         Arrays by name, listed in ``docs/audit.md``; ``fault_<part>`` is a text where a part could not be done.
@@ -78,12 +81,21 @@ def probe(
     n = min(IMAGES[full], len(x))
     declares = getattr(raw, "symmetry", None)
     declared = group if group is not None else declares if isinstance(declares, str) else None
-    subject = ProbedModel(model=model, raw=raw, x=x[:n], y=y[:n], all_x=x, all_y=y, group=declared, seed=seed)
+    subject = ProbedModel(
+        model=model if equal is None else equal,
+        raw=raw,
+        x=x[:n],
+        y=y[:n],
+        all_x=x,
+        all_y=y,
+        group=declared,
+        seed=seed,
+    )
     found: dict[str, np.ndarray] = {}
     for name, part in PARTS.items():
         with left_alone(), seeded(x.device, seed, "probe", name):
             try:
-                found |= part(subject.first(FEW) if name in OF_THE_MODEL else subject)
+                found |= part(subject.first(FEW, model) if name in OF_THE_MODEL else subject)
             except (Exception, SystemExit) as fault:  # whatever the model's own code raises
                 found[f"fault_{name}"] = np.array(told(fault))
     return found

@@ -58,9 +58,9 @@ class ProbedModel:
         ).to(self.x)
         return (self.x + EPS * (2 * drawn - 1)).clamp(0, 1)
 
-    def first(self, n: int) -> ProbedModel:
-        """The same with no more than its first n images, and with what is known of them."""
-        few = replace(self, x=self.x[:n], y=self.y[:n])
+    def first(self, n: int, model: nn.Module) -> ProbedModel:
+        """A model that gives the same answers, with no more than the first n images and what is known of them."""
+        few = replace(self, model=model, x=self.x[:n], y=self.y[:n])
         few.noise = self.noise[:n]
         few._walked = self._walked if isinstance(self._walked, str) else self._walked.first(n)
         return few
