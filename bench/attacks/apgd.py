@@ -161,7 +161,7 @@ def apgd_l1(
     for (multiple, _), count in zip(RADII, _parts(steps), strict=True):
         radius = multiple * eps
         start = project(x, start, "l1", radius)
-        search = _begin(model, x, loss, found, start, radius)
+        search = _begin(model, x, loss, found, start, radius, first=multiple == RADII[0][0])
         for check in _checks(count):
             _step(search, x, radius)
             _look(search, model, loss, found)
@@ -185,8 +185,12 @@ def _checks(steps: int) -> Iterator[bool]:
     yield from ((i + 1) % every == 0 for i in range(steps))
 
 
-def _begin(model: nn.Module, x: Tensor, loss: Loss, found: Found, start: Tensor, radius: float) -> _Search:
-    changed = _changed(start, x)
+def _begin(
+    model: nn.Module, x: Tensor, loss: Loss, found: Found, start: Tensor, radius: float, *, first: bool
+) -> _Search:
+    everything = x[0].numel()
+    changed = torch.full((len(x),), float(everything), device=x.device) if first else _changed(start, x)
+    share = torch.full_like(changed, 0.2) if first else changed / everything / SPARSER
     search = _Search(
         at=start,
         gradient=torch.zeros_like(x),
@@ -196,7 +200,7 @@ def _begin(model: nn.Module, x: Tensor, loss: Loss, found: Found, start: Tensor,
         broken=x.clone(),
         found=torch.zeros(len(x), dtype=torch.bool, device=x.device),
         size=torch.full_like(changed, radius),
-        share=changed / x[0].numel() / SPARSER,
+        share=share,
         changed=changed,
     )
     _look(search, model, loss, found)

@@ -87,12 +87,18 @@ def test_the_name_alone_is_the_published_attack_and_the_librarys_own_has_another
 
 
 @pytest.mark.slow
-def test_the_published_attack_leaves_what_its_authors_code_leaves() -> None:
+@pytest.mark.parametrize(
+    ("library", "norm", "eps", "own"), [("torchattacks", "linf", EPS, {"seed": 0}), ("symbench", "l1", 2.0, {})]
+)
+def test_the_published_attack_leaves_what_its_authors_code_leaves(
+    library: str, norm: str, eps: float, own: dict[str, int]
+) -> None:
     authors = pytest.importorskip("pyautoattack")
     model, (x, y) = deployed("baseline_cnn_4"), images("baseline_cnn_4", ORACLE_IMAGES)
-    ours = adapter("autoattack", "torchattacks")(model, x, y, norm="linf", eps=EPS, steps=100, seed=0)
     with torch.random.fork_rng(devices=[]):
-        attack = authors.AutoAttack(model, norm="Linf", eps=EPS, seed=0, version="standard")
+        torch.manual_seed(0)
+        ours = adapter("autoattack", library)(model, x, y, norm=norm, eps=eps, steps=100, **own)
+        attack = authors.AutoAttack(model, norm=norm.capitalize(), eps=eps, seed=0, version="standard")
         theirs, _ = attack.run_standard_evaluation(x, y, batch_size=len(x))
     left, expected = (int((model(attacked).argmax(1) == y).sum()) for attacked in (ours, theirs))
     assert 0 < expected < len(x)

@@ -46,7 +46,7 @@ class Stubborn(nn.Module):
 
 @pytest.mark.parametrize("norm", [compiled(norm) for norm in SPEC.norms])
 def test_zero_gradients_end_the_search_and_images_without_a_start_stay(norm: str) -> None:
-    model = Stubborn()
+    model = Stubborn().eval()
     x = torch.full((3, 1, 8, 8), 0.7)
     x[1] = 0.3
     y = model(x).argmax(1)
