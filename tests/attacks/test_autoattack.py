@@ -88,7 +88,8 @@ def test_the_name_alone_is_the_published_attack_and_the_librarys_own_has_another
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("library", "norm", "eps", "own"), [("torchattacks", "linf", EPS, {"seed": 0}), ("symbench", "l1", 2.0, {})]
+    ("library", "norm", "eps", "own"),
+    [("torchattacks", "linf", EPS, {"seed": 0}), ("symbench", "l1", 2.0, {})],
 )
 def test_the_published_attack_leaves_what_its_authors_code_leaves(
     library: str, norm: str, eps: float, own: dict[str, int]

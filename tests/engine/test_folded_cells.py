@@ -24,7 +24,6 @@ from bench.studies.audit.subject import ProbedModel
 from bench.studies.robustness.plan import clean_cells
 from tests.inputs.test_folding import small
 from tests.studies.audit.test_audit_collect import AUDIT
-from tests.studies.audit.test_audit_collect import MODEL as INFO
 from tests.toys import clean_cell
 
 MODEL = """
