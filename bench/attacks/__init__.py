@@ -4,7 +4,8 @@ Importing this package imports no attack library: an adapter's module is loaded 
 """
 
 from bench.attacks.request import PRESETS, RELEASED_REQUESTS, Request, parse_requests
-from bench.attacks.table import ATTACKS, LIBRARIES, AttackSpec, adapter, libraries_of, library_version
+from bench.attacks.table import ATTACKS, LIBRARIES, AttackSpec, adapter, libraries_of
+from bench.attacks.versions import library_version
 
 __all__ = [
     "ATTACKS",

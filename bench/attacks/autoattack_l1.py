@@ -67,7 +67,7 @@ def autoattack(
 
 def _parts(model: nn.Module, eps: float, steps: int) -> Iterator[Part]:
     for _ in range(STARTS):
-        yield lambda x, y: apgd_ce(model, x, y, norm="l1", eps=eps, steps=steps)
+        yield lambda x, y: apgd_ce(model, x, y, norm="l1", eps=eps, steps=steps, sparse=True)
     for rank in range(TARGETS):
         yield lambda x, y, rank=rank: _aimed(model, x, y, eps, steps, rank)
     yield lambda x, y: fab_t(model, x, y, norm="l1", eps=eps, steps=steps)
@@ -80,4 +80,4 @@ def _aimed(model: nn.Module, x: Tensor, y: Tensor, eps: float, steps: int, rank:
         likeliest = model(x).scatter(1, y[:, None], -torch.inf).argsort(dim=1, descending=True, stable=True)
     if rank >= likeliest.shape[1] - 1:
         return x
-    return apgd_t(model, x, y, norm="l1", eps=eps, steps=steps, target=likeliest[:, rank])
+    return apgd_t(model, x, y, norm="l1", eps=eps, steps=steps, target=likeliest[:, rank], sparse=True)

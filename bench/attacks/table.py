@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,13 +14,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LIBRARIES: tuple[str, ...] = ("torchattacks", "foolbox", "symbench", "art")
-_PACKAGES = {"art": "adversarial-robustness-toolbox"}
 OWN = "own"  # the library of a user's own attacks
 OWN_CODE = "code"  # the parameter that tells two versions of one's own attack apart
-# of our own attacks: raised whenever their numbers change
-OWN_VERSION = 1
-# those of single attacks that have changed since
-OWN_VERSIONS = {"square": 2, "autoattack": 2}
 
 Defaults = dict[str, str | int | float | bool | None]
 OWN_JUDGED: Defaults = {"restarts": 1, "best_iterate": False}  # what the judge does for one's own attack
@@ -315,12 +309,3 @@ def adapter(name: str, library: str) -> Callable[..., Tensor]:
     """
     module = importlib.import_module(f"bench.attacks.with_{library}")
     return getattr(module, name)
-
-
-def library_version(library: str, attack: str = "") -> str:
-    """``name==version`` of what runs an attack, as cells store it; our own attacks have versions of their own."""
-    if library == OWN:
-        return f"{OWN}==1"  # how they are called; the digest of their code is a parameter
-    if library == "symbench":
-        return f"symbench==attacks-{OWN_VERSIONS.get(attack, OWN_VERSION)}"
-    return f"{library}=={importlib.metadata.version(_PACKAGES.get(library, library))}"
