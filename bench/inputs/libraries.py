@@ -197,11 +197,17 @@ def _hugging_face(wanted: Wanted) -> Adapted:
             config = hub.AutoConfig.from_pretrained(wanted.name, **labels, **local)
             return Adapted(hub.AutoModelForImageClassification.from_config(config), wanted.size)
         model = hub.AutoModelForImageClassification.from_pretrained(wanted.name, **local)
-        described = hub.AutoImageProcessor.from_pretrained(wanted.name, **local).to_dict()
     except OSError as fault:
         if wanted.download:
             raise
         raise wanted.absent("the local cache") from fault
+    try:
+        described = hub.AutoImageProcessor.from_pretrained(wanted.name, **local).to_dict()
+    except OSError as fault:
+        raise UsageError(
+            f"{wanted.shown} has no preprocessor_config.json, which says how images are prepared; save the image "
+            "processor beside it, or load the model in a FILE.py:FACTORY and give --mean and --std"
+        ) from fault
     normalised = described.get("do_normalize", True)
     mean, std = (described.get(f"image_{each}", ()) if normalised else () for each in ("mean", "std"))
     return Adapted(model, wanted.size or _side(described), mean, std)

@@ -202,6 +202,8 @@ def test_transformers_gives_a_saved_model_by_its_logits(home: Path) -> None:
     config = hub.ViTConfig(**words, image_size=32, patch_size=8, num_labels=10)
     network = hub.ViTForImageClassification(config).eval()
     network.save_pretrained(home / "tiny")
+    with pytest.raises(UsageError, match=r"has no preprocessor_config\.json, .* give --mean and --std"):
+        source(f"hf:{home / 'tiny'}").build()
     hub.ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(home / "tiny")
     model: Any = source(f"hf:{home / 'tiny'}").build().eval()
     assert (model.size, model.mean) == (32, (0.5, 0.5, 0.5))
