@@ -73,9 +73,11 @@ def inspect_all(sources: Sequence[ModelSource], look: Look, loaded: Loaded) -> l
 
 
 def _inspect(source: ModelSource, info: ModelInfo, look: Look, loaded: Loaded) -> ModelInfo:
-    """Looks at a model in this process and keeps it loaded there, folded if it has an equal."""
+    """Looks at a model in this process, unless it is loaded, and keeps it, folded if it has an equal."""
     with one_thread(), left_alone():
-        model = _looked_at(source, info, look)
+        model = loaded.kept_model(info.weights, look.device)
+        if model is None:
+            model = _looked_at(source, info, look)
         loaded.keep_model(info.weights, look.device, model)
         return replace(info, folded=is_folded(model))
 
