@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from jaxtyping import Int64, UInt8
 
 from zoo.pictures import SMALLEST, DataError
 from zoo.stored import StoredPixels, stored_pixels
+from zoo.unpacked import unpacked_pixels
 
 
 def read(
@@ -19,7 +21,8 @@ def read(
 
     The file holds `x_SPLIT`, uint8 (n, h, w), (n, h, w, 1) or (n, h, w, 3) with sides of 8 or more, and `y_SPLIT`,
     integers (n,) or (n, 1) from 0. `classes`, the names by label, is optional; without it classes are called by
-    their number. Pixels of 256 MB or more that are not compressed are read when they are requested.
+    their number. Pixels of 256 MB or more are read when they are requested, compressed
+    ones from a copy in the cache.
 
     Raises:
         DataError: a file or key that is missing or of another kind, in one sentence with the remedy.
@@ -53,11 +56,11 @@ def _arrays(path: Path, split: str) -> tuple[np.ndarray | StoredPixels, np.ndarr
             if missing:
                 raise DataError(f"{path} has no {missing[0]}: it holds {', '.join(file) or 'nothing'}")
             names = tuple(str(name) for name in file["classes"].reshape(-1)) if "classes" in file else None
-            pixels = stored_pixels(path, f"x_{split}")
+            pixels = stored_pixels(path, f"x_{split}") or unpacked_pixels(path, f"x_{split}")
             return file[f"x_{split}"] if pixels is None else pixels, file[f"y_{split}"], names
     except FileNotFoundError:
         raise DataError(f"{path} is missing: give the path of an .npz file") from None
-    except (OSError, ValueError, AttributeError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, AttributeError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
             f"{path} cannot be read as an .npz file of plain arrays ({type(error).__name__}): save it with numpy.savez"
         ) from error

@@ -7,9 +7,7 @@ or more they stay there, and images are read from it when they are requested.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-import os
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -21,7 +19,7 @@ from zoo import pictures
 from zoo.decoded import decoded_pixels, kept_pixels
 from zoo.notes import note_once
 from zoo.pictures import DataError
-from zoo.stored import StoredPixels
+from zoo.stored import StoredPixels, cache_file
 from zoo.whole import replacing
 
 __all__ = ["DataError", "files_of", "read", "tell"]
@@ -126,9 +124,7 @@ def _cache(folder: Path, paths: list[Path], resize: int | None) -> Path:
     for path in paths:
         info = path.stat()
         listing.append((path.relative_to(folder).as_posix(), info.st_size, info.st_mtime_ns))
-    key = json.dumps([PIL.__version__, resize, str(folder.resolve()), listing]).encode()
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return home / "symbench" / f"{hashlib.sha256(key).hexdigest()}.npz"
+    return cache_file(json.dumps([PIL.__version__, resize, str(folder.resolve()), listing]))
 
 
 def _recall(cache: Path, count: int) -> np.ndarray | None:

@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 SIDE = 224
 KEPT_BYTES = 256 * 2**20  # of decoded pictures, kept in memory for the next attack or model
+THREADS = 4  # that decode the pictures of a slice
 _SHORTER = 256 / 224  # how much longer the shorter side is than the square cut from the middle
 _WNID = re.compile(r"n\d{8}")
 
@@ -63,8 +65,9 @@ class Photographs:
         return Photographs, (self._paths, self._side)
 
     def __getitem__(self, chosen: Any) -> UInt8[np.ndarray, "m c h w"]:
-        """The images of a slice; no others are read."""
-        images = [self._decoded(index) for index in range(*chosen.indices(len(self)))]
+        """The images of a slice; no others are read. A few threads decode them."""
+        with ThreadPoolExecutor(THREADS) as threads:
+            images = list(threads.map(self._decoded, range(*chosen.indices(len(self)))))
         return np.stack(images) if images else np.empty((0, *self.shape[1:]), np.uint8)
 
     def _decode(self, index: int) -> UInt8[np.ndarray, "c h w"]:

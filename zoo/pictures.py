@@ -8,7 +8,6 @@ Pictures of more than 8 bits a channel would lose them silently, so they are ref
 from __future__ import annotations
 
 import struct
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,9 +49,8 @@ def pixels_of(image: Image, name: str, resized: Resizing | None = None) -> UInt8
     """As ``read``, of an opened picture that messages call ``name``."""
     if image.mode[0] in "IF":
         raise DataError(f"{name} has more than 8 bits a channel ({image.mode}): convert it to 8 bits")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a palette's transparency, which is dropped
-        image = image.convert("L" if image.mode in GREY else "RGB")
+    image.info.pop("transparency", None)  # of a palette, which Pillow would warn of
+    image = image.convert("L" if image.mode in GREY else "RGB")
     return np.asarray(resized(image) if resized else image)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import struct
 import zipfile
@@ -80,6 +81,12 @@ def stored_pixels(path: Path, name: str) -> StoredPixels | None:
             while member.read(CHUNK):
                 pass
     return StoredPixels(path, offset, (height, width, channels), np.arange(count), stamp)
+
+
+def cache_file(key: str) -> Path:
+    """Where the user's cache keeps what is derived from the files that a key names."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return home / "symbench" / f"{hashlib.sha256(key.encode()).hexdigest()}.npz"
 
 
 def _stamp(file: int) -> tuple[int, int]:

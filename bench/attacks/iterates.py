@@ -40,10 +40,18 @@ class Watch:
         goal: Int64[Tensor, " n"] | None = None,
     ) -> None:
         self.gradients = 0
-        self.found: Bool[Tensor, " n"] = torch.zeros(len(x), dtype=torch.bool, device=x.device)
         self.images: Float[Tensor, "n c h w"] = x.clone()
         self._model, self._x, self._y = model, x, y
         self._norm, self._eps, self._accepted, self._goal = norm, eps, accepted, goal
+        self._open = torch.ones(len(x), dtype=torch.bool, device=x.device)
+        if norm == "linf" and eps is not None:  # ball and box in one, which is quicker to look at
+            far = eps + accepted
+            self._bounds = (x - far).clamp_min(-accepted), (x + far).clamp_max(1 + accepted)
+
+    @property
+    def found(self) -> Bool[Tensor, " n"]:
+        """Of which images an iterate was kept."""
+        return ~self._open
 
     def __enter__(self) -> Watch:
         self._hook = self._model.register_forward_hook(self._saw)
@@ -62,14 +70,15 @@ class Watch:
             self.gradients += len(at)
         if self._eps is None or at.shape != self._x.shape or logits.ndim != 2:
             return
-        at, logits = at.detach(), logits.detach()
-        taken = logits.argmax(dim=1)
-        reached = taken != self._y if self._goal is None else taken == self._goal
-        fresh = reached & ~self.found & self._inside(at)
-        self.images = torch.where(fresh[:, None, None, None], at, self.images)
-        self.found |= fresh
+        with torch.no_grad():
+            taken = logits.argmax(dim=1)
+            reached = taken != self._y if self._goal is None else taken == self._goal
+            fresh = reached & self._inside(at) & self._open
+            self.images = torch.where(fresh.view(-1, 1, 1, 1), at, self.images)
+            self._open = self._open > fresh
 
     def _inside(self, at: Float[Tensor, "n c h w"]) -> Bool[Tensor, " n"]:
-        low, high = -self._accepted, 1 + self._accepted
-        in_box = ((at >= low) & (at <= high)).flatten(1).all(dim=1)  # NaN is not inside
+        if self._norm == "linf":
+            return (at.clamp(*self._bounds) == at).all(dim=(1, 2, 3))  # NaN is not inside
+        in_box = (at.clamp(-self._accepted, 1 + self._accepted) == at).all(dim=(1, 2, 3))
         return in_box & (distance(self._x, at, self._norm) <= float(self._eps or 0) + self._accepted)

@@ -16,7 +16,7 @@ from bench.errors import CellError
 
 
 class Guarded(nn.Module):
-    """The model as attacks see it: its logits may be written into, its gradients are contiguous."""
+    """The model as attacks see it: logits without a gradient may be written into, gradients are contiguous."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -26,7 +26,8 @@ class Guarded(nn.Module):
     def forward(self, x: Float[Tensor, "n c h w"]) -> Tensor:
         if x.requires_grad:
             x.register_hook(lambda gradient: gradient.contiguous())
-        return self.model(x).clone()
+        logits = self.model(x)
+        return logits if logits.requires_grad else logits.clone()
 
 
 @torch.no_grad()

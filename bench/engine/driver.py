@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from bench.engine.ahead import Part
 from bench.engine.cell import Cell, parent_of
 from bench.engine.executors import Executor
 from bench.engine.lane import Lane
@@ -161,8 +162,16 @@ class Driver:
             standing=position.standing,
             device=self._device,
             attack=position.lane.attack if position.index >= 0 else None,
+            following=self._following(position.cell),
         )
         return self._executor.submit(task)
+
+    def _following(self, cell: Cell) -> Part | None:
+        """The images that are measured after a cell's, where a single process measures one cell after another."""
+        if self._executor.slots > 1:
+            return None
+        others = (each.cell for each in self._queue if each.cell.first != cell.first)
+        return next(((other.first, other.count) for other in others), None)
 
     def _skip_stored(self, position: _Position) -> bool:
         """Moves past stored cells; ``False`` when the lane is done."""

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor, nn
 
+from bench.engine.ahead import Ahead, Part
 from bench.engine.cell import Cell
 from bench.engine.gradient_cache import GradientCache
 from bench.engine.kind import Subject, kind_of
@@ -44,6 +45,7 @@ class Task:
         standing: survivors of the parent cell; ``None`` for a clean cell.
         device: ``cpu`` or ``cuda``.
         attack: where a user's own attack or surrogates come from; ``None`` for any other cell.
+        following: the images that the same process is asked for next; ``None`` if unknown.
     """
 
     cell: Cell
@@ -52,6 +54,7 @@ class Task:
     standing: Bool[np.ndarray, " n"] | None
     device: str
     attack: OwnAttack | OwnSurrogates | None = None
+    following: Part | None = None
 
 
 class Loaded:
@@ -70,6 +73,7 @@ class Loaded:
         self._data: dict[DataSource, Images] = {}
         self._splits: dict[tuple[DataSource, str], Images] = {}  # other than the evaluation split
         self._gradients: GradientCache | None = None
+        self._ahead = Ahead()
 
     def keep_model(self, weights: str, device: str, model: nn.Module, raw: nn.Module | None = None) -> None:
         """Hands in a model that is already loaded and deployed, and where it has no source, as it was made."""
@@ -184,7 +188,10 @@ class Loaded:
             raise CellError(f"data set {task.cell.dataset!r} has changed since the run began")
         first, count = task.cell.first, task.cell.count
         labels = torch.from_numpy(data.labels[first : first + count].astype(np.int64))
-        return data.images(first, count).to(task.device), labels.to(task.device)
+        if task.device == "cpu":
+            return data.images(first, count), labels
+        x = self._ahead.images(data, (first, count), task.following)
+        return x.to(task.device, non_blocking=True), labels.to(task.device)
 
 
 def _built(source: ModelSource, weights: str) -> nn.Module:

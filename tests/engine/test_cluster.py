@@ -142,7 +142,7 @@ def test_a_command_that_is_stopped_leaves_no_worker(number: int, code: int, tmp_
         words, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
         start_new_session=True,
     ) as process:  # fmt: skip
-        until(lambda: len(workers()) == 2, process)
+        until(lambda: len(workers()) == 2, process, seconds=300)  # a busy machine starts them slowly
         (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)  # Ctrl-C reaches all
         assert process.wait(timeout=60) == code
         assert until(lambda: not workers() and not ray_processes(), seconds=20)

@@ -37,11 +37,32 @@ def test_images_read_from_a_file_are_those_in_memory(file: Path, monkeypatch: py
     assert (found.images(2, 5) == memory.images(2, 5)).all()
 
 
-def test_packed_images_are_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stored, "LARGE", 0)
+def test_packed_images_are_unpacked_once_into_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, cache = tmp_path / "packed.npz", tmp_path / "cache" / "symbench"
     pixels = RNG.integers(0, 256, (4, 8, 8), dtype=np.uint8)
-    np.savez_compressed(tmp_path / "set.npz", x_test=pixels, y_test=[0, 1, 0, 1])
-    assert isinstance(data.load(f"npz:{tmp_path / 'set.npz'}", "test").pixels, np.ndarray)
+    np.savez_compressed(file, x_test=pixels, y_test=[0, 1, 0, 1])
+    memory = data.load(f"npz:{file}", "test")
+    monkeypatch.setattr(stored, "LARGE", 0)
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/nowhere")
+    assert isinstance(data.load(f"npz:{file}", "test").pixels, np.ndarray)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache.parent))
+    capsys.readouterr()
+    for said in (1, 0):
+        found = data.load(f"npz:{file}", "test")
+        assert capsys.readouterr().err.count("packed.npz is compressed: its images are unpacked into") == said
+        assert isinstance(found.pixels, stored.StoredPixels)
+        assert found.sha256 == memory.sha256
+        assert np.array_equal(found.pixels[:], memory.pixels)
+    (kept,) = cache.iterdir()
+    kept.write_bytes(b"damaged")
+    assert data.load(f"npz:{file}", "test").sha256 == memory.sha256
+    content = bytearray(file.read_bytes())
+    content[len(content) // 4] ^= 255
+    file.write_bytes(content)
+    with pytest.raises(DataError, match=r"packed\.npz cannot be read as an \.npz file"):
+        data.load(f"npz:{file}", "test")
 
 
 def test_a_file_that_changes_or_is_damaged_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
