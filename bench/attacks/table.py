@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 LIBRARIES: tuple[str, ...] = ("torchattacks", "foolbox", "symbench", "art")
 _PACKAGES = {"art": "adversarial-robustness-toolbox"}
 OWN = "own"  # the library of a user's own attacks
-OWN_CODE = "code"  # the parameter that tells two versions of one's own attack apart
+OWN_CODE = "code"  # the parameter that distinguishes two versions of a user's own attack
 OWN_VERSION = 1  # raised whenever the numbers of our own attacks change
 
 Defaults = dict[str, str | int | float | bool | None]
-OWN_JUDGED: Defaults = {"restarts": 1, "best_iterate": False}  # what the judge does for one's own attack
+OWN_JUDGED: Defaults = {
+    "restarts": 1,
+    "best_iterate": False,
+}  # parameters of the judge for a user's own attack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +43,9 @@ class AttackSpec:
             the rule 2.5·ε/steps. ``restarts``, ``targets`` and ``best_iterate`` are the judge's: the
             adapter never sees them.
         targeted: whether each call takes a ``target`` class an image, chosen by the judge.
-        aimed: whether it can be told which class each image is to be taken for (``--target``).
+        aimed: whether it accepts a target class for each image (``--target``).
         seeded: whether the call takes a ``seed``, because the library seeds itself.
-        gradients: whether it follows the gradients of the attacked model.
+        gradients: whether it uses the gradients of the attacked model.
         about: one line for users.
     """
 
@@ -277,7 +280,7 @@ RELEASED_ATTACKS: dict[tuple[str, str], AttackSpec] = {
 
 
 def own_spec(name: str, params: Mapping[str, Any]) -> AttackSpec:
-    """The row that one's own attack would have, from the parameters it was asked with."""
+    """The row that a user's own attack would have, from its requested parameters."""
     taken = {key: value for key, value in params.items() if key != "alpha_rule"}
     about = "one's own attack"
     return AttackSpec(name=name, library=OWN, norms=NORMS, params=taken, gradients=False, about=about)
@@ -302,9 +305,9 @@ def adapter(name: str, library: str) -> Callable[..., Tensor]:
 
 
 def library_version(library: str) -> str:
-    """``name==version`` of what runs an attack, as cells store it."""
+    """``name==version`` of an attack's library, as cells store it."""
     if library == OWN:
-        return f"{OWN}==1"  # how they are called; the digest of their code is a parameter
+        return f"{OWN}==1"  # version of their calls; the digest of their code is a parameter
     if library == "symbench":
         return f"symbench==attacks-{OWN_VERSION}"
     return f"{library}=={importlib.metadata.version(_PACKAGES.get(library, library))}"

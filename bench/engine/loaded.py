@@ -1,4 +1,4 @@
-"""What a process has loaded, and the cells it measures with it."""
+"""The models and images that a process has loaded, and the measurement of its cells."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Task:
-    """A cell with what a worker needs to measure it.
+    """A cell with everything that a worker needs to measure it.
 
     Attributes:
         cell: what to measure.
-        model: where its model comes from.
-        data: where its images come from.
+        model: source of its model.
+        data: source of its images.
         standing: survivors of the parent cell; ``None`` for a clean cell.
         device: ``cpu`` or ``cuda``.
-        attack: where a user's own attack or surrogates come from; ``None`` for any other cell.
+        attack: source of a user's own attack or surrogates; ``None`` for any other cell.
     """
 
     cell: Cell
@@ -72,13 +72,13 @@ class Loaded:
         self._gradients: GradientCache | None = None
 
     def keep_model(self, weights: str, device: str, model: nn.Module, raw: nn.Module | None = None) -> None:
-        """Hands in a model that is already loaded and deployed, and where it has no source, as it was made."""
+        """Adds a model that is already loaded and deployed; ``raw``, the model as made, if it has no source."""
         self._models[weights, device, is_folded(model)] = model
         if raw is not None:
             self._raw[weights] = raw
 
     def keep_data(self, source: DataSource, data: Images) -> None:
-        """Hands in images that are already loaded."""
+        """Adds images that are already loaded."""
         self._data[source] = data
 
     def data(self, source: DataSource) -> Images:
@@ -96,11 +96,11 @@ class Loaded:
         *args: Any,
         raw: bool = False,
     ) -> T:
-        """What a function gives of a model: here, or in the model's own process if it is not of the zoo.
+        """The result of a function of a model: computed here, or in the model's own process if it is not of the zoo.
 
         Args:
             source, weights: the model.
-            device: where the model lies.
+            device: of the model.
             function: of a module; takes the model first.
             args: arrays and plain values, after the model.
             raw: whether the model is as its author made it, instead of deployed.
@@ -129,7 +129,7 @@ class Loaded:
             return function(made, *args)
 
     def run(self, task: Task) -> CellResult:
-        """Measures a task's cell; no model's doings reach the next one's."""
+        """Measures a task's cell; changes that a model makes to the process do not affect the next one."""
         with left_alone():
             return self._run(task)
 
@@ -192,7 +192,7 @@ def _built(source: ModelSource, weights: str) -> nn.Module:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Computes with one thread, and gives the caller's threads back afterwards."""
+    """Computes with one thread, and restores the caller's number of threads afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -202,7 +202,7 @@ def one_thread() -> Iterator[None]:
 
 
 def worker() -> Loaded:
-    """What this process has loaded, in a worker process."""
+    """The ``Loaded`` of this worker process."""
     global _worker
     if _worker is None:
         _worker = Loaded()
