@@ -122,7 +122,7 @@ class Loaded:
         args: tuple[Any, ...],
         raw: bool,
     ) -> T:
-        """As ``ask``, in this process."""
+        """Like ``ask``, in this process."""
         with one_thread(), left_alone():
             fold = (weights, device, True) in self._models
             made = _built(source, weights).to(device) if raw else self._model(source, weights, device, fold)

@@ -83,9 +83,9 @@ def largest_batch(model: nn.Module, image: Float[Tensor, "1 c h w"], memory: Mem
 def largest_on_gpu(
     model: nn.Module, image: Float32[np.ndarray, "1 c h w"], device: str, most: int = MOST
 ) -> int:
-    """As ``largest_batch``, on a GPU, of an image as an array."""
+    """Like ``largest_batch``, on a GPU, of an image as an array."""
     x = torch.from_numpy(image).to(device)
-    with seeded(x.device, "memory"):  # the model may draw numbers
+    with seeded(x.device, "memory"):  # the model may draw random numbers
         return largest_batch(model, x, CudaMemory(device), most)
 
 

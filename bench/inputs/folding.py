@@ -61,7 +61,7 @@ def folded(model: nn.Module) -> Folded | Prepared | None:
         return None
     try:
         return _traced(model)
-    except (Exception, SystemExit):  # whatever the model's own code raises when traced
+    except (Exception, SystemExit):  # anything that the model's own code raises when traced
         return None
 
 
@@ -90,7 +90,7 @@ def worth_folding(model: nn.Module, x: Float[Tensor, "n c h w"]) -> bool:
     points = torch.cat([few, torch.rand(few.shape, generator=draw).to(few)])
     try:
         return _pure(model, points) and all(_same(model, equal, part) for part in (points, points[-1:]))
-    except (Exception, SystemExit):  # whatever the model's own code raises
+    except (Exception, SystemExit):  # anything that the model's own code raises
         return False
 
 

@@ -98,7 +98,7 @@ def gradient_fault(model: nn.Module, x: Float[Tensor, "n c h w"]) -> str | None:
                 return _cut(model)
             weights = torch.rand(logits.shape, generator=draw).to(logits)
             (gradient,) = torch.autograd.grad((weights * logits).sum(), points, allow_unused=True)
-    except Exception as fault:  # whatever the model's own code raises
+    except Exception as fault:  # anything that the model's own code raises
         if out_of_memory(fault):  # a single image with a point near it; measuring it will show the fault
             return gradient_fault(model, x[:1]) if len(x) > 1 else None
         return reason_of(fault)

@@ -204,7 +204,7 @@ def find_source(target: str, *, dataset: str, weights: str | None, weights_from:
     Args:
         target: that name.
         dataset: data set measured on; weights trained on it are taken unless ``weights_from`` names others.
-        weights: weights file of one's own model.
+        weights: weights file of a user's own model.
         weights_from: data set or directory of weights of ``bench train``.
 
     Raises:

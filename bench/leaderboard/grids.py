@@ -26,7 +26,7 @@ class GridLine:
         rank: 1 + the number of models with a higher ``mean``; ``None`` where an ε was not measured.
         model: its name, with the first digits of its weights if models share a name.
         clean: accuracy without attack.
-        robust: the lowest accuracy of any attack by ε; ``None`` where there is none.
+        robust: the lowest accuracy of any attack by ε; ``None`` if there is none.
         mean: of ``robust``; ``None`` as ``rank``.
         verdict: of the audits, the worst one; empty where there is none.
     """
