@@ -48,7 +48,7 @@ def shard_cells(
 
     Args:
         setting: the images, their number, and the rules.
-        model: what is measured.
+        model: the measured model.
         kind, attack, library, params, norm, seed: as in ``Cell``; ``params`` in any order.
     """
     return tuple(

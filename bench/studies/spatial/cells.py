@@ -1,6 +1,6 @@
 """Accuracies under rotations and translations as cells, stored and resumed like any other.
 
-A cell is of one thing at one level, so so that a measured level is found in the store by any request.
+A cell measures one thing at one level, so that any request finds a stored level.
 """
 
 from __future__ import annotations
