@@ -28,7 +28,7 @@ class CertifySetting:
         options: method, norm, radii, and what smoothing draws.
         clever: the setting of the CLEVER scores and attacks that stand beside interval bounds.
         protocol, backend: as in the cells.
-        batch: images of a cell, a killed run loses at most one such cell.
+        batch: images of a cell; a killed run loses at most one such cell.
     """
 
     dataset: str

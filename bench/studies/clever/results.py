@@ -26,7 +26,7 @@ class CleverSetting:
         n: the first n images of its fixed order were scored.
         options: engine, norm, radius, budget, targets and seed.
         protocol, backend: as in the cells.
-        batch: images of a cell, a killed run loses at most one such cell.
+        batch: images of a cell; a killed run loses at most one such cell.
     """
 
     dataset: str

@@ -33,7 +33,7 @@ class MipSetting:
         fill: new value of a removed pixel value: ``black`` (0) or ``grey`` (0.5).
         seed: of the orders.
         protocol, backend: as in the cells.
-        batch: images of a cell, a killed run loses at most one such cell.
+        batch: images of a cell; a killed run loses at most one such cell.
     """
 
     dataset: str
