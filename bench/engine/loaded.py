@@ -77,6 +77,10 @@ class Loaded:
         if raw is not None:
             self._raw[weights] = raw
 
+    def kept_model(self, weights: str, device: str) -> nn.Module | None:
+        """A deployed model that was handed in or loaded here, folded if it was; ``None`` if there is none."""
+        return self._models.get((weights, device, True), self._models.get((weights, device, False)))
+
     def keep_data(self, source: DataSource, data: Images) -> None:
         """Adds images that are already loaded."""
         self._data[source] = data

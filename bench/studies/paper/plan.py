@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -215,10 +215,11 @@ def relation_to(spec: str, name: str, sections: Sequence[str] = ()) -> tuple[str
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Loaded:
-    """Loaded images, and the evaluations that can be made of them."""
+    """Loaded images and models, and the evaluations that can be made of them."""
 
     ask: Ask
     data: Images
+    models: Loaded = field(default_factory=Loaded)
 
     @classmethod
     def load(cls, ask: Ask) -> _Loaded:
@@ -234,7 +235,7 @@ class _Loaded:
             return ()
         requests = parse_requests(["fgsm", "pgd"], params={})
         ask = replace(self.ask, models=tuple(models), requests=requests, eps=eps, n=n, independent=True)
-        return (prepare_on(ask, self.data),)
+        return (prepare_on(ask, self.data, self.models),)
 
     def released(self, parts: Iterable[tuple[str, str, tuple[float, ...]]], n: int) -> tuple[Evaluation, ...]:
         """Evaluations of parts (model, protocol, ε), those that differ in the model alone in one."""
@@ -243,7 +244,9 @@ class _Loaded:
             models.setdefault((protocol, eps), []).append(model)
         ask = replace(self.ask, batch=None)  # a script has its own
         return tuple(
-            prepare_on(replace(ask, models=tuple(each), eps=eps, n=n, protocol=protocol), self.data)
+            prepare_on(
+                replace(ask, models=tuple(each), eps=eps, n=n, protocol=protocol), self.data, self.models
+            )
             for (protocol, eps), each in models.items()
         )
 

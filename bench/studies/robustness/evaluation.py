@@ -135,15 +135,15 @@ def prepare_each(ask: Ask) -> tuple[Evaluation, ...]:
     )
 
 
-def prepare_on(ask: Ask, data: Images) -> Evaluation:
-    """Like ``prepare``, on images that are already loaded from ``ask.data``."""
+def prepare_on(ask: Ask, data: Images, loaded: Loaded | None = None) -> Evaluation:
+    """Like ``prepare``, on images that are already loaded from ``ask.data``, with models that are in ``loaded``."""
     protocol = find_protocol(ask.protocol)
     setting = make_setting(ask, data)
     requests = within_budget(aimed(ask.requests, data.classes), len(data.classes))
     ask = replace(ask, requests=requests)
     if isinstance(protocol, Released):
         check_asked(protocol, norm=ask.norm, requests=ask.requests, batch=ask.batch)
-    models, loaded = open_models(ask, data, setting.n)
+    models, loaded = open_models(ask, data, setting.n, loaded)
     if not isinstance(protocol, Released):
         setting = replace(setting, batch=chosen_batch(ask, data, setting.n, models, loaded))
     check_baseline(ask.mce_baseline, [info.name for _, info in models], data, setting)

@@ -73,9 +73,11 @@ def inspect_all(sources: Sequence[ModelSource], look: Look, loaded: Loaded) -> l
 
 
 def _inspect(source: ModelSource, info: ModelInfo, look: Look, loaded: Loaded) -> ModelInfo:
-    """Checks a model in this process and keeps it loaded, folded if it has a folded equal."""
+    """Checks a model in this process, unless it is loaded, and keeps it, folded if it has a folded equal."""
     with one_thread(), left_alone():
-        model = _looked_at(source, info, look)
+        model = loaded.kept_model(info.weights, look.device)
+        if model is None:
+            model = _looked_at(source, info, look)
         loaded.keep_model(info.weights, look.device, model)
         return replace(info, folded=is_folded(model))
 

@@ -19,8 +19,13 @@ from bench.studies.shared.wordnet import compared
 LOOKED_AT = 100  # images for checking a model before anything is measured
 
 
-def open_models(ask: Ask, data: Images, n: int) -> tuple[tuple[tuple[ModelSource, ModelInfo], ...], Loaded]:
-    """The requested models, each loaded and looked at once on the first of n images; errors as ``prepare``."""
+def open_models(
+    ask: Ask, data: Images, n: int, loaded: Loaded | None = None
+) -> tuple[tuple[tuple[ModelSource, ModelInfo], ...], Loaded]:
+    """Loads the requested models and looks at each once, on the first of n images; errors as ``prepare``.
+
+    Models that another evaluation of the same data has put into ``loaded`` are not looked at again.
+    """
     base, digest = base_of(data)
     asked = (
         find_source(name, dataset=base, weights=ask.weights, weights_from=ask.weights_from)
@@ -30,7 +35,7 @@ def open_models(ask: Ask, data: Images, n: int) -> tuple[tuple[tuple[ModelSource
     _check_weights(ask.weights, sources)
     preparation = replace(ask.preparation, classes=output_numbers(ask.outputs, data.classes))
     sources = _prepared([_asked_of_library(source, ask, data) for source in sources], preparation, data)
-    loaded = Loaded()
+    loaded = loaded or Loaded()
     loaded.keep_data(ask.data, data)
     first = data.images(0, min(LOOKED_AT, n)).numpy()
     sources = compared(sources, data.classes, first[:1], ask.device, loaded)
