@@ -1,6 +1,6 @@
 """Symbench measures the adversarial robustness of image classifiers.
 
-``bench.evaluate(model, x, y, attacks=("fgsm", "pgd"), eps=8/255)`` measures one's own model, also on a torch
+``bench.evaluate(model, x, y, attacks=("fgsm", "pgd"), eps=8/255)`` measures a user's own model, also on a torch
 ``Dataset`` or ``DataLoader`` in place of ``x, y``, and
 ``bench.leaderboard_rows(results)`` makes leaderboard rows of the results. The command line does the rest.
 Importing this package loads nothing heavy.

@@ -1,4 +1,4 @@
-"""Errors a user can do something about: one clear sentence each, and the exit code they lead to."""
+"""Errors that a user can act on: one clear sentence each, with an exit code."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ MOST_NAMES = 50  # in one message
 
 
 class UsageError(UserError):
-    """What was requested cannot be done as it was asked; the message says the value and the remedy (exit 2)."""
+    """The request cannot be done; the message says the value and the remedy (exit 2)."""
 
 
 class CellError(Exception):
-    """A fault on the attack's side: the cell is failed and named, the rest is kept (exit 1)."""
+    """An attack or a measurement failed: its cell is named as failed, all others are kept (exit 1)."""
 
 
 def in_words(fault: BaseException) -> str:
-    """What was raised, in one line."""
+    """The exception in one line."""
     return " ".join(str(fault).split()) or type(fault).__name__
 
 

@@ -1,4 +1,4 @@
-"""CLEVER: stock ART against our engines at equal sample budget, and where our time goes.
+"""CLEVER: stock ART against our engines at equal sample budget, and the parts of our time.
 
 Stock: ``art.metrics.clever_u`` with a plain ``PyTorchClassifier`` (library defaults) on the undeployed model.
 Ours: ``bench.studies.clever`` on the deployed model. 50 × 100 samples, pool factor 10, all targets; freshly built
@@ -30,8 +30,8 @@ CLASSES = 10
 def main() -> None:
     """Prints seconds an image, times as fast as stock, share inside the network, by model and engine.
 
-    CPU seconds tell more than wall time where other processes share the cores, if there is one thread:
-    with more, waiting threads count as busy.
+    With one thread, CPU seconds are more exact than wall time when other processes share the cores; with more threads,
+    waiting ones count as busy.
     """
     options = arguments()
     torch.set_num_threads(options.threads)

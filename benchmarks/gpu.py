@@ -45,7 +45,7 @@ SECTIONS = ("limit", "grid", "one", "autoattack", "networks", "zoo", "training")
 
 
 def main() -> None:
-    """Runs the sections asked for, and prints what came out against the targets."""
+    """Runs the requested sections, and prints the results against the targets."""
     options = arguments()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     torch.set_num_threads(1)
@@ -83,7 +83,7 @@ def arguments() -> argparse.Namespace:
 
 
 class Findings:
-    """What has a target, in the order it was found."""
+    """Results with a target, in the order of measurement."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[str, float, str, bool]] = []

@@ -104,7 +104,7 @@ def contestants(
 def alternate(
     ways: dict[str, Callable[[], object]], repeats: int, clock: Callable[[], float]
 ) -> dict[str, list[float]]:
-    """Seconds of each way; the ways take turns, so that a busy moment hits all of them alike."""
+    """Seconds of each way; the ways take turns, so that a busy moment affects all of them equally."""
     for way in ways.values():
         way()
     times: dict[str, list[float]] = {name: [] for name in ways}

@@ -64,7 +64,7 @@ def arguments() -> argparse.Namespace:
 
 
 def ask(options: argparse.Namespace) -> Ask:
-    """What `bench run --attacks fgsm,pgd --eps paper --no-random-start` would ask."""
+    """The request of `bench run --attacks fgsm,pgd --eps paper --no-random-start`."""
     return Ask(
         models=(options.model,),
         requests=parse_requests(ATTACKS, params={"steps": options.steps, "random_start": False}),
@@ -121,7 +121,7 @@ def attacked_right(
 
 
 def compare(ours: Standing, theirs: Standing) -> None:
-    """Counts images that stand in ours at an ε though the library broke them there or at a smaller one."""
+    """Counts images that are right in ours at an ε though the library broke them there or at a smaller one."""
     print(f"{'':6}{'stand ours':>12}{'stand there':>13}{'missed':>8}{'share':>9}  (image, ε) pairs")
     for attack, standing in ours.items():
         missed = standing & ~np.logical_and.accumulate(theirs[attack], axis=0)

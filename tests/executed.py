@@ -1,4 +1,4 @@
-"""The same few cells wherever they run: what comes out of them, by key."""
+"""Runs the same few cells on any executor: their digests, by key."""
 
 from __future__ import annotations
 

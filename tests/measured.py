@@ -13,7 +13,7 @@ from bench.engine.study import Study
 def measured(
     study: Study[Any, Any], ready: Any, store: Store, executor: Executor
 ) -> tuple[Any, list[Failure]]:
-    """What came out of a request, and the cells that failed."""
+    """The results of a request, and the failed cells."""
     for record in study.records(ready):
         store.put_run(record)
     failures: list[Failure] = []

@@ -1,4 +1,4 @@
-"""Image classifiers with and without built-in symmetry: data, models, how they are trained, trained weights.
+"""Image classifiers with and without built-in symmetry: data, models, training recipes, trained weights.
 
 `import zoo` loads neither torch nor numpy; each name below loads what it needs when it is first used.
 """

@@ -24,8 +24,8 @@ def adversarial(
 ) -> Float[Tensor, "n c h w"]:
     """The batch (n, c, h, w) in [0, 1] with its first `share · n` images attacked (batches are random).
 
-    `eps` is the radius, the recipe's own unless a stage gives another. Nothing of the model changes:
-    statistics of batch norm, modes and gradients are as before.
+    `eps` is the radius, the recipe's own unless a stage gives another. The model is not changed: statistics of batch
+    norm, modes and gradients are as before.
     """
     count = round(recipe.share * len(x))
     if count == 0:
@@ -42,8 +42,8 @@ def attack(
 ) -> Float[Tensor, "n c h w"]:
     """Images in the L∞ ball of radius `eps` around x and in [0, 1], by signed ascent on the cross-entropy.
 
-    One step of `alpha = eps` from x is FGSM (Goodfellow et al. 2015); more, from a random start, are PGD
-    (Madry et al. 2018). Radii of each image's own go with a recipe without random start.
+    One step of `alpha = eps` from x is FGSM (Goodfellow et al. 2015); more, from a random start, are PGD (Madry et al.
+    2018). A separate radius for each image needs a recipe without random start.
     """
     eps = recipe.eps if eps is None else eps
     start = x.clone()

@@ -13,7 +13,7 @@ from zoo.registry import write_whole
 
 
 class TrainError(UserError):
-    """Why training cannot start or go on, and what to do about it, in one sentence."""
+    """The reason why training cannot start or continue, and the remedy, in one sentence."""
 
 
 def write(path: Path, fingerprint: str, **state: Any) -> None:
@@ -24,7 +24,7 @@ def write(path: Path, fingerprint: str, **state: Any) -> None:
 
 
 def read(path: Path, fingerprint: str, device: str) -> dict[str, Any] | None:
-    """What `write` kept, tensors on `device`; None if nothing; TrainError if damaged or another run's."""
+    """The state that `write` kept, tensors on `device`; None if nothing; TrainError if damaged or another run's."""
     if not path.exists():
         return None
     try:

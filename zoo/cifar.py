@@ -1,6 +1,6 @@
 """Reads CIFAR-10 and CIFAR-100 (Krizhevsky 2009), from torchvision's files or from one `.npz` file.
 
-What is read is compared with the original: a file with other pixels or labels is refused.
+The content is compared with the original: a file with other pixels or labels is refused.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def read(
     264 places and their labels are, and the number of images of each class; the others are not.
 
     Raises:
-        DataError: no such file, or one that holds something else.
+        DataError: no such file, or one with other content.
     """
     packed = root / f"{spec}.npz"
     if not packed.is_file():

@@ -92,7 +92,7 @@ def open_files(root: Path, names: Sequence[str], count: int) -> list[np.ndarray]
 
 
 def directory(root: Path) -> Path:
-    """Where the files lie: `root` itself or the CIFAR-10-C in it; DataError if neither holds labels."""
+    """The directory of the files: `root` itself or the CIFAR-10-C in it; DataError if neither has labels."""
     for place in (root, root / "CIFAR-10-C"):
         if (place / "labels.npy").is_file():
             return place

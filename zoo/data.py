@@ -1,7 +1,7 @@
-"""Named image sets with labels: 8-bit pixels in one fixed, stratified order, and the digest of exactly that.
+"""Named image sets with labels: 8-bit pixels in one fixed, stratified order, and their digest.
 
-The order of a split depends on its labels and file order only, never on a random generator or a library
-version, so "the first n images" means the same images everywhere and holds every class in proportion.
+The order of a split depends on its labels and file order only, never on a random generator or a library version, so
+"the first n images" means the same images everywhere and has every class in proportion.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ DIGESTED = 256  # images that are read together for a digest
 class Dataset:
     """One split of an image set: every image it has, in its fixed order.
 
-    `pixels` is uint8 (n, c, h, w) and `labels` int64 (n,), both read-only; an image is `pixels / levels`, in
-    [0, 1]. `sha256` is the digest of shape, levels, pixels and labels. Of corrupted images `groups` says which
-    is which. Their pixels are made or read when they are requested, as are those of a large `.npz` file; the
+    `pixels` is uint8 (n, c, h, w) and `labels` int64 (n,), both read-only; an image is `pixels / levels`, in [0, 1].
+    `sha256` is the digest of shape, levels, pixels and labels. `groups` has the corruption, severity and base image of
+    corrupted images. Their pixels are made or read when they are requested, as are those of a large `.npz` file; the
     digest of corrupted ones is that of the files, or of what determines the images.
     """
 
@@ -119,11 +119,11 @@ def load(
 ) -> Dataset:
     """The `split`, "train" or "test", of the data set `spec`, one of `KNOWN`.
 
-    `root` holds the files of CIFAR, CIFAR-10-C and torchvision (default: $SYMBENCH_DATA, else `data/`). `resize`
-    is the side of the square that pictures are resized to (`imagenet:` cuts its square from the middle). `name`,
-    which rows show, is for sets of one's own; the default is the name of the folder or file, and a name of a
-    built-in set is refused. `seed` is for the random numbers of `corrupted:`, whose rows show the base's name with
-    `corrupted-` before it. Raises DataError, one sentence with a remedy, for anything the user can put right.
+    `root` holds the files of CIFAR, CIFAR-10-C and torchvision (default: $SYMBENCH_DATA, else `data/`). `resize` is the
+    side of the square that pictures are resized to (`imagenet:` cuts its square from the middle). `name`, which rows
+    show, is for sets of one's own; the default is the name of the folder or file, and a name of a built-in set is
+    refused. `seed` is for the random numbers of `corrupted:`, whose rows show the base's name with `corrupted-` before
+    it. Raises DataError, one sentence with a remedy, for anything that the user can correct.
     """
     if split not in SPLITS:
         raise DataError(f"unknown split {split!r}: use train or test")
@@ -152,7 +152,7 @@ def load(
 def _read(
     spec: str, split: str, root: Path, download: bool, name: str | None, resize: int | None
 ) -> tuple[str, tuple[UInt8[np.ndarray, "n c h w"] | StoredPixels, Int64[np.ndarray, " n"], tuple[str, ...]]]:
-    """What rows call a set of 8-bit images, with its pixels, labels and classes in the order of its files."""
+    """The name in rows of a set of 8-bit images, with its pixels, labels and classes in the order of its files."""
     kind, _, rest = spec.partition(":")
     path = Path(rest).expanduser()
     if kind == "folder":
@@ -283,7 +283,7 @@ def _name(name: str) -> str:
 
 
 def _nearest(spec: str) -> str:
-    """What an unknown set may have meant, and all roads to one."""
+    """Similar names for an unknown set, and all ways to name one."""
     path = Path(spec).expanduser()
     if path.is_dir() or (path.is_file() and path.suffix == ".npz"):
         return f"for these images write {'folder' if path.is_dir() else 'npz'}:{spec}"

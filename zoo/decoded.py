@@ -1,4 +1,4 @@
-"""Pictures of a large folder, decoded one by one into a file that images are read from."""
+"""Decodes the pictures of a large folder one by one into a file; images are read from it."""
 
 from __future__ import annotations
 

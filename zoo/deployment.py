@@ -1,4 +1,4 @@
-"""A model to measure is not a model to train: its equal, frozen and faster."""
+"""Makes the model to measure from the model to train: its frozen and faster equal."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Deployed(nn.Module):
 
 
 class ChannelsLast(torch.autograd.Function):
-    """Channels-last on the way in; contiguous on the way back: attack libraries call ``grad.view``."""
+    """Channels-last on the way in; contiguous on the way back, as attack libraries call ``grad.view``."""
 
     @staticmethod
     def forward(ctx: Any, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:

@@ -1,4 +1,4 @@
-"""The names a model can be asked for by, without loading torch.
+"""The names of models; loads no torch.
 
 A name reads ``<architecture>[_4][.<recipe>[-best]][@<seed>]``: ten layers unless ``_4`` says four, recipe
 ``standard`` unless another is named, seed 0 unless another is given. ``-best`` names the weights of the epoch
@@ -29,7 +29,7 @@ RECIPES = (
 # besides these: images turned by up to ±θ degrees, alone or under adversarial training
 ROTATED = r"rotate(?P<theta>180|1[0-7][0-9]|[1-9][0-9]?)(?:\+(?P<under>pgd_at(?:_half|_quarter)?))?"
 NOISY = r"gauss(?P<sigma>[1-9][0-9]?)"  # Gaussian noise, its standard deviation in hundredths
-OWN_RECIPE = r"[A-Za-z][A-Za-z0-9_+]*"  # what a user may call a recipe of their own
+OWN_RECIPE = r"[A-Za-z][A-Za-z0-9_+]*"  # allowed names of a user's own recipe
 
 
 class UnknownModel(UserError, ValueError):

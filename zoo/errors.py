@@ -1,4 +1,4 @@
-"""Errors that the person at the keyboard can do something about."""
+"""Errors that a user can act on."""
 
 
 class UserError(Exception):

@@ -1,4 +1,4 @@
-"""The digest of many files, read once for as long as they do not change."""
+"""The digest of many files, read only once while they do not change."""
 
 from __future__ import annotations
 

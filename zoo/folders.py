@@ -53,7 +53,7 @@ def read(
 
 
 def _inside(folder: Path, split: str) -> Path:
-    """Where a split lies: ``train/``, or ``test/``, or without that ``val/``."""
+    """The folder of a split: ``train/``, or ``test/``, or without that ``val/``."""
     places = ("train",) if split == "train" else ("test", "val")
     for place in places:
         if (folder / place).is_dir():
@@ -97,7 +97,7 @@ def files_of(folder: Path, left_out: Counter[str]) -> list[Path]:
 
 
 def tell(folder: Path, left_out: Counter[str]) -> None:
-    """Says, once a run, what lies among the images and is none."""
+    """Prints, once in a run, which files among the images are no images."""
     if left_out:
         kinds = ", ".join(f"{count} × {suffix}" for suffix, count in sorted(left_out.items()))
         note_once(f"{left_out.total()} files of {folder} are no images and are left out ({kinds})")
@@ -110,7 +110,7 @@ def _decode(paths: list[Path], resize: int | None) -> UInt8[np.ndarray, "n c h w
 
 
 def _tell_turned(folder: Path, paths: list[Path]) -> None:
-    """Says, once a run, of how many pictures EXIF says that they are turned."""
+    """Prints, once in a run, the number of pictures that are turned according to EXIF."""
     if marked := sum(map(pictures.turned, paths)):
         note_once(
             f"EXIF turns {marked} of {len(paths)} images of {folder}; they are taken unturned, as torchvision does it"

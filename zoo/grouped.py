@@ -1,4 +1,4 @@
-"""How a corrupted data set is laid out: base image by base image, each under every corruption and severity."""
+"""The layout of a corrupted data set: base image by base image, each under every corruption and severity."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SEVERITIES = 5
 
 @runtime_checkable
 class LazyPixels(Protocol):
-    """Pixels that are read or made when they are requested; answers like a uint8 array (n, c, h, w)."""
+    """Pixels that are read or made when they are requested; can be indexed like a uint8 array (n, c, h, w)."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -29,7 +29,7 @@ class LazyPixels(Protocol):
 class Groups:
     """The place of every image: for each base image every corruption, and for that severities 1 to 5.
 
-    So the first k·`block` images are k base images under everything, and every mean over them is balanced.
+    So the first k·`block` images are k base images under all of them, and every mean over them is balanced.
 
     Attributes:
         names: the corruptions, in their order.

@@ -1,7 +1,7 @@
-"""Training images that are kept apart: which they are, and how well a model does on them.
+"""Held-out training images: chooses them, and measures a model's accuracy on them.
 
-Adversarial training overfits: robust accuracy on images it was not trained on peaks and then falls (Rice et al.
-2020, "Overfitting in adversarially robust deep learning"). The best epoch is told by images kept apart.
+Adversarial training overfits: robust accuracy on images it was not trained on peaks and then falls (Rice et al. 2020,
+"Overfitting in adversarially robust deep learning"). Held-out images show the best epoch.
 """
 
 from __future__ import annotations
@@ -56,9 +56,8 @@ def accuracy(
 ) -> float:
     """The share of images that are classified rightly under the recipe's last stage, in eval mode.
 
-    Images are turned as in that stage and then attacked by PGD at its ε with the recipe's steps, in the end
-    against the true labels whatever the loss. Draws are the same in every call; torch's random state is left
-    where they end.
+    Images are turned as in that stage and then attacked by PGD at its ε with the recipe's steps, in the end against the
+    true labels whatever the loss. Draws are the same in every call; they change torch's random state.
     """
     last = recipe.at(recipe.epochs)
     torch.manual_seed(SEED)

@@ -79,7 +79,7 @@ def _opened(name: str, download: bool) -> Any:
 
 @contextlib.contextmanager
 def _offline() -> Iterator[None]:
-    """Only the local cache is looked at: without it the package asks the hub even for what it has."""
+    """Uses only the local cache: otherwise the package connects to the hub even for sets in the cache."""
     switches: list[Any] = [
         sys.modules[each] for each in ("huggingface_hub.constants", "datasets.config") if each in sys.modules
     ]

@@ -1,8 +1,8 @@
-"""Interval bounds (Gowal et al. 2018): what a network can give for any image of a box, layer by layer.
+"""Interval bounds (Gowal et al. 2018): the possible outputs of a network for any image of a box, layer by layer.
 
-A layer's box is where all its values lie while its input lies in the box before. Bounds hold for real numbers, and
-with ``unit`` above 0 also for a network that rounds: each sum of k products may then be off by
-γ(k) = k·unit / (1 − k·unit) times the sum of their sizes (Higham 2002, section 3.1), in whatever order it is taken.
+A layer's box contains all its values for inputs in the box before. Bounds hold for real numbers, and with ``unit``
+above 0 also for a network that rounds: each sum of k products may then be off by γ(k) = k·unit / (1 − k·unit) times the
+sum of their sizes (Higham 2002, section 3.1), in whatever order it is taken.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from zoo.layers import (
 from zoo.models.classifier import Classifier, Head
 
 FLOAT32 = 2.0**-24  # unit roundoff
-_TINY = 1e-30  # more than all that underflow can take away
+_TINY = 1e-30  # more than the largest error of underflow
 _OWN = 1.01  # float64 rounds too, 2²⁹ times less
 
 Map = Callable[[Tensor], Tensor]
 
 
 class NoBounds(UserError, ValueError):
-    """A layer that no bounds are known of; the message names it."""
+    """A layer without known bounds; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Box:
         return Box(rising(self.lo), rising(self.hi))
 
     def wider(self, by: Tensor, terms: int, unit: float) -> Box:
-        """This box with what rounding sums of so many terms of these total sizes can add."""
+        """This box, wider by the rounding of sums of ``terms`` terms of total sizes ``by``."""
         if not unit:
             return self
         margin = by * (_OWN * terms * unit / (1 - terms * unit)) + _TINY
@@ -78,7 +78,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Rules:
-    """How boxes are carried.
+    """Rules for boxes through layers.
 
     Attributes:
         unit: unit roundoff of the network's arithmetic; 0 for real numbers.
@@ -239,7 +239,7 @@ def _(module: nn.Module, box: Box, rules: Rules) -> Box:
 
 
 def pooled(head: Head, box: Box, rules: Rules) -> Box:
-    """What the head does before its linear layer."""
+    """The box after the head's layers before its linear one."""
     terms = math.prod(box.lo.shape[2:])
     mean = box.each(lambda x: x.mean((2, 3))).wider(box.size.mean((2, 3)), terms + 1, rules.unit)
     return carried(head.pool, mean, rules)

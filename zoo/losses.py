@@ -1,4 +1,4 @@
-"""What one step of training learns from a batch: the loss, and the logits that the running accuracy is taken of."""
+"""The loss of a batch in training, and the logits for the running accuracy."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _bounded(
 def _regularised(
     model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], recipe: Recipe, eps: float
 ) -> tuple[Float[Tensor, ""], Float[Tensor, "n k"]]:
-    """J-SIGR (Liu et al. 2022): CE + β/2 · |J|²_F + s · |∂CE/∂x|² where the image matters less; J = ∂z/∂x."""
+    """J-SIGR (Liu et al. 2022): CE + β/2 · |J|²_F + s · |∂CE/∂x|² over unimportant pixels; J = ∂z/∂x."""
     where = unsalient(model, x)
     x = x.detach().requires_grad_(True)
     logits = model(x)
@@ -118,4 +118,4 @@ def _away(
 
 
 _CLEAN = {"ibp": _bounded, "jsigr": _regularised}  # losses that attack nothing
-_MADE = {"trades": _away, "afa": any_strength}  # how examples are made, where not as `adversarial` does
+_MADE = {"trades": _away, "afa": any_strength}  # functions that make examples, if not `adversarial`

@@ -55,7 +55,7 @@ def margins(
 
 
 def _split(model: nn.Module) -> tuple[list[Part], nn.Linear | None]:
-    """What comes before a linear layer that is last, in order, and that layer."""
+    """The layers before a last linear layer, in order, and that layer."""
     if isinstance(model, Deployed):
         return _split(model.body)
     if isinstance(model, nn.Linear):

@@ -1,4 +1,4 @@
-"""Lines on stderr that a run says once, whatever number of processes come upon them."""
+"""Lines on stderr that a run prints once, also with several processes."""
 
 from __future__ import annotations
 

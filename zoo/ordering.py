@@ -1,4 +1,4 @@
-"""The fixed order of a split: stratified, and of nothing but its labels and the order of its files."""
+"""The fixed order of a split: stratified, and determined only by its labels and the order of its files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _shuffle(index: int) -> str:
 
 
 def _interleave(counts: Sequence[int]) -> list[int]:
-    """Which class comes at each place, by earliest deadline.
+    """The class at each place, by earliest deadline.
 
     The j-th image (from 0) of a class with n of the N images may come from place floor(jN/n) on and must have
     come by place ceil((j+1)N/n): between these, the class is less than one image from its share. Such windows

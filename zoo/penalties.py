@@ -1,4 +1,4 @@
-"""Terms of losses that look at gradients, past answers or features, each of logits that are given."""
+"""Terms of losses from gradients, past logits or features."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def selected_gradient(
 def distilled(
     clean: Float[Tensor, "n k"], attacked: Float[Tensor, "n k"], y: Int64[Tensor, " n"], share: float
 ) -> Float[Tensor, ""]:
-    """(1 − μ) · CE(attacked) + μ · KL(p(clean/τ) ‖ p(attacked/τ)): a model is its own teacher.
+    """(1 − μ) · CE(attacked) + μ · KL(p(clean/τ) ‖ p(attacked/τ)): the teacher is the model itself.
 
     The self-distillation of LAST (Liu et al. 2023), μ the `share`, τ = 6. Gradients flow into both logits.
     """
@@ -76,7 +76,7 @@ def misaligned(clean: Float[Tensor, "n d"], attacked: Float[Tensor, "n d"]) -> F
 
 @contextlib.contextmanager
 def last_features(model: nn.Module) -> Iterator[list[Float[Tensor, "n d"]]]:
-    """What enters the last linear layer, an entry for each forward pass within.
+    """The inputs of the last linear layer, an entry for each forward pass within.
 
     Raises:
         TrainError: the model has no linear layer.

@@ -1,8 +1,8 @@
 """Pictures as uint8 arrays, decoded as torchvision does, by Pillow.
 
-Grey pictures (modes 1, L and LA) have one channel; all others become red, green and blue. Transparency is dropped,
-a palette is looked up, CMYK is converted by Pillow's rule, and an orientation that EXIF names is not applied.
-Pictures of more than 8 bits a channel would lose them silently, so they are refused.
+Grey pictures (modes 1, L and LA) have one channel; all others become red, green and blue. Transparency is dropped, a
+palette is looked up, CMYK is converted by Pillow's rule, and an orientation that EXIF names is not applied. Pictures of
+more than 8 bits a channel would silently lose bits, so they are refused.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Resizing = Callable[["Image"], "Image"]
 
 
 class DataError(UserError):
-    """What is wrong with the data and what to do about it, in one sentence."""
+    """A fault of the data and its remedy, in one sentence."""
 
 
 def read(path: Path, resized: Resizing | None = None) -> UInt8[np.ndarray, "*picture"]:

@@ -1,4 +1,4 @@
-"""Where a training stands, told without waiting for the device: loss and accuracy are read when asked for."""
+"""The progress of a training, without waiting for the device: loss and accuracy are read only when requested."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zoo.checkpoints import TrainError
 
 @dataclass(frozen=True)
 class Sums:
-    """What an epoch has summed up over the `seen` images so far: their losses, and how many were right.
+    """Sums of an epoch over the `seen` images so far: of their losses, and of right ones.
 
     Both sums are tensors on the device. Reading one makes the host wait for all steps before it.
     """
@@ -50,7 +50,7 @@ class Sums:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where training stands, after each batch; `epoch` and `batch` count from 1.
+    """The progress of training after each batch; `epoch` and `batch` count from 1.
 
     `loss` and `accuracy` (a fraction) are running means over the epoch on the batches as trained on,
     turned and adversarial where the recipe says so, in its `stage` (from 1) with this `rotation` and `eps`.

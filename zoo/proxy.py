@@ -1,4 +1,4 @@
-"""The weights of one step ago, from which a step of LAST goes (Liu et al. 2023, "Learn from the Past").
+"""The weights of one step ago, from which a step of LAST starts (Liu et al. 2023, "Learn from the Past").
 
 With θ the model's weights, ω those of one step ago, L the loss on images attacked at θ and γ the share:
 ω̃ = ω − (an optimiser's step on L at ω), then θ ← θ − γ·(θ − ω̃). The paper's abstract speaks of a proxy made of

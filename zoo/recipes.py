@@ -1,4 +1,4 @@
-"""How a model is trained, as numbers: optimiser, schedule, how a batch is made, what is learned from it.
+"""Training recipes as numbers: optimiser, schedule, adversarial examples, loss.
 
 AdamW for all. Unless a recipe says otherwise the learning rate rises linearly over the first fifth of the
 steps and falls to zero as a cosine, and images are taken as they are. docs/recipes.md gives every recipe's
@@ -30,7 +30,7 @@ LOSSES = ("ce", "trades", "ibp", "jsigr", "last", "afa")
 WEIGHTED = ("trades", "jsigr", "last", "afa")  # losses whose second term has the weight beta
 WHOLE = ("trades", "last", "afa")  # losses of attacked batches beside the clean ones
 PRECISIONS = ("float32", "bfloat16")
-# Fields that came later enter row and fingerprint only where they say something, so old ones stay as they were.
+# Later fields enter row and fingerprint only if they differ from their default, so old ones do not change.
 _LATER = ("stages", "drops", "warmup", "loss", "beta", "held_out", "precision", "noise", "select", "proxy")
 
 
@@ -102,7 +102,7 @@ class Recipe:
         return hashlib.sha256(json.dumps(self.row, sort_keys=True).encode()).hexdigest()
 
     def at(self, epoch: int, part: float = 0.0) -> Point:
-        """What holds in an epoch, from 1, when this part of its batches is done."""
+        """The values in an epoch, from 1, when this part of its batches is done."""
         if self.drops or self.warmup:
             rate = schedule.steps(self.drops, self.warmup, epoch, self.epochs, part)
         else:

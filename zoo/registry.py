@@ -50,10 +50,13 @@ class WeightsError(UserError):
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsRecord:
-    """What is known about one file of weights. `clean_acc` is a fraction, measured after rounding to half
-    precision on the `clean_n` test images of digest `test_sha256`; None without a test set. `seconds` is the
-    training time. Training that held images out says of which `epoch`, from 1, the weights are and the
-    accuracy on those images then (`held_out_acc`, before rounding, under the recipe's last stage)."""
+    """The facts about one file of weights.
+
+    `clean_acc` is a fraction, measured after rounding to half precision on the `clean_n` test images of digest
+    `test_sha256`; None without a test set. `seconds` is the training time. Training that held images out says of which
+    `epoch`, from 1, the weights are and the accuracy on those images then (`held_out_acc`, before rounding, under the
+    recipe's last stage).
+    """
 
     name: str
     architecture: str
@@ -141,7 +144,7 @@ def find(name: str, dataset: str, weights_from: str | Path | None = None) -> Wei
 
 
 def data_options(dataset: str, path: str = "PATH") -> str:
-    """What names a data set on a command line: one that is neither built in nor torchvision's lies at `path`."""
+    """The options that name a data set: one that is neither built in nor torchvision's is at `path`."""
     names = {torchvision_sets.row_name(name): f"torchvision:{name}" for name in torchvision_sets.NAMES}
     known = {**dict(zip(BUILT_IN, BUILT_IN, strict=True)), **names}
     return f"--dataset {known[dataset]}" if dataset in known else f"--dataset folder:{path} --name {dataset}"
@@ -159,7 +162,10 @@ def _trained_on(weights_from: str, known: Iterable[WeightsRecord]) -> str:
 
 
 def _command(wanted: Entry, dataset: str, out: str, known: Iterable[WeightsRecord]) -> str:
-    """What trains a model. A recipe of one's own is known by other weights of it, else UnknownModel is raised."""
+    """The command that trains a model.
+
+    A user's own recipe is known from its other weights, else UnknownModel is raised.
+    """
     if not wanted.depth:
         file, _, function = wanted.architecture.partition(":")
         seed = f" --seed {wanted.seed}" if wanted.seed else ""
@@ -195,7 +201,7 @@ def load_into(model: torch.nn.Module, record: WeightsRecord) -> torch.nn.Module:
 
 
 def checked(record: WeightsRecord) -> bytes:
-    """The content of a record's file; WeightsError if it is gone or not the one."""
+    """The content of a record's file; WeightsError if it is missing or another one."""
     try:
         content = record.path.read_bytes()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What changes in the course of a training, as data: stages of difficulty, drops of the learning rate.
+"""The schedule of a training as data: stages of difficulty, drops of the learning rate.
 
 Everything is given in shares of the epochs, so that one schedule serves a short budget and a long one. A share
 ends with the epoch it comes closest to (halves go up).
@@ -15,7 +15,7 @@ __all__ = ["Point", "Stage", "last_epoch", "one_cycle", "stage_of", "steps"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """How hard the images are made up to a point of the training.
+    """The difficulty of the images up to a point of the training.
 
     Attributes:
         until: share of the epochs after which the stage ends, in (0, 1]; 1 for the last.
@@ -30,7 +30,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """What holds at one moment of a training.
+    """The values at one moment of a training.
 
     Attributes:
         stage: number of the stage, from 1.

@@ -1,10 +1,10 @@
-"""Rotations and translations of images: the one transform that trains and that tests.
+"""Rotations and translations of images: one transform for training and testing.
 
-An image is turned about its middle and then shifted. Every output pixel is read where it comes from, with the
-pixels' centres as coordinates: pixel (i, j) lies at row i and column j, the middle at ((h − 1)/2, (w − 1)/2).
-Coordinates are float64 and the reading is by index, so turns by multiples of 90° of square images and shifts by
-whole pixels only move values about, bit for bit. ``nearest`` with ``black`` is what PIL's ``Image.rotate`` does by
-default, and with it the rotation released with "Can we have it all?" (Kamath et al., NeurIPS 2021).
+An image is turned about its middle and then shifted. Every output pixel is read where it comes from, with the pixels'
+centres as coordinates: pixel (i, j) lies at row i and column j, the middle at ((h − 1)/2, (w − 1)/2). Coordinates are
+float64 and the reading is by index, so turns by multiples of 90° of square images and shifts by whole pixels only move
+values, bit for bit. ``nearest`` with ``black`` is what PIL's ``Image.rotate`` does by default, and with it the rotation
+released with "Can we have it all?" (Kamath et al., NeurIPS 2021).
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ def moved(
         shifts: (n, 2) by how much content moves to the right and down, as shares of width and height;
             ``None`` for no shift.
         interpolation: ``bilinear``, or ``nearest`` (halves go right and down).
-        fill: what lies beyond the border: ``black`` (0), or ``edge``, the nearest pixel of the border.
+        fill: values beyond the border: ``black`` (0), or ``edge``, the nearest pixel of the border.
 
     Returns:
-        Images of the shape, type and device of ``x``. What is turned or shifted out of the frame is lost.
+        Images of the shape, type and device of ``x``. Content that is turned or shifted out of the frame is lost.
 
     Raises:
         ValueError: an unknown interpolation or fill.

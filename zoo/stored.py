@@ -21,7 +21,7 @@ CHUNK = 2**20
 
 @dataclass(frozen=True, eq=False)
 class StoredPixels:
-    """Answers like a uint8 array (n, c, h, w) of images that lie in a file as (height, width, channels).
+    """Can be indexed like a uint8 array (n, c, h, w); the images are in a file as (height, width, channels).
 
     `offset` is where the first one begins; `places` are theirs in the file; `stamp` is the file's size and time, so
     that a changed file is a DataError.

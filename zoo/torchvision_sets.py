@@ -53,7 +53,7 @@ def read(
 
 
 def row_name(name: str) -> str:
-    """What rows call a set of `NAMES`."""
+    """The name in rows of a set of `NAMES`."""
     return name.lower()
 
 

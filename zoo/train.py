@@ -1,9 +1,9 @@
 """Trains a model of the zoo by a recipe and writes its weights, so that the same call gives the same bits.
 
-The images stay one uint8 tensor on the device; each batch becomes float32, channels-last. Every epoch draws its
-random numbers from (seed, epoch) alone and ends with a checkpoint, so a run that was killed continues to the
-same weights. Within an epoch nothing is read back from the device, but that the loss is finite every few seconds:
-a GPU that is waited for after every step stands idle for most of the time.
+The images stay one uint8 tensor on the device; each batch becomes float32, channels-last. Every epoch draws its random
+numbers from (seed, epoch) alone and ends with a checkpoint, so a run that was killed continues to the same weights.
+Within an epoch nothing is read back from the device, except a check every few seconds that the loss is finite: a host
+that waits after every step leaves the GPU idle most of the time.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from zoo.writing import Trained, finish, predict, share_right
 
 __all__ = ["Progress", "TrainError", "Trained", "train"]
 
-LOOK = 5.0  # seconds after which the loss is looked at within an epoch
+LOOK = 5.0  # seconds between checks of the loss within an epoch
 
 
 def train(
@@ -56,10 +56,10 @@ def train(
     learning curve, a row an epoch (columns as the fields of `Progress`), to `OUT/<data set>/<name>.csv`.
 
     The name written is the architecture's with the tags of `recipe`, which may be one's own, and `seed`
-    (`baseline_cnn.pgd_at@1`); the default seed is that of `name`. If the recipe holds images out, the weights
-    of the epoch that did best on them are written too (`baseline_cnn.cusp-best@1`). On a CPU the same
-    arguments give the same weights bit for bit. The checkpoint of a run that was stopped is continued. The
-    caller's random state and thread count are put back.
+    (`baseline_cnn.pgd_at@1`); the default seed is that of `name`. If the recipe holds images out, the weights of the
+    epoch that did best on them are written too (`baseline_cnn.cusp-best@1`). On a CPU the same arguments give the same
+    weights bit for bit. The checkpoint of a run that was stopped is continued. The caller's random state and thread
+    count are restored.
 
     `build` makes an architecture of one's own, a classifier of (n, c, h, w) in [0, 1], from torch's global random
     state; `name` is then `file:function`, and `width` does not matter.

@@ -1,4 +1,4 @@
-"""One training run in progress: what it is made of, and its checkpoint after every epoch."""
+"""One training run in progress, with its checkpoint after every epoch."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def start(
 
 
 def file_name(name: str) -> str:
-    """What the files of a model are called, without what a path may not hold."""
+    """The name of a model's files, without characters that a path must not have."""
     return name.replace(":", "-").replace("/", "-")
 
 

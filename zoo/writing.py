@@ -1,4 +1,4 @@
-"""Writes what was trained: rounded to half precision, loaded again as anyone would, and compared."""
+"""Writes trained weights: rounds to half precision, loads them again as a user would, and compares."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def finish(run: Run, test: Dataset | None, threads: int, out: Path) -> Trained:
 
 
 def predict(model: nn.Module, images: Resident) -> Int64[Tensor, " n"]:
-    """Predicted classes in eval mode, int64 (n,) on the images' device; the model's mode is put back."""
+    """Predicted classes in eval mode, int64 (n,) on the images' device; the model's mode is restored."""
     mode = model.training
     model.eval()
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The attacks: one file a library behind one signature, and one literal table.
+"""The attacks: one file for each library, one signature for all, and one literal table.
 
 Importing this package imports no attack library: an adapter's module is loaded when it is first called.
 """

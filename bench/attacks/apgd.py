@@ -1,4 +1,4 @@
-"""Auto-PGD in L1 (Croce & Hein, "Mind the box", 2021), which no library of ours has.
+"""Auto-PGD in L1 (Croce & Hein, "Mind the box", 2021), which none of the installed libraries has.
 
 The steepest step in L1 would change one pixel, and most steps would end at the box. So every step follows the sign of
 the largest entries of the gradient, as many as two thirds of the pixels that the best image so far has changed, and
@@ -26,25 +26,25 @@ RADII = (
     (2, 0.3),
     (1, 0.4),
 )  # multiples of ε that are searched one after another, with shares of the steps
-CHECKS = 0.04  # share of the steps after which sparsity and step sizes are looked at again
+CHECKS = 0.04  # share of the steps after which sparsity and step sizes are adapted
 FIRST = 0.2  # share of the entries that the first steps change
-SPARSER = 1.5  # how many changed pixels there are to one that a step changes
+SPARSER = 1.5  # number of changed pixels for each one that a step changes
 SHRINK, SMALLEST = 1.5, 0.1  # of step sizes: divisor, and share of ε they end at
 KEPT = 0.95  # share of the changed pixels that must be kept for a search to count as settled
 
 
 @dataclass(slots=True, eq=False)
 class _Search:
-    """Where the search for n images stands.
+    """The state of the search for n images.
 
     Attributes:
         at, gradient: the points and the gradients there.
         best, best_gradient, highest: the same where the loss was highest so far, and that loss.
-        broken: points that were looked for; the image itself where there is none yet.
-        found: which there are.
+        broken: points that reach the goal; the image itself where there is none yet.
+        found: whether an image has such a point.
         size: step sizes.
         share: share of the entries that a step changes.
-        changed: entries that the best points had changed when last looked at.
+        changed: entries that the best points had changed at the last adaptation.
     """
 
     at: Float[Tensor, "n c h w"]
@@ -118,7 +118,7 @@ def apgd_t(
 
     Args:
         model, x, y, eps, steps, sparse: as for ``apgd_l1``, with the norm ``l1``.
-        target: (n,) int64, the class each image is driven to.
+        target: (n,) int64, the wanted class of each image.
 
     Raises:
         CellError: another norm, or a model of fewer than four classes.
@@ -145,7 +145,7 @@ def apgd_l1(
     *,
     sparse: bool = False,
 ) -> Float[Tensor, "n c h w"]:
-    """Drives up a loss inside the L1 ball: from a random point, first in balls of 3ε and 2ε, then in that of ε.
+    """Increases a loss inside the L1 ball: from a random point, first in balls of 3ε and 2ε, then in that of ε.
 
     Args:
         model: classifier of images in [0, 1], in eval mode with frozen parameters.
@@ -184,13 +184,13 @@ def apgd_l1(
 
 
 def _parts(steps: int) -> list[int]:
-    """How many steps each radius has; the last one, which counts, has all the others leave."""
+    """The number of steps of each radius; the last radius, which counts, gets all remaining steps."""
     before = [int(share * steps) for _, share in RADII[:-1]]
     return [*before, steps - sum(before)]
 
 
 def _checks(steps: int) -> Iterator[bool]:
-    """After which of so many steps the search is adapted."""
+    """The steps after which the search is adapted."""
     every = max(1, int(CHECKS * steps))
     yield from ((i + 1) % every == 0 for i in range(steps))
 
@@ -232,7 +232,7 @@ def _step(search: _Search, x: Tensor, radius: float) -> None:
 
 
 def _look(search: _Search, model: nn.Module, loss: Loss, found: Found) -> None:
-    """Asks the model at the points, and keeps what is best and what was looked for."""
+    """Evaluates the model at the points, and keeps the best points and those that reach the goal."""
     points = search.at.detach().requires_grad_()
     with torch.enable_grad():
         logits = model(points)
@@ -249,7 +249,7 @@ def _look(search: _Search, model: nn.Module, loss: Loss, found: Found) -> None:
 
 
 def _adapt(search: _Search, x: Tensor, radius: float) -> None:
-    """Goes on from the best point with large steps where it changes fewer pixels than before, else with small ones."""
+    """Continues from the best point, with large steps if it changes fewer pixels than before, else with small ones."""
     changed = _changed(search.best, x)
     sparser = changed / search.changed.clamp_min(1) < KEPT
     search.share = changed / x[0].numel() / SPARSER

@@ -1,4 +1,4 @@
-"""ART without what it does to a user's home."""
+"""Imports ART without its writing into the user's home folder."""
 
 from __future__ import annotations
 

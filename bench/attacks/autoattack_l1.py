@@ -1,4 +1,4 @@
-"""AutoAttack in L1, of parts that are verified one after another."""
+"""AutoAttack in L1; its parts run and are verified one after another."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def autoattack(
     eps: float,
     steps: int,
 ) -> Float[Tensor, "n c h w"]:
-    """Standard AutoAttack in L1 (Croce & Hein 2021), each part on what still stands.
+    """Standard AutoAttack in L1 (Croce & Hein 2021), each part on the images that are still right.
 
     APGD-CE from five starts, APGD-T at the five likeliest wrong classes, FAB-T of torchattacks at up to nine, and
     Square with 5,000 queries.
@@ -75,7 +75,7 @@ def _parts(model: nn.Module, eps: float, steps: int) -> Iterator[Part]:
 
 
 def _aimed(model: nn.Module, x: Tensor, y: Tensor, eps: float, steps: int, rank: int) -> Tensor:
-    """APGD-T at the wrong class of this rank; the image itself where there are not so many classes."""
+    """APGD-T at the wrong class of this rank; the image itself if the model has fewer classes."""
     with torch.no_grad():
         likeliest = model(x).scatter(1, y[:, None], -torch.inf).argsort(dim=1, descending=True, stable=True)
     if rank >= likeliest.shape[1] - 1:

@@ -1,4 +1,4 @@
-"""A budget of passes: as many steps or queries as it allows."""
+"""Turns a budget of passes into steps or queries."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ MOST = 10**6  # steps or queries
 
 
 def within_budget(requests: Sequence[Request], classes: int) -> tuple[Request, ...]:
-    """The requests, those with a budget with as many steps or queries as it allows among so many classes.
+    """The requests; one with a budget gets as many steps or queries as it allows for this number of classes.
 
-    A pass is one of the model forward or backward, so a gradient is two. What an attack may take at most counts.
+    A pass is one of the model forward or backward, so a gradient is two. The most passes that an attack may take count.
 
     Raises:
-        UsageError: an attack takes more in any case, or nobody knows what it takes.
+        UsageError: an attack always takes more, or its passes are unknown.
     """
     return tuple(
         _fitted(request, classes) if BUDGET in dict(request.params) else request for request in requests

@@ -1,4 +1,4 @@
-"""What an attack needs at most: gradients, which tell its time, and passes, which its budget counts."""
+"""The most that an attack needs: gradients, which predict its time, and passes, which its budget counts."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import math
 from bench.attacks.request import Request
 
 ART_ROUNDS = 53 * 21  # bounds τ from 1 to 1/256, nine tenths at a time, and constants for each, of C&W in L∞
-LIKELIEST = 9  # wrong classes that most attacks stop at
-LOOKS = 2.0  # gradients' worth of passes besides, by library and judge, at most: for each run of an attack
-BOUNDARY = 120  # passes of Brendel & Bethge's attack before its first step, at most
-FORWARD = 1 / 3  # a forward pass alone takes so much of a gradient's time
+LIKELIEST = 9  # most attacks try no more wrong classes
+LOOKS = 2.0  # most passes of library and judge besides, in gradients, for each run of an attack
+BOUNDARY = 120  # most passes of Brendel & Bethge's attack before its first step
+FORWARD = 1 / 3  # a forward pass takes this share of a gradient's time
 
 
 def passes(request: Request, classes: int) -> float:
-    """Gradients an attack needs at most for one image among so many classes, by time: a forward pass is a third."""
+    """The most gradients that an attack needs for one image, in time; a forward pass counts a third."""
     return _runs(request, classes) * (LOOKS + _run(request, classes, FORWARD))
 
 
 def asked(request: Request, classes: int) -> int:
-    """Passes forward and backward that an attack asks of the model at most for one image; a gradient is two."""
+    """The most forward and backward passes that an attack needs for one image; a gradient counts two."""
     return math.ceil(_runs(request, classes) * (2 + 2 * _run(request, classes, 1 / 2)))
 
 
@@ -33,7 +33,7 @@ def _of(request: Request, name: str) -> int:
 
 
 def _run(request: Request, classes: int, forward: float) -> float:
-    """Gradients of one run of an attack, aimed at one class if the judge aims it; a forward pass is so much of one."""
+    """Gradients of one run of an attack, at one class if the judge sets it; a forward pass is ``forward`` of one."""
     attack, library, wrong = request.attack, request.library, max(1, classes - 1)
     steps, aims = _of(request, "steps") * _of(request, "eot"), min(wrong, LIKELIEST)
     queries = _of(request, "queries")
@@ -68,7 +68,7 @@ def _run(request: Request, classes: int, forward: float) -> float:
 
 
 def _autoattack(version: str, steps: int, wrong: int, forward: float) -> float:
-    """Of all its parts, with a look at what stands after each."""
+    """Gradients of all parts of AutoAttack, with a check of the images after each."""
     aims = min(wrong, LIKELIEST)
     black_box = 5000 * forward + 4 * LOOKS
     if version == "autoattack_rand":

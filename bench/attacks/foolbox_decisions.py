@@ -1,4 +1,4 @@
-"""Foolbox's decision-based attacks: they ask for the class alone, and walk along the boundary towards the image.
+"""Foolbox's decision-based attacks: they use only the predicted class, and move along the boundary towards the image.
 
 What this file works around, all in foolbox 3.3.4: attacks count steps and not queries, and fail for the whole batch
 where one image has no start; ``HopSkipJumpAttack`` draws all noise of a step at once, hundreds of copies of the batch.
@@ -94,7 +94,7 @@ class _Spent(Exception):
 
 
 class _Metered(nn.Module):
-    """The model, asked about all images at once: counts queries and keeps the nearest broken point of each image."""
+    """The model for all images at once; counts queries and keeps the nearest broken point of each image."""
 
     def __init__(
         self, model: nn.Module, x: Tensor, y: Tensor, target: Tensor | None, norm: str, queries: int
@@ -130,12 +130,12 @@ class _Metered(nn.Module):
         return logits
 
     def search(self, attack: Any) -> None:
-        """Lets an attack start at the nearest points until it ends or the queries do."""
+        """Runs an attack from the nearest points until it ends or the queries are spent."""
         starts = ep.astensor(self.nearest)
         model, goal = wrapped(self, self._x.device), goal_of(self._y, self._target)
         with contextlib.suppress(
             _Spent, AssertionError
-        ):  # that its points stay broken, which rounding may undo
+        ):  # it asserts that its points stay broken, which rounding may undo
             attack(model, self._x.contiguous(), goal, epsilons=None, starting_points=starts)
 
 

@@ -1,9 +1,9 @@
 """Foolbox's minimum-norm attacks: the nearest broken version of every image.
 
-What this file works around, all in foolbox 3.3.4: ``L2FMNAttack.project`` multiplies by one instead of
-projecting, so its steps never come back towards the image, and ``L0FMNAttack.project`` keeps too many values; FMN
-creeps up to a flat boundary and may end just short of it, and refuses a batch in which one starting point is not
-adversarial; DeepFool returns its last iterate even where that is not adversarial.
+What this file works around, all in foolbox 3.3.4: ``L2FMNAttack.project`` multiplies by one instead of projecting, so
+its steps never come back towards the image, and ``L0FMNAttack.project`` keeps too many values; FMN approaches a flat
+boundary slowly and may end just before it, and refuses a batch in which one starting point is not adversarial; DeepFool
+returns its last iterate even where that is not adversarial.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def ddn(
 ) -> Float[Tensor, "n c h w"]:
     """Decoupled direction and norm (Rony et al. 2019): the smallest broken step found on the way.
 
-    Chance enters only where a gradient is zero: there the direction comes from torch's global random state.
+    It is random only where a gradient is zero: there the direction comes from torch's global random state.
 
     Args:
         model: classifier of images in [0, 1], in eval mode with frozen parameters.
@@ -47,7 +47,7 @@ def ddn(
         steps: gradient steps. The radius starts at 1 and changes by 5 % in each, so boundaries nearer than
             0.95^steps are overshot: 0.006 for 100 steps.
         target: (n,) int64, the class each image is to be taken for; ``None`` for any wrong one.
-        criterion: what counts as found without a target; default: what the judge counts as broken.
+        criterion: when an image counts as found, without a target; default: when the judge counts it as broken.
 
     Returns:
         Images of the shape of ``x`` in [0, 1]: broken ones, near ``x``; the clean image where none was found.

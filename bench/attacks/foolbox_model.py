@@ -1,4 +1,4 @@
-"""The model and what counts as found, in foolbox's terms.
+"""The model and the criterion of success, as foolbox's classes.
 
 What this file works around, all in foolbox 3.3.4: models are moved to the first GPU unless a device is
 given; bounds are asserted without a message, so they are fixed at [0, 1], which the harness has checked; a
@@ -21,12 +21,12 @@ Found = type[foolbox.Misclassification]
 
 
 def wrapped(model: nn.Module, device: torch.device) -> foolbox.PyTorchModel:
-    """The model as foolbox takes it: images in [0, 1], on their own device."""
+    """The model wrapped for foolbox: images in [0, 1], on their own device."""
     return foolbox.PyTorchModel(model, bounds=(0, 1), device=device)
 
 
 class Broken(foolbox.Misclassification):
-    """Adversarial is what the judge counts as broken: misclassified, or with logits that are not finite."""
+    """An image is adversarial if the judge counts it as broken: misclassified, or with logits that are not finite."""
 
     def __call__(self, perturbed: Any, outputs: Any) -> Any:
         logits, restore_type = ep.astensor_(outputs)
@@ -34,7 +34,7 @@ class Broken(foolbox.Misclassification):
 
 
 class Misclassified(foolbox.Misclassification):
-    """Adversarial is a wrong class with finite logits."""
+    """An image is adversarial if its class is wrong and its logits are finite."""
 
     def __call__(self, perturbed: Any, outputs: Any) -> Any:
         logits, restore_type = ep.astensor_(outputs)
@@ -43,7 +43,7 @@ class Misclassified(foolbox.Misclassification):
 
 
 class Reached(foolbox.TargetedMisclassification):
-    """Adversarial is the target's class with finite logits."""
+    """An image is adversarial if its class is the target and its logits are finite."""
 
     def __call__(self, perturbed: Any, outputs: Any) -> Any:
         logits, restore_type = ep.astensor_(outputs)
@@ -54,5 +54,5 @@ class Reached(foolbox.TargetedMisclassification):
 def goal_of(
     y: Int64[Tensor, " n"], target: Int64[Tensor, " n"] | None, criterion: Found = Broken
 ) -> foolbox.criteria.Criterion:
-    """What counts as found: the criterion of the labels, or where there are targets, (n,), to be taken for them."""
+    """The criterion of success: that of the labels, or with targets (n,) that of reaching them."""
     return criterion(y) if target is None else Reached(target)

@@ -1,4 +1,4 @@
-"""Models without gradients: which attacks cannot attack them, and which can."""
+"""Models without gradients: finds the attacks that cannot and that can attack them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.inputs.foreign import gradient_fault
 def check_gradients(
     name: str, model: nn.Module, x: Float[Tensor, "n c h w"], requests: Sequence[Request]
 ) -> None:
-    """Refuses attacks that follow gradients on a model that gives none; asks nothing where there are no such.
+    """Refuses attacks that need gradients on a model that gives none. Without such attacks the model is not run.
 
     Args:
         name: for the message.
@@ -38,12 +38,12 @@ def check_gradients(
 
 
 def _follows(request: Request) -> bool:
-    """Whether an attack follows the gradients of the attacked model, and not those of a surrogate."""
+    """Whether an attack uses the gradients of the attacked model, and not those of a surrogate."""
     return request.spec.gradients and not dict(request.params).get(SURROGATE)
 
 
 def without_gradients(norms: Iterable[str]) -> list[str]:
-    """Attacks that ask a model for its logits alone and search in these norms, or in none."""
+    """Attacks that need only a model's logits and search in these norms, or in none."""
     specs = [spec for spec in ATTACKS.values() if not spec.gradients and SURROGATE not in spec.params]
     return [spec.name for spec in specs if not spec.norms or set(norms) <= set(spec.norms)]
 

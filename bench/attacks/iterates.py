@@ -15,9 +15,9 @@ from bench.engine.balls import distance
 class Watch:
     """Counts gradient evaluations, and keeps for each image the first iterate that was misclassified.
 
-    An iterate is a batch of the attacked batch's own shape; only points inside ball and box count. What it
-    keeps are candidates: the judge looks at them again. The model itself stays as it is. Everything stays on
-    the images' device, and nothing of it is read while the attack runs.
+    An iterate is a batch of the attacked batch's own shape; only points inside ball and box count. The kept iterates
+    are candidates: the judge checks them again. The model is not changed. Everything stays on the images' device and is
+    read only after the attack.
 
     Args:
         model: the attacked model, which the attack calls.
@@ -25,7 +25,7 @@ class Watch:
         y: their labels (n,), int64.
         norm, eps: the ball; ``eps`` ``None`` keeps no iterates.
         accepted: deviation from ball and box that counts as rounding, in pixel units.
-        goal: (n,) int64, classes that the images are to be taken for; ``None`` if any wrong one counts.
+        goal: (n,) int64, target class of each image; ``None`` if any wrong one counts.
     """
 
     def __init__(

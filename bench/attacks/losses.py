@@ -1,4 +1,4 @@
-"""What attacks drive up, and what counts as found: functions of logits."""
+"""Losses of attacks and criteria of success, as functions of logits."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def targeted_dlr(
 
 
 def broken(logits: Float[Tensor, "n classes"], y: Int64[Tensor, " n"]) -> Bool[Tensor, " n"]:
-    """Misclassified, or with a logit that is not finite: what the judge counts as broken."""
+    """Whether an image is misclassified or has a logit that is not finite; the judge counts it as broken."""
     return (logits.argmax(dim=1) != y) | ~torch.isfinite(logits).all(dim=1)
 
 
 def reached(
     logits: Float[Tensor, "n classes"], y: Int64[Tensor, " n"], target: Int64[Tensor, " n"] | None
 ) -> Bool[Tensor, " n"]:
-    """What an attack looks for: broken, or where there are targets taken for them, with finite logits."""
+    """Whether an attack has reached its goal: a broken image, or with targets the target's class and finite logits."""
     if target is None:
         return broken(logits, y)
     return (logits.argmax(dim=1) == target) & torch.isfinite(logits).all(dim=1)
@@ -71,5 +71,5 @@ def keep_reached(
 def sought(
     logits: Float[Tensor, "n classes"], y: Int64[Tensor, " n"], target: Int64[Tensor, " n"] | None
 ) -> Float[Tensor, " n"]:
-    """What it drives up: the margin of the largest wrong class, or that of the target."""
+    """The value that an attack increases: the margin of the largest wrong class, or that of the target."""
     return margin(logits, y) if target is None else -margin(logits, target)

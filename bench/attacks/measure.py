@@ -1,8 +1,7 @@
 """Measures one cell and judges every image itself.
 
-An attack proposes images; whether they lie in the ball and the box, and whether they break the model, is
-decided here by looking again. So is everything the libraries and the model leave to chance: seeds, restarts,
-the caller's random state.
+An attack proposes images. This module checks whether they lie in the ball and the box, and whether they break the
+model. It also sets seeds, runs restarts, and restores the caller's random state.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ from bench.inputs.faults import out_of_memory
 
 __all__ = ["KEPT_IMAGES", "NOT_ATTACKED", "CellResult", "measure", "seed_of", "seeded", "spec_of"]
 
-_JUDGES = ("restarts", "targets", "best_iterate")  # parameters the judge acts on, not the adapter
+_JUDGES = ("restarts", "targets", "best_iterate")  # parameters of the judge, not of the adapter
 
 
 def measure(
@@ -57,7 +56,7 @@ def measure(
         x: the shard's images (n, c, h, w), float32 in [0, 1].
         y: its labels (n,), int64.
         standing: bool (n,), images the parent cell left standing; ``None`` for a clean cell.
-        by: what attacks; ``None`` for the attack of the table on this very model.
+        by: the attacker; ``None`` for the attack of the table on this model.
 
     Raises:
         CellError: the attack failed or gave images outside its threat set.
@@ -65,7 +64,7 @@ def measure(
     if len(x) != cell.count:
         raise ValueError(f"cell of {cell.count} images was given {len(x)}")
     start = time.perf_counter()
-    with seeded(x.device, "judge", cell.key):  # a model may draw numbers whenever it is asked
+    with seeded(x.device, "judge", cell.key):  # a model may draw random numbers in every pass
         if cell.kind == "clean":
             arrays, gradients = _clean(model, x, y)
         else:
@@ -98,7 +97,7 @@ def _clean(
 def _gradient_norm(
     model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"]
 ) -> Float64[Tensor, " n"]:
-    """L1 norms of the loss's gradient; NaN where the model gives none, whatever it raises when asked for it."""
+    """L1 norms of the loss's gradient; NaN if the model gives none or raises anything."""
     images = x.clone().requires_grad_()
     try:
         loss = nn.functional.cross_entropy(model(images), y, reduction="sum")
@@ -145,14 +144,14 @@ def _trace(cell: Cell, x: Tensor, y: Tensor) -> Trace | None:
 
 
 def spec_of(cell: Cell) -> AttackSpec:
-    """The row of the attack table that a cell's attack is, or for one's own attack would have."""
+    """The row of a cell's attack in the attack table; for a user's own attack the row that it would have."""
     if cell.library.partition("==")[0] == OWN:
         return own_spec(cell.attack, dict(cell.params))
     return ATTACKS[cell.attack, cell.library.partition("==")[0]]
 
 
 def _goal(cell: Cell, model: nn.Module, x: Tensor, y: Tensor) -> Int64[Tensor, " n"] | None:
-    """The class that each image is to be taken for; ``None`` where any wrong one will do. The same at every ε."""
+    """The target class of each image, the same at every ε; ``None`` if any wrong class counts."""
     target = dict(cell.params).get(TARGET)
     if target is None:
         return None
@@ -169,7 +168,7 @@ def _goal(cell: Cell, model: nn.Module, x: Tensor, y: Tensor) -> Int64[Tensor, "
 def _rounds(
     cell: Cell, spec: AttackSpec, model: nn.Module, x: Tensor, y: Tensor
 ) -> list[Int64[Tensor, " n"] | None]:
-    """One entry a call of the adapter: every restart, and in it every target class if it takes any."""
+    """One entry for each call of the adapter: every restart, and in it every target class if the attack takes any."""
     restarts = int(dict(cell.params).get("restarts", 1) or 1)
     if not spec.targeted:
         return [_goal(cell, model, x, y)] * restarts
@@ -192,7 +191,7 @@ def _round(
     by: Attacker,
     trace: Trace | None,
 ) -> int:
-    """One call of the adapter on the images left, judged; gives the gradient evaluations it took."""
+    """Calls the adapter on the images left and judges the result; returns the number of gradient evaluations."""
     spec, images, labels = spec_of(cell), x[left], y[left]
     goal = target if TARGET in dict(cell.params) else None
     rules = JUDGED[cell.protocol.partition("/")[0]]
@@ -224,7 +223,7 @@ def _round(
 def _verified(
     cell: Cell, model: nn.Module, x: Tensor, y: Tensor, proposed: Tensor, goal: Tensor | None
 ) -> tuple[Tensor, Verdict]:
-    """As ``verify``; of an attack that is aimed, an image counts as right until it is taken for its goal."""
+    """Like ``verify``; for a targeted attack an image counts as right until it is classified as its target."""
     images, verdict = verify(cell, model, x, y, proposed)
     if goal is None:
         return images, verdict
@@ -240,11 +239,12 @@ def _propose(cell: Cell, by: Attacker, x: Tensor, y: Tensor, number: int, target
     call = by.own or adapter(spec.name, spec.library)
     params: dict[str, Any] = {name: cell.param(name) for name in spec.params if name not in _JUDGES}
     if spec.name != "transfer":
-        params.pop(SURROGATE, None)  # the model it is given is that already
+        params.pop(SURROGATE, None)  # its model is the surrogate already
     params |= {"norm": cell.norm} if spec.norms else {}
     params |= {"eps": cell.eps} if spec.threat == "ball" else {}
     params |= {TARGET: target} if target is not None else {}
-    # the first round takes the seed itself, as a user of the library would; later ones must not be another's first
+    # the first round takes the seed itself, as a user of the library would; later rounds must differ from the first of
+    # any other seed
     own_seed = cell.seed if number == 0 else seed_of(cell.seed, number) % 2**31
     params |= {"seed": own_seed} if spec.seeded else {}
 

@@ -1,4 +1,4 @@
-"""What became of each image of a shard while it was attacked, round by round."""
+"""The outcome of each image of a shard under attack, round by round."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOT_ATTACKED = -1
 
 
 class AttackOutcomes:
-    """Keeps, for every image of a shard, the attacked version that counts; all of it on the images' device."""
+    """Keeps the attacked version that counts for every image of a shard, on the images' device."""
 
     def __init__(
         self, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], standing: Bool[Tensor, " n"]
@@ -37,11 +37,11 @@ class AttackOutcomes:
         self.silent = torch.zeros_like(standing)
 
     def left(self) -> Int64[Tensor, " left"]:
-        """Indices of the images to attack that still stand."""
+        """Indices of the images that are still right and to be attacked."""
         return (self.standing & self.attacked).nonzero().squeeze(1)
 
     def leave_out(self, which: Bool[Tensor, " n"]) -> None:
-        """Takes images that are not to be attacked: they stand if they did."""
+        """Excludes images from the attack; their outcome stays as before."""
         self.attacked &= ~which
 
     def record(
@@ -51,13 +51,13 @@ class AttackOutcomes:
         verdict: Verdict,
         silent: Bool[Tensor, " n"],
     ) -> None:
-        """Notes one round's images: an image that broke, or one that still stands in its last attempt.
+        """Records one round's images: an image that broke, or the last attempt on one that did not.
 
         Args:
             at: (n,) places of the images in the shard.
             images: their attacked versions (n, c, h, w).
             verdict: the judge's.
-            silent: (n,) bool, an iterate on the way broke the image though the last one did not.
+            silent: (n,) bool, an earlier iterate broke the image though the last one did not.
         """
         self.standing[at] = verdict.right
         for name, column in self.columns.items():

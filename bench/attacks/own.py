@@ -1,7 +1,7 @@
-"""A user's own attack: what is asked of it, and how it is called.
+"""A user's own attack: the checks of it, and its calls.
 
-Its code may do anything, so it is looked at and run in processes of its own. There it is given copies: of the
-images, and of the model. What it changes in them is not what the judge looks at.
+Its code may do anything, so it is checked and run in separate processes. It gets copies of the images and of the model,
+so that its changes do not reach the judge.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from bench.inputs.switches import left_alone
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Attacker:
-    """What attacks a model.
+    """An attack with its model.
 
     Attributes:
-        model: the model it is given: the attacked one, or its surrogates.
-        own: one's own attack as an adapter; ``None`` for an attack of the table.
+        model: the attacked model, or its surrogates.
+        own: a user's own attack as an adapter; ``None`` for an attack of the table.
     """
 
     model: nn.Module
@@ -57,10 +57,10 @@ def described(source: OwnAttack) -> Defaults:
 
 
 def attacker(cell: Cell, subject: Subject) -> Attacker:
-    """What a cell's attack is run by: on the model itself, or on its surrogates.
+    """The attacker of a cell: on the model itself, or on its surrogates.
 
     Raises:
-        CellError: one's own attack or a surrogate is not at hand, or has changed since the run began.
+        CellError: the user's attack or a surrogate is missing, or has changed since the run began.
     """
     name = cell.attack
     if cell.library.partition("==")[0] != OWN:
@@ -76,7 +76,7 @@ def attacker(cell: Cell, subject: Subject) -> Attacker:
 
 
 def _followed(cell: Cell, subject: Subject) -> nn.Module:
-    """The model that an attack is given. The attack ``transfer`` looks after one surrogate of the zoo by itself."""
+    """The model whose gradients an attack uses. The attack ``transfer`` loads a surrogate of the zoo by itself."""
     names, own = str(dict(cell.params).get(SURROGATE) or ""), subject.attack
     if not names or (cell.attack == "transfer" and own is None and AND not in names):
         return subject.model
@@ -86,7 +86,7 @@ def _followed(cell: Cell, subject: Subject) -> nn.Module:
 
 
 def _guarded(function: Callable[..., Any], name: str) -> Callable[..., Tensor]:
-    """One's own function as an adapter."""
+    """The user's function as an adapter."""
 
     def call(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, norm: str, **params: Any) -> Tensor:
         params.pop(OWN_CODE)

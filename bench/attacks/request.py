@@ -1,4 +1,4 @@
-"""What a user asks of an attack, before the ε grid spreads it out."""
+"""A user's request for an attack, without ε."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from bench.inputs.own_attacks import OwnAttack, entry_points, find_attack
 from bench.inputs.own_surrogates import OwnSurrogates
 
 ALPHA_RULE = "2.5*eps/steps"
-BUDGET = "budget"  # passes an image, where one was given; the judge's
-FITTED = ("steps", "queries")  # what a budget decides
-TARGET, RANDOM, LEAST_LIKELY = "target", "random", "least-likely"  # what an attack is aimed at
+BUDGET = "budget"  # passes for each image, if given; a parameter of the judge
+FITTED = ("steps", "queries")  # parameters that a budget decides
+TARGET, RANDOM, LEAST_LIKELY = "target", "random", "least-likely"  # parameter for the target class
 # names for sets of attacks, each with the parameters that differ from the attack's own defaults
 PRESETS: dict[str, tuple[tuple[str, dict[str, Scalar]], ...]] = {
     "standard": (("fgsm", {}), ("pgd", {})),
     "strong": (("pgd", {"restarts": 5}), ("apgd_t", {}), ("square", {})),
-    "autoattack10": (("autoattack", {"steps": 10}),),  # what torchattacks runs by default
+    "autoattack10": (("autoattack", {"steps": 10}),),  # torchattacks' own default
 }
 
 
@@ -45,7 +45,7 @@ class Request:
         library: package that runs it.
         norm: ``linf`` or ``l2``; empty for a spatial attack.
         params: the parameters, sorted; ``alpha`` ``None`` stands for the rule 2.5·ε/steps.
-        source: where a user's own attack or surrogates come from; what is stored does not say it.
+        source: of a user's own attack or surrogates; it is not stored.
     """
 
     attack: str
@@ -60,7 +60,7 @@ class Request:
 
     @property
     def spec(self) -> AttackSpec:
-        """The row of the attack table; for one's own attack the row that it would have."""
+        """The row of the attack table; for a user's own attack the row that it would have."""
         if self.library == OWN:
             return own_spec(self.attack, dict(self.params))
         key = self.attack, self.library
@@ -74,15 +74,15 @@ class Request:
 
     @property
     def implied(self) -> Defaults:
-        """The parameters that go without saying where the label stands."""
-        if self.library == OWN:  # its defaults are not known where its code is not at hand
+        """The parameters that the label implies."""
+        if self.library == OWN:  # without its code its defaults are unknown
             return {OWN_CODE: dict(self.params)[OWN_CODE], **OWN_JUDGED}
         variant = PRESETS.get(self._variant)
         return {**self.spec.params, **(variant[0][1] if variant else {})}
 
     @property
     def _variant(self) -> str:
-        """The name of the set that is this attack alone, with parameters of its own; empty for none."""
+        """The name of the set that is only this attack with these parameters; empty for none."""
         return next((name for name, members in PRESETS.items() if self._is(*members)), "")
 
     def _is(self, first: tuple[str, dict[str, Scalar]], *others: object) -> bool:
@@ -138,7 +138,7 @@ def parse_requests(
 
 
 def _check_budget(params: Mapping[str, Scalar]) -> None:
-    """Raises ``UsageError`` where a budget is no number of passes, or what it decides was given too."""
+    """Raises ``UsageError`` if a budget is no number of passes, or if a parameter that it decides was given too."""
     if BUDGET not in params:
         return
     budget = params[BUDGET]
@@ -200,7 +200,7 @@ def _aim(spec: AttackSpec, target: Scalar) -> Scalar:
 
 
 def aimed(requests: Sequence[Request], classes: Sequence[str]) -> tuple[Request, ...]:
-    """The requests with a target class as its number, from 0, whether it was given by name or by number.
+    """The requests with the target class as a number from 0; users give a name or a number.
 
     Raises:
         UsageError: there is no such class.
@@ -243,7 +243,7 @@ def known_names() -> tuple[str, ...]:
 
 
 def _home(attack: str, home: str, library: str | None, norm: str) -> str:
-    """The library an attack runs in: the one it names, else the one asked for, else the first with it in this norm."""
+    """The library of an attack: the one it names, else the requested one, else the first with it in this norm."""
     if home and home not in LIBRARIES:
         raise UsageError(f"unknown attack library {home!r}; {nearest(home, LIBRARIES)}")
     homes = libraries_of(attack)

@@ -13,7 +13,7 @@ from bench.engine.balls import project
 from bench.errors import CellError
 
 PAIRS = 32  # of points on both sides that an estimate takes
-AWAY = 0.01  # how far they lie, in every pixel
+AWAY = 0.01  # their distance in every pixel
 KEPT = 0.9  # of the estimates before, as momentum
 STEP = 2.5  # times ε over the steps: a step's size
 
@@ -32,7 +32,7 @@ def spsa(
     """Steps of 2.5·ε/steps along estimated gradients of the margin, with momentum.
 
     An estimate is the mean over 32 random directions of ±1 of the margin's difference on both sides, times the
-    direction; a step takes 64 queries and one to look where it led. Chance comes from torch's global random state.
+    direction; a step takes 64 queries and one more at its end. Random numbers come from torch's global random state.
 
     Args:
         model: classifier of images in [0, 1], in eval mode.
@@ -40,8 +40,8 @@ def spsa(
         y: labels (n,), int64.
         norm: ``linf`` or ``l2``.
         eps: radius, above 0.
-        queries: passes of the model for each image, at least 3; what is left after the last whole step is not spent.
-            Below 65 one step is taken, on fewer directions.
+        queries: passes of the model for each image, at least 3; the rest after the last whole step is not used. Below
+            65 there is one step, with fewer directions.
         target: (n,) int64, the class each image is to be taken for; ``None`` for any wrong one.
 
     Returns:

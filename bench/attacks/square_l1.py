@@ -28,7 +28,7 @@ def square(
     queries: int,
     target: Int64[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "n c h w"]:
-    """Random search: what one square changes is taken back and spent on another one, if that brings the margin up.
+    """Random search: the change of one square is moved to another one, if that increases the margin.
 
     Args:
         model: classifier of images in [0, 1], in eval mode.

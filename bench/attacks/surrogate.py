@@ -1,4 +1,4 @@
-"""Which models an attack borrows gradients from: part of what a result was measured with."""
+"""The surrogate models of an attack; a result depends on them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ DIGITS = 16  # of a digest, after a # in a name
 
 
 def borrowed(surrogates: str) -> tuple[str, OwnSurrogates | None]:
-    """The names of one or several models as requests have them, and where those come from that are not of the zoo.
+    """The names of one or several models in requests, and the sources of those that are not of the zoo.
 
     Args:
-        surrogates: names with commas between: ``dataset/name`` of the zoo, ``FILE.py:FACTORY``, ``LIBRARY:NAME`` or
-            an installed model. Names that already say their digits stay as they are; an empty text is no model.
+        surrogates: names with commas between: ``dataset/name`` of the zoo, ``FILE.py:FACTORY``, ``LIBRARY:NAME`` or an
+            installed model. Names that already have their digits stay unchanged; an empty text is no model.
 
     Raises:
-        UsageError: one of them cannot be had.
+        UsageError: one of them does not exist or cannot be loaded.
     """
     targets = [target for target in re.split(rf"[,{AND}]", surrogates) if target]
     own = {target: _own(target) for target in targets if "#" not in target and is_foreign(target)}
@@ -38,7 +38,7 @@ def pinned(surrogate: str) -> str:
     """A model of the zoo with the weights it has now: ``dataset/name#`` and 16 digits of their sha256.
 
     Args:
-        surrogate: ``dataset/name``; one that already says its digits comes back as it is.
+        surrogate: ``dataset/name``; one that already has its digits is returned unchanged.
 
     Raises:
         UsageError: there is no such model, or it has no weights for that data set.
@@ -74,5 +74,5 @@ def _own(target: str) -> tuple[str, ModelSource]:
 
 
 def digest_of(source: ModelSource) -> str:
-    """What a model computes with; builds it."""
+    """The digest of a model; builds it."""
     return source.digest(source.build())

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 
 LIBRARIES: tuple[str, ...] = ("torchattacks", "foolbox", "symbench", "art")
 OWN = "own"  # the library of a user's own attacks
-OWN_CODE = "code"  # the parameter that tells two versions of one's own attack apart
+OWN_CODE = "code"  # the parameter that distinguishes two versions of a user's own attack
 
 Defaults = dict[str, str | int | float | bool | None]
-OWN_JUDGED: Defaults = {"restarts": 1, "best_iterate": False}  # what the judge does for one's own attack
+OWN_JUDGED: Defaults = {
+    "restarts": 1,
+    "best_iterate": False,
+}  # parameters of the judge for a user's own attack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +41,9 @@ class AttackSpec:
             the rule 2.5·ε/steps. ``restarts``, ``targets`` and ``best_iterate`` are the judge's: the
             adapter never sees them.
         targeted: whether each call takes a ``target`` class an image, chosen by the judge.
-        aimed: whether it can be told which class each image is to be taken for (``--target``).
+        aimed: whether it accepts a target class for each image (``--target``).
         seeded: whether the call takes a ``seed``, because the library seeds itself.
-        gradients: whether it follows the gradients of the attacked model.
+        gradients: whether it uses the gradients of the attacked model.
         needs: a package it needs besides its library, an extra of the same name; empty for none.
         about: one line for users.
     """
@@ -287,7 +290,7 @@ RELEASED_ATTACKS: dict[tuple[str, str], AttackSpec] = {
 
 
 def own_spec(name: str, params: Mapping[str, Any]) -> AttackSpec:
-    """The row that one's own attack would have, from the parameters it was asked with."""
+    """The row that a user's own attack would have, from its requested parameters."""
     taken = {key: value for key, value in params.items() if key != "alpha_rule"}
     about = "one's own attack"
     return AttackSpec(name=name, library=OWN, norms=NORMS, params=taken, gradients=False, about=about)

@@ -1,4 +1,4 @@
-"""The parts of AutoAttack, and all of it, run by torchattacks."""
+"""AutoAttack and its parts, run by torchattacks."""
 
 from __future__ import annotations
 
@@ -168,13 +168,13 @@ def autoattack(
     steps: int,
     seed: int,
 ) -> Float[Tensor, "n c h w"]:
-    """Standard AutoAttack (Croce & Hein 2020): APGD-CE, APGD-T, FAB-T, Square, each on what still stands.
+    """Standard AutoAttack (Croce & Hein 2020): APGD-CE, APGD-T, FAB-T, Square, each on the images that are still right.
 
     Args:
         model, x, y, norm, eps: as for ``with_torchattacks.pgd``.
-        steps: of the first three parts. The published attack takes 100. 10 is the library's own choice, and
-            then this is its ``AutoAttack`` as it stands, but PGD of 20 steps may break what 10 leave
-            standing. The targets are those of ``apgd_t``. ``Square`` has 5,000 queries.
+        steps: of the first three parts. The published attack takes 100. 10 is the library's own choice; the attack is
+            then exactly its ``AutoAttack``, but PGD of 20 steps may break images that 10 steps do not. The targets are
+            those of ``apgd_t``. ``Square`` has 5,000 queries.
         seed: of every part; torch's global random state is set to it.
 
     Returns:
@@ -213,7 +213,7 @@ def autoattack_rand(
     steps: int,
     seed: int,
 ) -> Float[Tensor, "n c h w"]:
-    """AutoAttack's version ``rand`` for models that answer at random: APGD-CE and APGD-DLR on means of 20 gradients.
+    """AutoAttack's version ``rand`` for models with random outputs: APGD-CE and APGD-DLR on means of 20 gradients.
 
     Args:
         model, x, y, norm, eps, steps, seed: as for ``autoattack``.

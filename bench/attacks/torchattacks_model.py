@@ -1,4 +1,4 @@
-"""How attacks of torchattacks are called, what they are given to attack, and what they cannot attack."""
+"""Calls attacks of torchattacks: wraps the model, and refuses what they cannot attack."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from bench.errors import CellError
 
 
 class Guarded(nn.Module):
-    """The model as attacks see it: logits without a gradient may be written into, gradients are contiguous."""
+    """The model for torchattacks: attacks may write into logits without a gradient, and its gradients are contiguous."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
-        self.training = model.training  # the mode torchattacks puts back
+        self.training = model.training  # the mode that torchattacks restores
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Tensor:
         if x.requires_grad:
@@ -32,7 +32,7 @@ class Guarded(nn.Module):
 
 @torch.no_grad()
 def class_count(model: nn.Module, x: Float[Tensor, "n c h w"]) -> int:
-    """How many logits the model gives an image."""
+    """The number of logits for an image."""
     return model(x[:1]).shape[1]
 
 
@@ -81,13 +81,13 @@ def run(
     prepare: Callable[[Any], None] = lambda _: None,
     **params: Any,
 ) -> Float[Tensor, "n c h w"]:
-    """What an attack makes of images in [0, 1] with these labels.
+    """The attacked images, from images in [0, 1] and labels.
 
     Args:
         attack: class of torchattacks.
-        model, x, labels: what it attacks.
-        prepare: is given the attack before it runs.
-        **params: what the class takes besides the model.
+        model, x, labels: of the attack.
+        prepare: gets the attack object before it runs.
+        **params: arguments of the class besides the model.
     """
     with contextlib.redirect_stdout(sys.stderr):
         ready = attack(Guarded(model), **params)

@@ -34,7 +34,7 @@ def mi_fgsm(
     """Momentum iterative FGSM (Dong et al. 2018): steps along the sign of the gradients' running sum.
 
     Args:
-        model: what is followed, the attacked model or a surrogate; in eval mode with frozen parameters.
+        model: gives the gradients; the attacked model or a surrogate, in eval mode with frozen parameters.
         x: images (n, c, h, w), float32 in [0, 1].
         y: labels (n,), int64.
         norm: ``linf``.
@@ -47,7 +47,7 @@ def mi_fgsm(
         Attacked images of the shape of ``x``, the last iterates.
 
     Raises:
-        CellError: another norm, or images it cannot take.
+        CellError: another norm, or images that it does not accept.
     """
     return _followed(torchattacks.MIFGSM, model, x, y, target, norm, eps=eps, alpha=alpha, steps=steps)
 
@@ -63,7 +63,10 @@ def ni_fgsm(
     steps: int,
     target: Labels | None = None,
 ) -> Images:
-    """Nesterov iterative FGSM (Lin et al. 2020): gradients are taken where the momentum leads; else as ``mi_fgsm``."""
+    """Nesterov iterative FGSM (Lin et al.
+
+    2020): gradients are taken at the point one momentum step ahead; else as ``mi_fgsm``.
+    """
     return _followed(torchattacks.NIFGSM, model, x, y, target, norm, eps=eps, alpha=alpha, steps=steps)
 
 

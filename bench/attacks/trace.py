@@ -1,4 +1,4 @@
-"""Watches what an attack has reached after how many passes."""
+"""Records the progress of an attack by the number of passes."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ POINTS = 16  # of a curve
 class Trace:
     """The smallest distance at which each image was broken by a sixteenth of the budget, two sixteenths, and so on.
 
-    Only points in the ball and the box count. An attack that asks about some images of the batch, or several times
-    about each, is matched image by image: a point belongs to the image that it is nearest to.
+    Only points in the ball and the box count. If an attack passes only some images of the batch, or several points of
+    each, every point belongs to the image that is nearest to it.
 
     Args:
         x: all images (n, c, h, w) of the cell.
@@ -50,7 +50,7 @@ class Trace:
     def watching(
         self, model: nn.Module, left: Int64[Tensor, " m"], target: Int64[Tensor, " m"] | None
     ) -> Iterator[None]:
-        """Watches a model while it is asked about the images ``left``, which are to be taken for ``target`` if any."""
+        """Watches a model during an attack on the images ``left``, with the classes ``target`` if any."""
 
         def saw(_: nn.Module, inputs: tuple[Any, ...], logits: Any) -> None:
             at = inputs[0] if inputs else None
@@ -91,16 +91,16 @@ class Trace:
     def arrays(
         self, standing: Bool[np.ndarray, " n"], final: Float64[np.ndarray, " n"]
     ) -> dict[str, np.ndarray]:
-        """The curve, which ends at what the judge found.
+        """The curve, which ends at the judge's result.
 
         Args:
-            standing: (n,) what stands in the end; such images count as not broken all along.
+            standing: (n,) images that are right in the end; they count as never broken.
             final: (n,) distances of the judged images.
 
         Returns:
             ``trace`` (n, points), infinite where an image was not broken yet.
         """
-        found = np.maximum(self._found.cpu().numpy(), final[:, None])  # nothing nearer than the judge's
+        found = np.maximum(self._found.cpu().numpy(), final[:, None])  # no distance below the judge's
         ended = max(int(np.ceil(POINTS * self._passes / self._budget)) - 1, 0)
         found[:, min(ended, POINTS - 1) :] = final[:, None]
         found[standing] = np.inf

@@ -53,11 +53,11 @@ def surrogate_of(names: str, own: OwnSurrogates | None, device: torch.device) ->
 
     Args:
         names: as ``bench.attacks.surrogate.borrowed`` gives them.
-        own: where those come from that are not of the zoo.
-        device: where they lie.
+        own: sources of those that are not of the zoo.
+        device: of the models.
 
     Raises:
-        CellError: one of them is not there, or has changed since the run began.
+        CellError: one of them is missing, or has changed since the run began.
     """
     sources = dict(own.sources) if own else {}
     members = {
@@ -80,19 +80,19 @@ def transfer(
     surrogate: str,
     target: Int64[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "n c h w"]:
-    """PGD of torchattacks on a surrogate; the attacked model itself is never asked.
+    """PGD of torchattacks on a surrogate; the attacked model is never called.
 
     A model that such images break more often than its own gradients do has gradients that mislead
     (Carlini et al. 2019; Pintor et al. 2022).
 
     Args:
-        model: the attacked one, or the surrogate where it is made already.
+        model: the attacked one, or the surrogate if it is built already.
         x, y, norm, eps, alpha, steps, random_start, target: as for ``with_torchattacks.pgd``.
         surrogate: models of the zoo and what they were trained on, as ``dataset/name``, with ``+`` between; after a
             ``#`` the first digits of its weights' sha256 may follow, as requests have it (see ``surrogate.pinned``).
 
     Raises:
-        CellError: there is no such model, its weights are others, or it takes other images.
+        CellError: there is no such model, its weights differ, or it expects other images.
     """
     try:
         other = model if isinstance(model, Surrogate) else surrogate_of(surrogate, None, x.device)
@@ -112,14 +112,16 @@ def _own(source: ModelSource, name: str) -> nn.Module:
 
 @functools.lru_cache(maxsize=4)
 def _loaded(surrogate: str) -> nn.Module:
-    """The network of these very weights, which other weights of the same name do not replace."""
+    """The network of exactly these weights; other weights of the same name have an entry of their own."""
     place, _, digest = surrogate.partition("#")
     dataset, _, name = place.rpartition("/")
     try:
         record = registry.find(name, dataset)
         if not record.sha256.startswith(digest):
             raise CellError(f"the weights of surrogate {place} are not those of {digest}; run again")
-        with torch.random.fork_rng(devices=[]):  # building draws numbers, and only the first call builds
+        with torch.random.fork_rng(
+            devices=[]
+        ):  # building draws random numbers, and only the first call builds
             return deploy(registry.load_record(record)).requires_grad_(False).eval()
     except (registry.WeightsError, ValueError) as fault:
         raise CellError(f"surrogate {surrogate} cannot be loaded: {fault}") from fault

@@ -95,8 +95,8 @@ def pgd(
 ) -> Float[Tensor, "n c h w"]:
     """Projected gradient descent (Madry et al. 2018) on the cross-entropy; returns the last iterate.
 
-    In L1 a step follows the gradient's direction, scaled to the step size, and what leaves the ball is scaled back:
-    far from the best of L1, which changes few pixels (see ``slide``).
+    In L1 a step follows the gradient's direction, scaled to the step size, and a point outside the ball is scaled back.
+    Better L1 attacks change only a few pixels (see ``slide``).
 
     Args:
         model, x, y, norm, eps, target: as for ``fgsm``.
@@ -145,9 +145,9 @@ def pgd_margin(
     random_start: bool,
     target: Int64[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "n c h w"]:
-    """PGD that drives up the largest other logit minus the label's; all else as for ``pgd``.
+    """PGD that increases the largest other logit minus the label's; all else as for ``pgd``.
 
-    Its gradient does not fade where the model is sure of itself, as the cross-entropy's does.
+    Its gradient does not vanish where the model is very confident, unlike that of the cross-entropy.
     """
     attack = _with_loss(_of_norm(PGD, norm), losses.margin)
     ready = attack(abs_stepsize=alpha, steps=steps, random_start=random_start)
@@ -180,7 +180,10 @@ def _aim(y: Tensor, target: Tensor | None) -> Any:
 
 
 def _with_loss(attack: Any, loss: Callable[[Tensor, Tensor], Tensor]) -> Any:
-    """The attack with its loss replaced by the sum of ``loss(logits, y)``: it drives that up, and a target's down."""
+    """The attack with its loss replaced by the sum of ``loss(logits, y)``.
+
+    It increases that, or decreases a target's.
+    """
 
     class WithLoss(attack):
         def get_loss_fn(self, model: Any, labels: Any) -> Callable[[Any], Any]:

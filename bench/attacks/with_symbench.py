@@ -16,7 +16,7 @@ from bench.errors import CellError
 
 __all__ = ["apgd_ce", "apgd_dlr", "apgd_t", "autoattack", "noise", "spsa", "square", "transfer"]
 
-AT_ONCE = 1024  # images a forward pass takes, so that memory does not grow with the queries
+AT_ONCE = 1024  # images in one forward pass, so that memory does not grow with the queries
 
 
 @torch.no_grad()
@@ -32,8 +32,8 @@ def noise(
 ) -> Float[Tensor, "n c h w"]:
     """Random search without gradients: uniform points of the ball, clamped to [0, 1].
 
-    What it breaks and a gradient attack does not speaks for masked gradients (Carlini et al. 2019). Points
-    come from torch's global random state; which ones an image gets does not depend on the others' fate.
+    Images that it breaks and a gradient attack does not are a sign of masked gradients (Carlini et al. 2019). Points
+    come from torch's global random state; the points of an image do not depend on the results of other images.
 
     Args:
         model: classifier of images in [0, 1], in eval mode.
@@ -41,7 +41,7 @@ def noise(
         y: labels (n,), int64.
         norm: ``linf``, ``l2`` or ``l1``.
         eps: radius in pixel units, above 0.
-        queries: points tried for each image, at least 1; fewer where one breaks it early.
+        queries: points tried for each image, at least 1; fewer if an early one breaks it.
         target: (n,) int64, the class each image is to be taken for; ``None`` for any wrong one.
 
     Returns:
@@ -74,7 +74,7 @@ def _damage(
     y: Int64[Tensor, " n"],
     target: Int64[Tensor, " n"] | None,
 ) -> Float[Tensor, "q n"]:
-    """The largest other logit minus the label's, or the target's; +∞ for every point that was looked for."""
+    """The largest other logit minus the label's, or the target's margin; +∞ for every point that reaches the goal."""
     labels, goal = y.repeat(len(points)), None if target is None else target.repeat(len(points))
     logits = model(points.flatten(0, 1)).float()
     damage = torch.where(reached(logits, labels, goal), torch.inf, sought(logits, labels, goal))

@@ -1,13 +1,13 @@
 """Attacks run by torchattacks.
 
-What this file works around, all in torchattacks 3.5.1: attacks take the device of the model's first
-parameter and print when there is none, so the images' device is set; ``Square`` writes into the logits it
-is given, a class called ``RobModel`` makes every attack undo a normalisation, and ``PGDL2`` cannot read
-gradients or images that are not plainly contiguous, so attacks see the model through ``Guarded``;
-``Square`` in L2 breaks down at some image sizes and the DLR losses at few classes, which is said in a sentence;
-``PGDL2`` gives NaN at ε = 0 (the harness never calls an attack there).
+What this file works around, all in torchattacks 3.5.1: attacks take the device of the model's first parameter and print
+when there is none, so the images' device is set; ``Square`` writes into the logits it is given, a class called
+``RobModel`` makes every attack undo a normalisation, and ``PGDL2`` cannot read gradients or images that are not plainly
+contiguous, so attacks see the model through ``Guarded``; ``Square`` in L2 breaks down at some image sizes and the DLR
+losses at few classes, which raises an error with a clear message; ``PGDL2`` gives NaN at ε = 0 (the harness never calls
+an attack there).
 
-What it leaves as it is, since results are the library's own, bit for bit:
+This file does not change the following, since results are the library's own, bit for bit:
 
 - ``APGD``, ``APGDT``, ``FAB``, ``Square`` and ``AutoAttack`` give the clean image back where they failed.
 - ``APGDT`` in L2 takes the first image's step size for the whole batch: its results depend on the batch.
@@ -100,7 +100,7 @@ def pgd(
 ) -> Float[Tensor, "n c h w"]:
     """Projected gradient descent (Madry et al. 2018) on the cross-entropy; returns the last iterate.
 
-    With a target it lowers the cross-entropy of that class, and labels play no part.
+    With a target it lowers the cross-entropy of that class and ignores the labels.
 
     Args:
         model, x, y, eps, target: as for ``fgsm``.
@@ -117,7 +117,7 @@ def pgd(
     return run_aimed(attack, model, x, y, target, **params)
 
 
-pgd_t = pgd  # the judge always says a target
+pgd_t = pgd  # the judge always gives a target
 
 
 def eot_pgd(

@@ -69,7 +69,7 @@ def execute(options: Namespace) -> int:
 def _checked(
     options: Namespace, table: Sequence[Row], where: Where
 ) -> tuple[list[Checked], list[str], list[str]]:
-    """What came of every row, the cells that failed, and what has changed since the file was written."""
+    """The result of every row, the failed cells, and the changes since the file was written."""
     ask = model_ask(options)
     with rows_only():
         data = ask.data.load(download=ask.download)

@@ -1,4 +1,4 @@
-"""The command line: arguments and exit codes. Whatever is heavy is imported inside the commands."""
+"""The command line: arguments and exit codes. Heavy modules are imported inside the commands."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         goes_on = options.command in STUDIES or options.command in ("train", "check")
         print(f"bench: interrupted{kept if goes_on else ''}", file=sys.stderr)
         return stop.exit_code if isinstance(stop, Interrupted) else 130
-    except SystemExit as stop:  # a command that did not come to its end never exits with 0
+    except SystemExit as stop:  # a command that did not complete never exits with 0
         print(f"bench: error: code of a model or plug-in called sys.exit({stop.code!r})", file=sys.stderr)
         return EXIT_USAGE
     except BrokenPipeError:

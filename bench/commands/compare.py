@@ -1,4 +1,4 @@
-"""``bench compare``: which of several models is better, from what the store holds."""
+"""``bench compare``: which of several models is better, from stored results."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def execute(options: Namespace) -> int:
 def _check_attack(attack: str) -> None:
     """Raises ``UsageError`` for a name, with or without library and parameters, that no attack has.
 
-    Of one's own attacks, FILE:FUNCTION, none is unknown.
+    A user's own attack, FILE:FUNCTION, is always accepted.
     """
     known = dict.fromkeys([WORST, *(name for name, _ in ATTACKS), *(f"{of}:{name}" for name, of in ATTACKS)])
     if attack.partition(" (")[0] not in known and attack.partition(":")[0] in (attack, *LIBRARIES):
@@ -67,7 +67,7 @@ def _check_attack(attack: str) -> None:
 
 
 def _check_dataset(options: Namespace, store: Store) -> None:
-    """Raises ``UsageError`` for a data set that is neither in the store nor one that anybody has."""
+    """Raises ``UsageError`` for a data set that is neither in the store nor known."""
     known = dict.fromkeys([*(each.setting.dataset for each in chapters(store)), *BUILT_IN, "cifar10c"])
     if options.dataset is not None and options.dataset not in known:
         raise UsageError(
@@ -76,7 +76,7 @@ def _check_dataset(options: Namespace, store: Store) -> None:
 
 
 def _check_models(options: Namespace, store: Store) -> None:
-    """Raises ``UsageError`` for a name that no model of the store or the zoo has: a remedy would repeat the mistake."""
+    """Raises ``UsageError`` for a name that no model of the store or the zoo has."""
     measured = {info.name for chapter in chapters(store) for info in chapter.asked}
     for name in options.models:
         try:
@@ -88,7 +88,7 @@ def _check_models(options: Namespace, store: Store) -> None:
 
 
 def _data(dataset: str) -> list[str]:
-    """What names a data set on a command line, from the name that rows show."""
+    """The name of a data set on a command line, from its name in rows."""
     if dataset.partition("-")[0] in ("cifar10c", "corrupted"):
         return ["--dataset", dataset.replace("-", ":")]
     return data_options(dataset).split()

@@ -1,4 +1,4 @@
-"""What the networks of the zoo cost: the columns of ``bench list models --cost``."""
+"""The cost of the zoo's networks: the columns of ``bench list models --cost``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNTRAINED: _Shape = (3, 32, 10, 1.0)
 def cost_rows(names: Iterable[str]) -> Iterator[dict[str, Any]]:
     """A row for each design and kind of image that the models were trained on; 3×32×32 without any.
 
-    A recipe or a seed changes no cost. Names that are not of the zoo are passed over.
+    A recipe or a seed does not change the cost. Names that are not of the zoo are skipped.
     """
     known = [*registry.records(registry.LOCAL).values(), *registry.shipped().values()]
     shapes: dict[str, dict[_Shape, None]] = {}
@@ -34,7 +34,7 @@ def cost_rows(names: Iterable[str]) -> Iterator[dict[str, Any]]:
 
 
 def _cost(design: str, channels: int, size: int, classes: int, width: float | str) -> dict[str, int]:
-    """The columns of a network, which weights do not change."""
+    """The columns of a network; they do not depend on weights."""
     import torch
 
     import zoo

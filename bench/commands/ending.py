@@ -1,4 +1,4 @@
-"""What a command says last: where its page is, and the next useful command."""
+"""The last lines of a command: the path of its page, and the next useful command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from bench.studies.shared.options import data_for_terminal, models_for_terminal
 from bench.studies.shared.screen import say
 
-DRAWING = 1.0  # seconds after which a user would have liked to know that figures are drawn
+DRAWING = 1.0  # seconds after which a line says that figures are drawn
 # study → the command that is useful after it, and what for
 NEXT: dict[str, tuple[str, str]] = {
     "run": ("audit", "can these numbers be believed?"),

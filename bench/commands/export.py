@@ -1,4 +1,4 @@
-"""``bench export``: per-image results for one's own analysis."""
+"""``bench export``: per-image results for the user's own analysis."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FORMATS = (".csv", ".parquet", ".npz")
 
 
 def execute(options: Namespace) -> int:
-    """Writes one file, whose ending says of what kind."""
+    """Writes one file; its ending decides the format."""
     out = Path(options.out)
     if out.suffix not in FORMATS:
         raise UsageError(f"{options.out!r} must end in one of {', '.join(FORMATS)}")

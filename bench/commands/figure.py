@@ -27,7 +27,7 @@ KINDS = {
 
 
 def execute(options: Namespace) -> int:
-    """Writes one file, whose ending says in which format, and prints its caption."""
+    """Writes one file, whose ending decides the format, and prints its caption."""
     from bench.pages.captioned import FORMATS, as_file
 
     out, place = Path(options.out), Path(options.store)

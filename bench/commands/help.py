@@ -1,4 +1,4 @@
-"""What ``bench --help`` says: commands by what they are for, each with an example."""
+"""The text of ``bench --help``: commands by purpose, each with an example."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ EXAMPLES: dict[str, str] = {
 
 
 def overview(commands: Mapping[str, str], plugins: Iterable[str]) -> str:
-    """The commands by group with what each does, then those of installed packages."""
+    """The commands by group, each with its purpose, then those of installed packages."""
     lines: list[str] = []
     for group, names in GROUPS.items():
         lines += [f"{group}:", *(_line(name, commands[name]) for name in names if name in commands), ""]
@@ -56,10 +56,10 @@ def _line(name: str, summary: str) -> str:
 
 
 def usage(study: str) -> str:
-    """How a study is called; its options are too many to be read at once."""
+    """The usage line of a study, without its many options."""
     return f"bench {study} [FILE.toml] [options]" if study == "run" else f"bench {study} [options]"
 
 
 def example(command: str) -> str:
-    """An example of a command, as its help ends with."""
+    """The example at the end of a command's help."""
     return f"example:\n  {EXAMPLES[command]}"

@@ -54,7 +54,7 @@ FILES = {"my_model.py": MODEL, "bench.toml": REQUEST}
 
 
 def execute(options: Namespace) -> int:
-    """Writes both files into a folder; leaves files that are there alone and raises ``UsageError``."""
+    """Writes both files into a folder; raises ``UsageError`` if one exists, which is then not changed."""
     folder = Path(options.folder)
     there = [name for name in FILES if (folder / name).exists()]
     if there:

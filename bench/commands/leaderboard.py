@@ -75,7 +75,7 @@ def _title(grid: Grid) -> str:
 
 
 def _about(grid: Grid) -> str:
-    """What the numbers are, in a sentence or two."""
+    """The meaning of the numbers, in a sentence or two."""
     others = f" Also measured: ε {', '.join(eps_texts(grid.others))} (--eps)." if grid.others else ""
     return (
         "Accuracy in %, the lowest under any of these attacks: "
@@ -85,7 +85,7 @@ def _about(grid: Grid) -> str:
 
 
 def _cells(line: GridLine, number: str) -> list[str]:
-    """Rank and numbers; ``number`` is what stands between a number and its interval."""
+    """Rank and numbers; ``number`` is the text between a number and its interval."""
     shares = [line.clean, *line.robust]
     return [
         "–" if line.rank is None else str(line.rank),

@@ -1,4 +1,4 @@
-"""``bench list``: what there is to measure, to measure with, and to measure on."""
+"""``bench list``: the models, attacks, data sets and commands."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _of_library(library: str) -> list[dict[str, Any]]:
 
 
 def _models() -> list[dict[str, Any]]:
-    """The entries of the zoo, whatever else has weights here, and what is installed."""
+    """The entries of the zoo, other models with weights here, and installed models."""
     known = {**registry.records(registry.LOCAL), **registry.shipped()}
     rows = []
     for name in dict.fromkeys([*entries.ENTRIES, *sorted(record.name for record in known.values())]):
@@ -111,7 +111,7 @@ def _models() -> list[dict[str, Any]]:
 
 
 def _installed(module: str) -> str:
-    """Whether an entry point's module can be found; it is not imported for that."""
+    """Whether an entry point's module can be found, without importing it."""
     try:
         found = importlib.util.find_spec(module) is not None
     except (ImportError, ValueError):
@@ -156,7 +156,7 @@ def _datasets() -> list[dict[str, Any]]:
 
 
 def _shown(value: Any) -> str:
-    """A value of a table in words: accuracies in percent, counts with their thousands parted."""
+    """A value of a table as text: accuracies in percent, counts with separators of thousands."""
     if isinstance(value, dict):
         return ", ".join(f"{name}: {_shown(each)}" for name, each in value.items())
     if isinstance(value, float):

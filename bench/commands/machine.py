@@ -1,4 +1,4 @@
-"""Is this installation fit to measure? Versions, devices, weights, and a small attack by two libraries."""
+"""Checks this installation: versions, devices, weights, and a small attack by two libraries."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ PACKAGES = (
     "torch", "torchvision", "torchattacks", "foolbox", "adversarial-robustness-toolbox", "numpy", "jaxtyping",
     "scipy", "scikit-learn", "pandas", "seaborn", "safetensors", "jinja2", "filelock", "rich",
 )  # fmt: skip
-EXTRAS = {"pyarrow": "exporting parquet"}  # package → what it is for
+EXTRAS = {"pyarrow": "exporting parquet"}  # package → its purpose
 _AGAIN = "install symbench again"
 _REINSTALL = "pip install --force-reinstall --no-deps "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineFinding:
-    """One thing looked at.
+    """The result of one check.
 
     Attributes:
         status: ``ok``, ``warn`` (measuring works, something else may not) or ``fail`` (do not measure).
-        what: what was looked at, in a word or two.
-        detail: what was found, in one line.
-        remedy: what to do about it; empty where nothing is to be done.
+        what: subject of the check, in a word or two.
+        detail: the finding, in one line.
+        remedy: the action to take; empty if none is needed.
     """
 
     status: Literal["ok", "warn", "fail"]
@@ -42,12 +42,12 @@ class MachineFinding:
 
 
 def diagnose() -> list[MachineFinding]:
-    """All findings, in the order of the checks; a check that raises is a failed finding, never an error."""
+    """All findings, in the order of the checks; a check that raises becomes a failed finding."""
     findings: list[MachineFinding] = []
     for what, check, remedy in _CHECKS:
         try:
             findings += check()
-        except Exception as error:  # the whole point is to say what is broken, whatever it is
+        except Exception as error:  # the command reports every fault
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             findings.append(MachineFinding(status="fail", what=what, detail=reason, remedy=remedy))
     return findings
@@ -60,7 +60,7 @@ def python() -> list[MachineFinding]:
 
 
 def packages() -> list[MachineFinding]:
-    """Versions of what results depend on, without importing any of it."""
+    """Versions of the packages that results depend on, without importing them."""
     findings = []
     for name in PACKAGES:
         found = _distribution(name)
@@ -88,7 +88,7 @@ def extras() -> list[MachineFinding]:
 
 
 def robustbench() -> list[MachineFinding]:
-    """Whose code ``import robustbench`` runs: torchattacks 3.5.1 installs an old copy under that name."""
+    """The package whose code ``import robustbench`` runs: torchattacks 3.5.1 installs an old copy under that name."""
     what, real = "robustbench", _distribution("robustbench")
     vendored = _files(_distribution("torchattacks"))
     if real is None:
@@ -139,7 +139,7 @@ def _intact(distribution: metadata.Distribution, name: str, digest: str) -> bool
 
 
 def devices() -> list[MachineFinding]:
-    """What can compute."""
+    """The devices that can compute."""
     import torch
 
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -165,7 +165,7 @@ def devices() -> list[MachineFinding]:
 
 
 def weights() -> list[MachineFinding]:
-    """Whether the weights that ship are there for every zoo entry on digits, and unchanged."""
+    """Whether the shipped weights of every zoo entry on digits exist and are unchanged."""
     import zoo
 
     known = zoo.shipped()

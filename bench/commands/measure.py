@@ -1,4 +1,4 @@
-"""Runs a study: every measuring command goes this way."""
+"""Runs a study; the same for every measuring command."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def execute(options: Namespace) -> int:
 
 
 def _check_places(study: Study[Any, Any], options: Namespace) -> None:
-    """Raises ``UsageError`` unless the leaderboard and the pages can be written, or need not be."""
+    """Raises ``UsageError`` if the leaderboard or the pages must be written and cannot be."""
     if options.dry_run:
         return
     if study.has_rows:
@@ -72,7 +72,7 @@ def _check_places(study: Study[Any, Any], options: Namespace) -> None:
 
 
 class _Run:
-    """One run of a study, from the store it fills to the page it draws."""
+    """One run of a study, from store to page."""
 
     def __init__(self, study: Study[Any, Any], ready: Any, options: Namespace, where: Where) -> None:
         self._study, self._ready, self._options = study, ready, options
@@ -94,7 +94,7 @@ class _Run:
         failures: list[Failure] = []
         for number, batch in enumerate(self._study.batches(self._ready, self._store)):
             if number and in_parts and self._study.in_parts:
-                self.shown(failures)  # a kill then leaves what is whole
+                self.shown(failures)  # a killed run then leaves complete files
             drive = driver(batch.planned, self._store, executor, progress)
             failures += drive.run(batch.lanes)
         return list(dict.fromkeys(failures))
@@ -111,11 +111,11 @@ class _Run:
         return results, count, page
 
     def _seconds(self, slots: int) -> float:
-        """Seconds that the run takes at most, said if they are many; 0 where a model cannot be timed."""
+        """The most seconds that the run takes, printed if they are many; 0 if a model cannot be timed."""
         try:
             seconds = self._study.seconds(self._ready, self._store) / slots
         except (CellError, RuntimeError, UsageError):
-            return 0.0  # measuring it will say why
+            return 0.0  # measuring it will show the reason
         if seconds > LONG:
             about = "at most about" if self._study.at_most else "about"
             say(

@@ -9,7 +9,7 @@ from bench.errors import UsageError
 
 
 def check_directory(path: Path, option: str = "--reports") -> None:
-    """Raises ``UsageError`` unless files can be made in a directory, which is made if it is missing."""
+    """Raises ``UsageError`` unless files can be written in a directory; creates a missing one."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         usable = os.access(path, os.W_OK | os.X_OK)

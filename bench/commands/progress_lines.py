@@ -1,4 +1,4 @@
-"""Progress where stderr is no terminal: a line every ten seconds, whatever the cells take."""
+"""Progress if stderr is no terminal: a line every ten seconds, however long the cells take."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ SECONDS = 10.0
 def progress_lines(
     of: str, every: float = SECONDS, most: float = 0.0
 ) -> Iterator[Callable[[int, int], None]]:
-    """Prints what is done and the time left until the block ends; nothing in a block of less than ``every`` seconds.
+    """Prints progress and the time left until the block ends; nothing in a block of less than ``every`` seconds.
 
     Args:
-        of: what is counted.
+        of: name of the counted things.
         every: seconds between lines.
-        most: seconds that all of it takes at most, shown until the pace is known; 0 if unknown.
+        most: most seconds for all, shown until the pace is known; 0 if unknown.
 
     Yields:
         A function to call with (done, total).
@@ -30,7 +30,7 @@ def progress_lines(
     stand = _Standing()
 
     def told(done: int, total: int) -> None:
-        if stand.first is None and done:  # the start of the workers is not in the pace
+        if stand.first is None and done:  # the pace does not include the start of the workers
             stand.first = (done, time.monotonic())
         stand.done, stand.total = done, total
 
@@ -49,7 +49,7 @@ def progress_lines(
 
 @dataclass
 class _Standing:
-    """What is done of how much, and how much was done when first anything was, with that time in seconds."""
+    """The progress: done, total, and the count and time (in seconds) of the first progress."""
 
     done: int = 0
     total: int = 0

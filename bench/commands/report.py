@@ -1,4 +1,4 @@
-"""``bench report``: draws the pages again from what the store holds, and marks the leaderboard's rows."""
+"""``bench report``: draws the pages again from the store, and marks the leaderboard's rows."""
 
 from __future__ import annotations
 

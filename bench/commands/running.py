@@ -1,4 +1,4 @@
-"""What the measuring commands share: workers with a progress bar, a stdout kept for rows, plans and exit codes."""
+"""Shared parts of the measuring commands: workers with a progress bar, stdout for rows only, plans and exit codes."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from bench.engine.where import Where
 from bench.studies.robustness.estimate import cells
 from bench.studies.shared.screen import say
 
-LONG = 120.0  # seconds after which a user would have liked to know
+LONG = 120.0  # seconds after which the time is announced
 
 
 def rows_only() -> contextlib.redirect_stdout:
-    """What a user's own model prints goes to stderr: it must not get between the rows of ``--json``."""
+    """Sends prints of a user's own model to stderr: they must not mix with the rows of ``--json``."""
     return contextlib.redirect_stdout(sys.stderr)
 
 
 @contextlib.contextmanager
 def executing(loaded: Loaded, where: Where) -> Iterator[Executor]:
-    """What runs cells, stopped afterwards; after a fault without waiting for cells."""
-    with rows_only():  # Ray prints what it has to say of its nodes
+    """The executor of cells, stopped afterwards; after a fault without waiting for cells."""
+    with rows_only():  # Ray prints messages of its nodes
         executor = executor_for(loaded, where)
         try:
             yield executor

@@ -21,9 +21,9 @@ from bench.studies.shared.screen import say
 
 @contextlib.contextmanager
 def cells_bar(of: str = "cells", most: float = 0.0) -> Iterator[Callable[[int, int], None]]:
-    """What is done and the time left, on stderr: a bar on a terminal, else a line every ten seconds.
+    """Progress and the time left, on stderr: a bar on a terminal, else a line every ten seconds.
 
-    Before, a line says the seconds it takes at ``most``, unless that is less than one.
+    A first line says the ``most`` seconds it takes, unless that is less than one.
     """
     if round(most):
         say(f"measuring: at most about {clock(most)} left")

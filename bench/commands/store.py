@@ -1,4 +1,4 @@
-"""``bench store``: what a store holds, joining, clearing and checking stores."""
+"""``bench store``: shows, merges, prunes and checks stores."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bench.studies.shared.screen import say
 
 
 def execute(options: Namespace) -> int:
-    """Does what was named; 1 if ``check`` finds damage that it was not told to remove."""
+    """Runs the named action; 1 if ``check`` finds damage that it was not told to remove."""
     store = _existing(Path(options.store))
     if options.what == "merge":
         return _merge(store, [Path(each) for each in options.others], options.json)
@@ -62,7 +62,7 @@ def _info(store: DirectoryStore, options: Namespace) -> int:
 
 
 def _merge(store: DirectoryStore, others: list[Path], as_json: bool) -> int:
-    """Takes in the cells and runs of other stores that this one lacks."""
+    """Adds the cells and runs of other stores that this one lacks."""
     total = Counter[str]()
     for other in [_existing(path) for path in others]:
         if other.file.samefile(store.file):

@@ -1,4 +1,4 @@
-"""``bench train``: trains models of the zoo and one's own; writes their weights where ``bench run`` finds them."""
+"""``bench train``: trains models of the zoo and of the user; writes their weights where ``bench run`` finds them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from zoo import train
 from zoo.data import Dataset
 from zoo.errors import UserError
 
-LOOKED_AT = 8  # images that a model of one's own is tried on before it is trained
+LOOKED_AT = 8  # images on which a user's own model is tried before training
 
 
 def execute(options: Namespace) -> int:
-    """Trains every model asked for to its recipe's last epoch, going on from a checkpoint if there is one.
+    """Trains every requested model to its recipe's last epoch, from a checkpoint if there is one.
 
-    Models that are trained already are passed over. One that fails is named; the others are trained all the same.
+    Models that are trained already are skipped. One that fails is named; the others are still trained.
 
     Returns:
         0, or 1 if a model failed.
@@ -67,7 +67,7 @@ def _train(
     width: float | str,
     place: str,
 ) -> None:
-    """Trains one model, or says that it is trained."""
+    """Trains one model, or prints that it is trained."""
     out, recipe = Path(options.out), training.recipe
     done = trainings.finished(out, training, data, width)
     if done is not None:

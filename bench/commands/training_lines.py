@@ -1,4 +1,4 @@
-"""What a training says on stderr while it runs."""
+"""The lines of a training on stderr."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ EVERY = 1.0
 
 
 class Lines:
-    """Prints a headline, a line where a stage begins, one an epoch, and the running epoch as it goes.
+    """Prints a headline, a line at the start of each stage, one for each epoch, and the progress of the running epoch.
 
-    Where stderr is no terminal the running epoch takes a line of its own every ten seconds.
+    If stderr is no terminal the running epoch has a line of its own every ten seconds.
     """
 
     def __init__(self, headline: str, recipe: Recipe) -> None:
@@ -29,7 +29,7 @@ class Lines:
         self._shown = -EVERY if self._live else _now()
 
     def __call__(self, now: Progress) -> None:
-        if self._headline:  # only now is it sure that training can begin
+        if self._headline:  # only now it is certain that training can begin
             say(self._headline)
             self._headline = ""
         if now.stage != self._stage:

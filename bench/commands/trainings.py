@@ -1,4 +1,4 @@
-"""The trainings that a request of ``bench train`` means, and which of them are done."""
+"""The trainings of a request of ``bench train``, and those of them that are done."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from zoo.data import Dataset
 
 @dataclass(frozen=True)
 class Training:
-    """One model to train: what is built, what it is trained by, the seed, and one's own architecture, if it is one."""
+    """One model to train: its entry, recipe and seed, and the user's own architecture, if it is one."""
 
     entry: entries.Entry
     recipe: recipes.Recipe
@@ -27,7 +27,7 @@ class Training:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Those of its weights: of the last epoch and, where images are held out, of the best one."""
+        """Names of its weights: of the last epoch and, if images are held out, of the best one."""
         last, best = (
             entries.made(
                 self.entry.architecture, self.entry.depth, self.recipe.name, self.seed, best=best
@@ -76,7 +76,7 @@ def asked(wanted: Sequence[Replica], options: Namespace, levels: int) -> list[Tr
 def finished(
     out: Path, training: Training, data: Dataset, width: float | str
 ) -> registry.WeightsRecord | None:
-    """The record of a model that is trained just so, if its weights, the best epoch's too, are whole."""
+    """The record of a model trained in exactly this way, if all its weights, also the best epoch's, are whole."""
     made = {
         "recipe": training.recipe.row,
         "data_sha256": data.sha256,

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
-ROUNDING = 1e-6  # a pixel that differs by less counts as one that an attack left alone
+ROUNDING = 1e-6  # a pixel that differs by less counts as unchanged
 
 
 def distance(
@@ -48,7 +48,7 @@ def project(
 def settled(
     x: Float[Tensor, "n c h w"], images: Float[Tensor, "n c h w"], norm: str
 ) -> Float[Tensor, "n c h w"]:
-    """The images; in L0, where pixels are counted, with those that rounding alone has moved put back."""
+    """The images; in L0, where pixels are counted, pixels that only rounding has changed are restored."""
     if norm != "l0":
         return images
     moved = ((images - x).abs() > ROUNDING).any(dim=1, keepdim=True)
@@ -58,7 +58,7 @@ def settled(
 def _most_changed(
     x: Float[Tensor, "n c h w"], images: Float[Tensor, "n c h w"], eps: float
 ) -> Bool[Tensor, "n 1 h w"]:
-    """The ε pixels of each image that changed most, in the L2 norm of their channels; of equals, the first."""
+    """The ε pixels of each image that changed most, in the L2 norm of their channels; among equals, the first."""
     change = (images.double() - x.double()).square().sum(dim=1)
     order = change.flatten(1).argsort(dim=1, descending=True, stable=True)
     kept = torch.zeros_like(order, dtype=torch.bool).scatter(1, order[:, : int(eps)], True)

@@ -1,4 +1,4 @@
-"""What one measurement is, and the key its result is stored under.
+"""One measurement, and the key that its result is stored under.
 
 A cell names everything that determines a result and nothing else: worker counts, paths and dates are
 absent because they must not change the numbers.
@@ -17,7 +17,7 @@ Params = tuple[tuple[str, Scalar], ...]
 
 
 def sorted_params(params: Mapping[str, Scalar]) -> Params:
-    """The parameters as a sorted tuple of pairs: one spelling for one set of parameters."""
+    """The parameters as a sorted tuple of pairs, so that equal parameters give equal keys."""
     return tuple(sorted(params.items()))
 
 
@@ -40,8 +40,8 @@ class Cell:
         eps: radius of the ball in pixel units, images in [0, 1]; ``None`` where there is no ball (clean,
             minimum-norm and spatial) or a whole grid in ``params`` (released).
         seed: the seed that the random starts derive from.
-        protocol: what the numbers mean, with its version (see ``bench.engine.protocols``).
-        backend: kernels that computed the result, and whether of a folded model: their bits differ.
+        protocol: name and version of the rules (see ``bench.engine.protocols``).
+        backend: kernels that computed the result, and whether the model is folded, as the bits differ.
         parent: key and result digest of the cell whose survivors this one attacks.
     """
 
@@ -77,7 +77,7 @@ class Cell:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Cell:
-        """A cell from the dictionary that ``asdict`` and JSON made of it."""
+        """A cell from the dictionary that ``asdict`` or JSON gives."""
         params = tuple((str(name), value) for name, value in fields["params"])
         return cls(**{**fields, "params": params})
 
@@ -93,5 +93,5 @@ def canonical_json(value: Any) -> str:
 
 
 def parent_of(key: str, digest: str) -> str:
-    """How a cell names the cell whose survivors it attacks: which one it was, and what came out."""
+    """The name of the cell whose survivors another cell attacks: its key and its result's digest."""
     return f"{key}:{digest}"

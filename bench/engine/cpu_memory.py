@@ -1,4 +1,4 @@
-"""The memory of a CPU: what a gradient step takes, and what is free."""
+"""The memory of a CPU: the bytes of a gradient step, and the free bytes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.engine.memory import SHARE, gradient_step
 from bench.engine.seeding import seeded
 
 WORKER = 400 * 2**20  # bytes of a worker process with torch and an attack library, before any image
-_GROUPS = (  # limit and use of this process's group, in the two ways that Linux states them
+_GROUPS = (  # files with limit and use of this process's group, for both versions of Linux control groups
     (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
     (
         Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
@@ -29,7 +29,7 @@ _GROUPS = (  # limit and use of this process's group, in the two ways that Linux
 
 
 def bytes_an_image(model: nn.Module, images: Float32[np.ndarray, "n c h w"]) -> int:
-    """Bytes that the tensors of one gradient step of these images take at most, by image; 0 where it cannot be told.
+    """Most bytes that the tensors of one gradient step of these images take, by image; 0 if unknown.
 
     Args:
         model: deployed classifier on the CPU.
@@ -40,19 +40,19 @@ def bytes_an_image(model: nn.Module, images: Float32[np.ndarray, "n c h w"]) -> 
         contextlib.suppress(Exception),
         seeded(x.device, "memory"),
         _Live() as live,
-    ):  # a cell says what is wrong
+    ):  # the cell reports the fault
         gradient_step(model, x)
         return -(-live.peak // len(images))
     return 0
 
 
 def workers_within(workers: int, step: int, free: int | None) -> int:
-    """How many of these workers have room for a gradient step of so many bytes; at least 1.
+    """The number of these workers that have room for a gradient step of ``step`` bytes; at least 1.
 
     Args:
         workers: as many as are wanted.
-        step: 0 if unknown: then all have.
-        free: ``None`` if unknown: then all have.
+        step: 0 if unknown, then all have room.
+        free: ``None`` if unknown, then all have room.
     """
     if not step or free is None:
         return workers
@@ -60,7 +60,7 @@ def workers_within(workers: int, step: int, free: int | None) -> int:
 
 
 def free_bytes() -> int | None:
-    """Bytes that processes may still take, by the machine and its limits; ``None`` where nothing says so."""
+    """Bytes that processes may still take, by the machine and its limits; ``None`` if unknown."""
     found = []
     with contextlib.suppress(OSError, ValueError, StopIteration):
         lines = Path("/proc/meminfo").read_text().splitlines()
@@ -72,7 +72,7 @@ def free_bytes() -> int | None:
 
 
 class _Live(TorchDispatchMode):
-    """Counts the bytes of the tensors that are made and not yet freed, and the most there were."""
+    """Counts the bytes of tensors that are not yet freed, and the largest such sum."""
 
     def __init__(self) -> None:
         super().__init__()

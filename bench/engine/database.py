@@ -1,4 +1,4 @@
-"""The file a store keeps its records in: SQLite with a write-ahead log, and what to do when it is damaged."""
+"""The file of a store: SQLite with a write-ahead log, and its repair when it is damaged."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COLUMNS = {
     "runs": ("name", "run", "seal"),
 }
 _PAGE_COUNT, _FREE_LIST = slice(28, 32), slice(32, 40)  # fields of the file's first 100 bytes
-_SMALLEST_ROW = 64  # bytes; how many rows a file of some size can hold at most
+_SMALLEST_ROW = 64  # bytes; from a file's size they give the most rows it can have
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -74,7 +74,7 @@ def _expected() -> list[tuple[Any, ...]]:
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All of what is written inside, or nothing."""
+    """Writes everything inside the block, or nothing."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -86,7 +86,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def put(connection: sqlite3.Connection, table: str, values: tuple[Any, ...], *, replace: bool = True) -> bool:
-    """Writes a row; one that is there under the same key or name is replaced, or else stays. Whether it wrote."""
+    """Writes a row; an existing row of the same key or name is replaced if ``replace``, else kept. Whether it wrote."""
     how, marks = "REPLACE" if replace else "IGNORE", ", ".join("?" * len(values))
     columns = ", ".join(COLUMNS[table])
     done = connection.execute(f"INSERT OR {how} INTO {table} ({columns}) VALUES ({marks})", values)

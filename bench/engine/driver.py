@@ -56,7 +56,7 @@ class _Position:
         self.cell = self.lane.first
 
     def advance(self, result: CellResult) -> bool:
-        """Takes the result of ``cell`` and moves on; ``False`` at the end of the lane."""
+        """Uses the result of ``cell`` and moves to the next cell; ``False`` at the end of the lane."""
         if self.index + 2 >= len(self.lane):
             return False
         parent = parent_of(self.cell.key, result.digest)
@@ -74,7 +74,7 @@ class Driver:
     """Runs lanes until all their cells are stored or have failed.
 
     Args:
-        store: where results are and go.
+        store: results are read and saved here.
         executor: where cells run.
         models: source of each model by its weights digest.
         data: source of the images.
@@ -107,7 +107,7 @@ class Driver:
         self._total = 0
 
     def run(self, lanes: Sequence[Lane]) -> tuple[Failure, ...]:
-        """Measures what the store lacks; the failed cells come back, each with its reason."""
+        """Measures the cells that the store lacks; returns the failed cells, each with its reason."""
         first = {lane.first.key for lane in lanes}  # which lanes share
         self._done, self._total = 0, len(first) + sum(len(lane) - 1 for lane in lanes)
         self._progress(0, self._total)
@@ -131,7 +131,7 @@ class Driver:
                         self._finish(running.pop(future), future)
 
     def _keep_finished(self, running: Mapping[Future[CellResult], _Position]) -> None:
-        """Stores what was measured and not yet looked at when a signal came."""
+        """Stores results that were finished but not yet stored when a signal came."""
         with deferred():
             for future, position in running.items():
                 if future.done() and future.exception() is None:
@@ -186,7 +186,7 @@ class Driver:
         waiting = self._waiting.pop(key)
         fault = future.exception()
         if isinstance(fault, BrokenExecutor) and key not in self._retried:
-            # A dying worker takes its neighbours' cells with it; each gets a second chance, alone.
+            # When a worker dies, cells of other workers are lost too; each is tried once more, alone.
             self._retried.add(key)
             self._queue.extendleft(reversed(waiting))
             return
@@ -201,7 +201,7 @@ class Driver:
         for each in reversed(waiting):
             self._count(each)
             if each.advance(result):
-                # A lane that has begun goes on first: its model is the one the workers have loaded.
+                # Lanes that have begun come first: the workers have loaded their models.
                 self._queue.appendleft(each)
 
     def _put(self, cell: Cell, result: CellResult) -> None:
@@ -211,7 +211,7 @@ class Driver:
         self._count(position, following=len(position.lane) - 2 - position.index)
 
     def _count(self, position: _Position, following: int = 0) -> None:
-        """Counts a position's cell, a first one only once, and so many after it."""
+        """Counts a position's cell (a first one only once) and ``following`` cells after it."""
         again = position.index < 0 and position.cell.key in self._counted
         self._counted |= {position.cell.key} if position.index < 0 else set()
         self._done += following + (not again)
@@ -220,7 +220,7 @@ class Driver:
 
 @runtime_checkable
 class Planned(Protocol):
-    """What every kind of evaluation has: models with their sources, images, and a device."""
+    """The common part of all evaluations: models with their sources, images, and a device."""
 
     @property
     def models(self) -> Sequence[tuple[ModelSource, ModelInfo]]: ...
@@ -256,7 +256,7 @@ def provenance(device: str) -> dict[str, str]:
 
 
 def backend(device: str) -> str:
-    """Which kernels compute: bits differ between devices and torch versions."""
+    """The kernels that compute: bits differ between devices and torch versions."""
     return f"{'cuda' if device.startswith('cuda') else 'cpu'} torch {importlib.metadata.version('torch')}"
 
 

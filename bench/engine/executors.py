@@ -1,6 +1,6 @@
 """Where cells run: this process, worker processes with one thread each, or a cluster.
 
-Every worker computes a cell with the same single thread, so how many there are changes no number.
+Every worker computes a cell with one thread, so the number of workers changes no result.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bench.engine.where import Where, company_of
 
 @runtime_checkable
 class Executor(Protocol):
-    """Runs tasks; how many at once is its own affair."""
+    """Runs tasks, ``slots`` of them at once."""
 
     @property
     def slots(self) -> int:
@@ -75,12 +75,12 @@ class Processes:
 
 
 class Separated:
-    """Runs other people's code in processes of its own, and the tasks without any elsewhere.
+    """Runs other people's code in separate processes, and all other tasks elsewhere.
 
     A model that is not of the zoo has processes of its own, and so has a user's own attack on each model.
 
     Args:
-        zoo: starts what runs the tasks of the zoo's models, when there is one.
+        zoo: starts the executor of the zoo's models, at the first such task.
         apart: processes of the other models and of own attacks.
         devices: the device of each process of a model, which run at once.
     """
@@ -104,9 +104,9 @@ class Separated:
 
 
 def executor_for(loaded: Loaded, where: Where) -> Executor:
-    """A cluster, worker processes, or with one device this process with what it has loaded.
+    """The executor for a place: a cluster, worker processes, or with one device this process.
 
-    Models that are not of the zoo and a user's own attacks have processes of their own in every case.
+    Models that are not of the zoo and a user's own attacks always have separate processes.
 
     Raises:
         UsageError: the cluster cannot be used.

@@ -1,7 +1,7 @@
 """A model that remembers its last gradient.
 
-A single-step attack asks for the very same gradient at every ε of a grid. The zoo's deployed models are pure
-functions, so the second answer can be the first one, bit for bit.
+A single-step attack needs the same gradient at every ε of a grid. The zoo's deployed models are pure functions, so the
+stored gradient is exactly what the model would compute again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 
 class GradientCache(nn.Module):
-    """Answers like the model it wraps; where input and asked-for gradient repeat, nothing is computed again.
+    """Gives the same outputs as the wrapped model; a repeated input with a repeated gradient is not computed again.
 
     Args:
         model: a deterministic classifier of (n, c, h, w) images with frozen parameters, in eval mode.

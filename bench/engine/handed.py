@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class HandedModel:
-    """What a worker is given.
+    """The model and images that a worker gets.
 
     Attributes:
         weights: digest of the model.
@@ -56,7 +56,7 @@ class Handed:
         self.slots = workers
         try:
             sent = pickle.dumps(given)
-        except Exception as fault:  # whatever the user's classes raise
+        except Exception as fault:  # anything that the user's classes raise
             raise UsageError(
                 f"workers is {workers}, but the model or the images cannot be sent to other processes "
                 f"({in_words(fault)}); leave workers out, or define their classes in a file that can be imported"
@@ -100,7 +100,7 @@ def _take(sent: bytes) -> None:
 
 
 def _nothing() -> None:
-    """Waits for a process to have started."""
+    """Does nothing; its result shows that a process has started."""
 
 
 def _run(task: Task) -> CellResult:

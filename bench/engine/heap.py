@@ -1,7 +1,7 @@
 """Freed memory stays with the process.
 
 The C library hands every large tensor's pages back to the system when it is freed, and the system clears new ones for
-the next: with images of 224 pixels half as long again as what is computed. Numbers do not change.
+the next: with images of 224 pixels this takes half as long as the computing itself. Numbers do not change.
 """
 
 from __future__ import annotations

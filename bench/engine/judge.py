@@ -1,4 +1,4 @@
-"""The judge: looks at attacked images again and trusts no library."""
+"""The judge: classifies attacked images again and measures their distance; it trusts no library."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench.numbers.eps import eps_text
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Verdict:
-    """What a fresh look at n images found; every tensor is (n,).
+    """The judge's result for n images; every tensor is (n,).
 
     Attributes:
         right: classified rightly with finite logits.
@@ -79,7 +79,7 @@ def verify(
         model: classifier of images in [0, 1], in eval mode.
         x: clean images (n, c, h, w).
         y: labels (n,), int64.
-        proposed: what the attack made of ``x``.
+        proposed: the attack's output for ``x``.
 
     Returns:
         The images that count (proposed ones, projected where they had drifted) and the verdict on them.

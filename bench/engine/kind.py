@@ -1,4 +1,4 @@
-"""What a kind of cell means: how it is measured, and what it needs of a model."""
+"""A kind of cell: the function that measures it, and the model it needs."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from bench.inputs.sources import Images
 
 
 def no_split(name: str) -> Images:
-    """For subjects whose images come from nowhere."""
+    """For subjects whose images have no source."""
     raise CellError(f"these images have no {name} split")
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Subject:
-    """What a worker hands to a measurement.
+    """The inputs of a measurement.
 
     Attributes:
         model: the model, in eval mode with frozen parameters, on the device of ``x``; deployed if its kind says so.
@@ -35,7 +35,7 @@ class Subject:
         y: their labels (n,), int64.
         standing: bool (n,), images the cell before left standing; ``None`` for a first cell.
         split: loads another split of the same images, as ``train``; ``DataError`` where there is none.
-        attack: where a user's own attack or surrogates come from; ``None`` for any other cell.
+        attack: source of a user's own attack or surrogates; ``None`` for any other cell.
     """
 
     model: nn.Module

@@ -30,7 +30,7 @@ class Lane:
 
     @property
     def attack(self) -> OwnAttack | OwnSurrogates | None:
-        """Where a user's own attack or surrogates come from, if the cells after the first one need any."""
+        """Source of a user's own attack or surrogates, if the cells after the first one need any."""
         return None
 
     def following(self, index: int, parent: str) -> Cell:

@@ -1,4 +1,4 @@
-"""What a process has loaded, and the cells it measures with it."""
+"""The models and images that a process has loaded, and the measurement of its cells."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Task:
-    """A cell with what a worker needs to measure it.
+    """A cell with everything that a worker needs to measure it.
 
     Attributes:
         cell: what to measure.
-        model: where its model comes from.
-        data: where its images come from.
+        model: source of its model.
+        data: source of its images.
         standing: survivors of the parent cell; ``None`` for a clean cell.
         device: ``cpu`` or ``cuda``.
-        attack: where a user's own attack or surrogates come from; ``None`` for any other cell.
-        following: the images that the same process is asked for next; ``None`` if unknown.
+        attack: source of a user's own attack or surrogates; ``None`` for any other cell.
+        following: the images that the same process needs next; ``None`` if unknown.
     """
 
     cell: Cell
@@ -76,7 +76,7 @@ class Loaded:
         self._ahead = Ahead()
 
     def keep_model(self, weights: str, device: str, model: nn.Module, raw: nn.Module | None = None) -> None:
-        """Hands in a model that is already loaded and deployed, and where it has no source, as it was made."""
+        """Adds a model that is already loaded and deployed; ``raw``, the model as made, if it has no source."""
         self._models[weights, device, is_folded(model)] = model
         if raw is not None:
             self._raw[weights] = raw
@@ -86,7 +86,7 @@ class Loaded:
         return self._models.get((weights, device, True), self._models.get((weights, device, False)))
 
     def keep_data(self, source: DataSource, data: Images) -> None:
-        """Hands in images that are already loaded."""
+        """Adds images that are already loaded."""
         self._data[source] = data
 
     def data(self, source: DataSource) -> Images:
@@ -104,11 +104,11 @@ class Loaded:
         *args: Any,
         raw: bool = False,
     ) -> T:
-        """What a function gives of a model: here, or in the model's own process if it is not of the zoo.
+        """The result of a function of a model: computed here, or in the model's own process if it is not of the zoo.
 
         Args:
             source, weights: the model.
-            device: where the model lies.
+            device: of the model.
             function: of a module; takes the model first.
             args: arrays and plain values, after the model.
             raw: whether the model is as its author made it, instead of deployed.
@@ -130,14 +130,14 @@ class Loaded:
         args: tuple[Any, ...],
         raw: bool,
     ) -> T:
-        """As ``ask``, in this process."""
+        """Like ``ask``, in this process."""
         with one_thread(), left_alone():
             fold = (weights, device, True) in self._models
             made = _built(source, weights).to(device) if raw else self._model(source, weights, device, fold)
             return function(made, *args)
 
     def run(self, task: Task) -> CellResult:
-        """Measures a task's cell; no model's doings reach the next one's."""
+        """Measures a task's cell; changes that a model makes to the process do not affect the next one."""
         with left_alone():
             return self._run(task)
 
@@ -203,7 +203,7 @@ def _built(source: ModelSource, weights: str) -> nn.Module:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Computes with one thread, and gives the caller's threads back afterwards."""
+    """Computes with one thread, and restores the caller's number of threads afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -213,7 +213,7 @@ def one_thread() -> Iterator[None]:
 
 
 def worker() -> Loaded:
-    """What this process has loaded, in a worker process."""
+    """The ``Loaded`` of this worker process."""
     global _worker
     if _worker is None:
         _worker = Loaded()

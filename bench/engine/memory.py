@@ -23,11 +23,11 @@ class Memory(Protocol):
     """The memory of a device."""
 
     def free(self) -> int:
-        """Bytes that nothing takes."""
+        """Free bytes."""
         ...
 
     def taken(self, step: Callable[[], None]) -> int:
-        """Runs a step; the bytes that it took at most."""
+        """Runs a step; the most bytes that it took."""
         ...
 
 
@@ -52,7 +52,7 @@ class CudaMemory:
 def largest_batch(model: nn.Module, image: Float[Tensor, "1 c h w"], memory: Memory, most: int = MOST) -> int:
     """The largest power of two, up to ``most``, whose gradient step takes at most 70 % of the free memory.
 
-    The batch is doubled step by step. A size is not tried where the two before it say that it would take more.
+    The batch is doubled step by step. A size is not tried if the two sizes before it predict that it would take more.
 
     Args:
         model: deployed classifier on the device of ``image``.
@@ -83,14 +83,14 @@ def largest_batch(model: nn.Module, image: Float[Tensor, "1 c h w"], memory: Mem
 def largest_on_gpu(
     model: nn.Module, image: Float32[np.ndarray, "1 c h w"], device: str, most: int = MOST
 ) -> int:
-    """As ``largest_batch``, on a GPU, of an image as an array."""
+    """Like ``largest_batch``, on a GPU, of an image as an array."""
     x = torch.from_numpy(image).to(device)
-    with seeded(x.device, "memory"):  # the model may draw numbers
+    with seeded(x.device, "memory"):  # the model may draw random numbers
         return largest_batch(model, x, CudaMemory(device), most)
 
 
 def gradient_step(model: nn.Module, x: Float[Tensor, "n c h w"]) -> None:
-    """A gradient by the images; a look alone where the model gives none, as attacks on it end there.
+    """A gradient by the images; only a forward pass if the model gives no gradients, as attacks on it take no more.
 
     Raises:
         RuntimeError, MemoryError: memory ran out (see ``out_of_memory``).
@@ -98,7 +98,7 @@ def gradient_step(model: nn.Module, x: Float[Tensor, "n c h w"]) -> None:
     images = x.clone().requires_grad_()
     try:
         torch.autograd.grad(model(images).sum(), images)
-    except Exception as fault:  # whatever the model raises
+    except Exception as fault:  # anything that the model raises
         if out_of_memory(fault):
             raise
         with torch.no_grad():

@@ -23,7 +23,7 @@ def old_cells(path: Path) -> Iterator[Stored | None]:
     for file in sorted((path / "cells").glob("*/*.npz")):
         try:
             stored = _read(file)
-        except Exception:  # whatever a damaged file makes zipfile and numpy raise
+        except Exception:  # anything that zipfile and numpy raise for a damaged file
             yield None
         else:
             yield stored if stored.cell.key == file.stem else None

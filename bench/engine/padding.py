@@ -1,8 +1,8 @@
-"""Batches filled up to a few fixed sizes, since a GPU plans anew for each size that it has not seen.
+"""Batches filled up to a few fixed sizes, since a GPU is slow the first time it gets a new size.
 
-What an attack leaves standing shrinks image by image; the network sees eight sizes at most. The images that fill a
-batch up are copies of its first one, whose answers are dropped, and no gradient flows through them. An attack sees, and
-draws random numbers for, its own images alone.
+The images that are still right shrink in number during an attack; with padding the network sees at most eight sizes.
+The images that fill a batch are copies of its first one. Their outputs are dropped, and no gradient flows through them.
+An attack sees, and draws random numbers for, only its own images.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _everywhere = False
 
 
 class Padded(nn.Module):
-    """Answers like the model it wraps, which is asked about batches of few sizes.
+    """Gives the same outputs as the wrapped model, which only gets batches of a few sizes.
 
     Args:
         model: classifier of (n, c, h, w) images in eval mode.
@@ -47,7 +47,7 @@ def sizes(most: int) -> tuple[int, ...]:
 
 
 def padded(model: nn.Module, most: int, device: torch.device) -> nn.Module:
-    """The model, on a GPU asked about batches of few sizes; one in training mode, whose answers may mix, as it is."""
+    """The model, padded on a GPU; unchanged in training mode, where images of a batch may affect each other."""
     mixes = any(part.training for part in model.modules())
     return model if mixes or not (_everywhere or device.type == "cuda") else Padded(model, most)
 

@@ -1,4 +1,4 @@
-"""What the numbers mean: units of ε, input space, clamp, batch-norm mode, what counts as broken.
+"""The meaning of the numbers: units of ε, input space, clamp, batch-norm mode, and when an image counts as broken.
 
 Every cell and every row carries the name of its protocol; rows of different protocols are never ranked
 together. ``sound`` is ours. The released ones copy, rule by rule, how the scripts published with "Bridging
@@ -35,7 +35,7 @@ class Protocol:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged(Protocol):
-    """A protocol whose attacked images the judge looks at again.
+    """A protocol whose attacked images the judge checks again.
 
     Attributes:
         accepted_linf: deviation from the ball or the box that counts as rounding, L∞, in pixel units.
@@ -48,7 +48,7 @@ class Judged(Protocol):
     projected: float
 
     def accepted(self, norm: str, eps: float) -> float:
-        """Deviation from a ball of radius ε that counts as rounding."""
+        """The deviation from a ball of radius ε that counts as rounding."""
         return {"linf": self.accepted_linf, "l0": 0.0}.get(norm, self.accepted_relative * eps)
 
 
@@ -64,7 +64,7 @@ class Released(Protocol):
         low, high: range that attacked images are clamped to.
         attack_training: whether batch norm is in training mode during the attack.
         predict_training: whether it is when the attacked images are classified.
-        raw: whether the network sees z in place of what its own normalisation layer would give.
+        raw: whether the network gets z instead of the output of its own normalisation layer.
     """
 
     scripts: tuple[str, ...]
@@ -224,7 +224,7 @@ def own_script(model: str, *, corrupted: bool = False) -> Released:
 
 
 def borrowed(model: str) -> str:
-    """Whose script a model is evaluated by: that of its architecture with ten layers.
+    """The model whose script evaluates this one: its architecture with ten layers.
 
     ``parallel_gcnn_scale`` takes that of the network it is a part of, ``parallel_gcnn_rs``.
 

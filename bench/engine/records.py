@@ -17,18 +17,18 @@ import numpy as np
 from bench.engine.cell import Cell, canonical_json, key_of
 from bench.engine.result import CellResult
 
-_KINDS = "biufcUS"  # of array elements: none that must be unpickled
+_KINDS = "biufcUS"  # types of array elements: none of them needs unpickling
 _ALIGNED = 64  # bytes; torch reads arrays where they begin
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Stored:
-    """A cell with what came out of it.
+    """A cell with its result.
 
     Attributes:
-        cell: what was measured.
+        cell: the measurement.
         result: per-image arrays, seconds, gradients.
-        provenance: where and with which versions; outside the key.
+        provenance: device and versions; not part of the key.
     """
 
     cell: Cell

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-KEPT_IMAGES = 16  # of a cell's images, the attacked versions of which are kept
+KEPT_IMAGES = 16  # number of a cell's images whose attacked versions are kept
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class CellResult:
-    """What came out of a cell.
+    """The result of a cell.
 
     Attributes:
         arrays: per-image arrays by name; the first axis is the shard's (``image_*`` arrays excepted).

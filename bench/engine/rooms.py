@@ -1,6 +1,6 @@
-"""Processes that compute: worker processes of a pool, and a process of its own for each model that is not of the zoo.
+"""Worker processes: those of a pool, and separate ones for each model that is not of the zoo.
 
-What the code of such a model does (patches, hooks, switches, ``os._exit``) reaches its own process and no other.
+The code of such a model (patches, hooks, switches, ``os._exit``) then affects only its own process.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ KEPT = 4  # models whose processes wait for more work
 
 
 class Worker:
-    """A process with one thread that makes one call after another; started anew after it has died.
+    """A process with one thread that makes one call after another; it is started again after it has died.
 
     Args:
-        number: what ``place`` gives in the process.
+        number: the result of ``place`` in the process.
     """
 
     def __init__(self, number: int = 0) -> None:
@@ -40,7 +40,7 @@ class Worker:
         self._calls: list[Future[Any]] = []
 
     def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Calls a function of a module after what was submitted before."""
+        """Calls a function of a module, after the calls that were submitted before."""
         with deferred(), starting_workers():
             try:
                 future = self._pool.submit(called, function, *args, **kwargs)
@@ -53,7 +53,7 @@ class Worker:
 
     @property
     def load(self) -> int:
-        """How many calls have not ended."""
+        """Number of calls that have not ended."""
         self._calls = [call for call in self._calls if not call.done()]
         return len(self._calls)
 
@@ -63,7 +63,7 @@ class Worker:
 
 
 class Room:
-    """Workers, each started when something waits and none is free.
+    """Workers; one more is started when a call waits and none is free.
 
     Args:
         size: number of processes at most; may be raised later.
@@ -74,7 +74,10 @@ class Room:
         self._workers: list[Worker] = []
 
     def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Calls a function of a module there; its exception is the future's, other people's as a ``CellError``."""
+        """Calls a function of a module in a worker.
+
+        The future has its exception; exceptions of other people's classes become a ``CellError``.
+        """
         return self._next().submit(function, *args, **kwargs)
 
     def _next(self) -> Worker:
@@ -90,19 +93,19 @@ class Room:
         return not any(worker.load for worker in self._workers)
 
     def close(self) -> None:
-        """Ends the processes, all at the same time, after what they compute."""
+        """Ends all processes at the same time, each after its present call."""
         with ThreadPoolExecutor(len(self._workers) or 1) as threads:
             list(threads.map(Worker.close, self._workers))
 
 
 class Rooms:
-    """A room for each model; those used last are kept."""
+    """A room for each model; the most recently used ones are kept."""
 
     def __init__(self) -> None:
         self._rooms: OrderedDict[Hashable, Room] = OrderedDict()
 
     def of(self, model: Hashable, size: int = 1) -> Room:
-        """The room of a model, which may have at least so many processes; made when it is first requested."""
+        """The room of a model for at least ``size`` processes; made at the first request."""
         if model not in self._rooms:
             self._close_idle()
             self._rooms[model] = Room(size)
@@ -112,19 +115,19 @@ class Rooms:
         return room
 
     def _close_idle(self) -> None:
-        """Makes a place for one more room, if one of them computes nothing."""
+        """Closes an idle room, if there is one, to make place for another."""
         idle = [model for model, room in self._rooms.items() if room.idle]
         for model in idle[: max(0, len(self._rooms) + 1 - KEPT)]:
             self._rooms.pop(model).close()
 
     def close(self) -> None:
-        """Ends all processes after what they compute."""
+        """Ends all processes, each after its present call."""
         while self._rooms:
             self._rooms.popitem()[1].close()
 
 
 def answer(future: Future[T], name: str) -> T:
-    """What came out in the room of a model with this name; ``UsageError`` if its code ended the process."""
+    """The result of a call in the room of a model with this name; ``UsageError`` if its code ended the process."""
     try:
         return future.result()
     except BrokenProcessPool:
@@ -137,7 +140,7 @@ def answer(future: Future[T], name: str) -> T:
 
 
 def end_children() -> None:
-    """Kills all processes that this one has started through ``multiprocessing``, whatever they compute."""
+    """Kills all processes that this one has started through ``multiprocessing``, also busy ones."""
     for child in multiprocessing.active_children():
         with contextlib.suppress(OSError, ValueError):
             child.kill()
@@ -154,7 +157,7 @@ def join_pools() -> None:
 
 
 def start_worker(number: int) -> None:
-    """Makes a process the ``number``-th worker of a room: it settles and ends with the main process."""
+    """Makes a process the ``number``-th worker of a room, which ends with the main process."""
     global _place
     _place = number
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -163,7 +166,7 @@ def start_worker(number: int) -> None:
 
 
 def place() -> int:
-    """Which process of its room this one is, counted from 0; 0 in the main process."""
+    """The number of this process in its room, from 0; 0 in the main process."""
     return _place
 
 
@@ -193,7 +196,7 @@ def called(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 def settle() -> None:
     """Makes this process a worker: it computes with one thread, keeps its memory, and prints to stderr."""
     os.dup2(2, 1)  # what compiled code prints too
-    sys.stdout = sys.stderr  # what a user's own model prints must not get between the rows of --json
+    sys.stdout = sys.stderr  # prints of a user's own model must not mix with the rows of --json
     import torch
 
     torch.set_num_threads(1)
@@ -201,7 +204,7 @@ def settle() -> None:
 
 
 def _end_with_parent() -> None:
-    """Ends this worker, whatever it computes, when the main process is gone: killed, it cannot stop its workers."""
+    """Ends this worker at once when the main process is gone: a killed main process cannot stop its workers."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -1,4 +1,4 @@
-"""Seeds from a hash, and random states that are put back."""
+"""Seeds from a hash, and restored random states."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def seed_of(*parts: object) -> int:
 
 @contextlib.contextmanager
 def seeded(device: torch.device, *parts: object) -> Iterator[None]:
-    """Seeds torch's, numpy's and Python's random states from a hash, and puts the caller's back afterwards."""
+    """Seeds torch's, numpy's and Python's random states from a hash, and restores the caller's afterwards."""
     devices = [device] if device.type == "cuda" else []
     seed, of_python, of_numpy = seed_of(*parts), random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=devices):

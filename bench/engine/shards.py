@@ -1,10 +1,10 @@
-"""Shards: the images that a cell is of, and that go through a model together."""
+"""Shards: the images of a cell, which go through a model together."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-BATCH = 100  # images of a shard, unless another number is given or a GPU has room for more
+BATCH = 100  # images of a shard, unless the user gives another number or a GPU has room for more
 
 
 def shards(n: int, batch: int) -> Iterator[tuple[int, int]]:

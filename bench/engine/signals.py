@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: a command stops at once, what was measured is kept, and no process is left."""
+"""Ctrl-C and SIGTERM: a command stops at once, finished results are kept, and no process is left."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _late: list[Interrupted] | None = (
 
 @contextlib.contextmanager
 def deferred() -> Iterator[None]:
-    """Lets the block come to its end before the first SIGINT or SIGTERM raises ``Interrupted``.
+    """Completes the block before the first SIGINT or SIGTERM raises ``Interrupted``.
 
     The second signal ends all processes at once here too. Nothing is deferred outside of ``stopping``, and outside
     the main thread.
@@ -80,7 +80,7 @@ def deferred() -> Iterator[None]:
 
 @contextlib.contextmanager
 def starting_workers() -> Iterator[None]:
-    """Processes that are started in this block get no SIGINT or SIGTERM, from their first moment on."""
+    """Processes that are started in this block never get SIGINT or SIGTERM."""
     if not hasattr(signal, "pthread_sigmask"):  # as on Windows
         yield
         return

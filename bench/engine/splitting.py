@@ -1,9 +1,9 @@
 """Cells whose images do not fit in memory together: they are measured in halves.
 
-A half is measured as the cell of its own images alone would be, as in a run whose ``--batch`` is that small. So what an
-attack draws at random is drawn anew for each half, from a seed of the half's first image; where nothing is drawn, a
-half differs from the whole by rounding alone. The array ``together`` of the result says of each image how many were
-measured together, and the row's column ``split`` the smallest of these numbers.
+A half is measured like a cell of its images alone, as in a run with such a small ``--batch``. So an attack draws its
+random numbers again for each half, from a seed of the half's first image; without random numbers a half differs from
+the whole only by rounding. The array ``together`` of the result says of each image how many were measured together, and
+the row's column ``split`` the smallest of these numbers.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TOGETHER = "together"
 
 
 def measured(kind: Kind, cell: Cell, subject: Subject) -> CellResult:
-    """What a kind measures of a cell; where memory runs out and the kind allows it, of its halves, joined.
+    """The result of a cell; if memory runs out and the kind allows it, its halves are measured and joined.
 
     Raises:
         CellError: a single image takes more memory than there is, or what the measurement raises.
@@ -41,7 +41,7 @@ def measured(kind: Kind, cell: Cell, subject: Subject) -> CellResult:
                 "more, or fewer --workers"
             ) from fault
     if subject.x.is_cuda:
-        gc.collect()  # a cycle may hold what the whole took
+        gc.collect()  # a reference cycle may keep the memory of the whole
         torch.cuda.empty_cache()
     half = cell.count // 2
     parts = [(0, half), (half, cell.count - half)]
@@ -64,7 +64,10 @@ def _part(kind: Kind, cell: Cell, subject: Subject, first: int, count: int) -> C
 
 
 def _joined(parts: Sequence[tuple[int, CellResult]]) -> CellResult:
-    """Results of the parts that begin at these images as that of the whole, which keeps its first images alone."""
+    """The result of the whole from its parts, each with its first image.
+
+    Only the whole's first attacked images are kept.
+    """
     arrays = {
         name: np.concatenate([result.arrays[name] for _, result in parts])
         for name in parts[0][1].arrays

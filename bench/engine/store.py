@@ -1,8 +1,7 @@
-"""Results by key: whole or absent.
+"""Stores results by key; a result is whole or absent.
 
-A store in a directory is one SQLite file. A cell is a row that is believed only if it proves itself (see
-``bench.engine.records``); a run is a row that says what was requested, so that pages can be drawn again from the
-store alone.
+A store in a directory is one SQLite file. A cell is a row, which is used only if its checksums are right (see
+``bench.engine.records``). A run is a row with the request, so that pages can be drawn again from the store alone.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ Run = Mapping[str, Any]
 
 @runtime_checkable
 class Store(Protocol):
-    """Where results live."""
+    """A place for results."""
 
     def get(self, key: str) -> Stored | None:
         """The result under a key, or ``None``."""
@@ -45,7 +44,7 @@ class Store(Protocol):
         ...
 
     def put_run(self, run: dict[str, Any]) -> None:
-        """Keeps what a run was requested."""
+        """Keeps the request of a run."""
         ...
 
     def runs(self) -> Iterator[dict[str, Any]]:
@@ -77,7 +76,7 @@ class MemoryStore:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """How many cells and runs a store took in, and how many were damaged, or here already with another result."""
+    """Numbers of cells and runs that a store took in, and of those damaged or already here with another result."""
 
     cells: int = 0
     runs: int = 0
@@ -97,7 +96,7 @@ class DirectoryStore:
 
     Attributes:
         path, file: the directory, and the file in it.
-        connection: to the file, for what asks about many cells at once (see ``bench.commands.store``).
+        connection: to the file, for queries about many cells at once (see ``bench.commands.store``).
 
     Raises:
         UsageError: it cannot be locked or written, or a newer version of symbench wrote it.
@@ -154,7 +153,7 @@ class DirectoryStore:
             )
 
     def take(self, cells: Iterable[Stored | None], runs: Iterable[dict[str, Any] | None]) -> Taken:
-        """Puts in what is missing here, all of it or nothing; ``None`` stands for what is damaged there."""
+        """Adds what this store lacks, all of it or nothing; ``None`` stands for a damaged cell or run."""
         taken = Counter[str]()
         with database.transaction(self.connection):
             for stored in cells:
@@ -217,7 +216,7 @@ class DirectoryStore:
         return map(_run, list(database.rows(self.connection, "runs")))
 
     def rebuild(self) -> None:
-        """Writes the file anew with what can be read; the old file stays beside it."""
+        """Writes a new file with all readable rows; the old file stays beside it."""
         self.close()
         self._rebuild()
         self.connection = database.connect(self.file)
@@ -288,15 +287,15 @@ def _sound(table: str, row: tuple[Any, ...]) -> bool:
 
 
 def store_at(path: Path) -> DirectoryStore | MemoryStore:
-    """The store in a directory, or an empty one in memory where there is none: nothing is made."""
+    """The store in a directory; without one, an empty store in memory. Nothing is written."""
     is_store = (path / FILE).is_file() or (path / "cells").is_dir()
     return DirectoryStore(path) if is_store else MemoryStore()
 
 
 def read_runs(store: Store, kind: str, read: Callable[[Run], ReadT]) -> Iterator[ReadT]:
-    """What a function reads of each run of a kind, oldest first.
+    """The results of a function for each run of a kind, oldest first.
 
-    A run that it cannot read (another version wrote it, or someone changed it) is passed over and named in a line.
+    A run that it cannot read (of another version, or changed) is skipped and named in a line.
 
     Args:
         store: where the runs are.

@@ -13,7 +13,7 @@ TABLE = "bench.studies"  # known by name only: studies are built on the engine
 
 
 def plugin_names() -> list[str]:
-    """Names of the studies that installed packages bring; a name of our own is not theirs to take."""
+    """Names of the studies of installed packages, without names that we use ourselves."""
     table = importlib.import_module(TABLE)
     return sorted({each.name for each in metadata.entry_points(group=table.GROUP)} - set(table.STUDIES))
 
@@ -31,7 +31,7 @@ def find_study(name: str) -> Any:
     (found, *_) = metadata.entry_points(group=table.GROUP, name=name)
     try:
         return found.load()
-    except Exception as fault:  # whatever the plug-in's code raises
+    except Exception as fault:  # anything that the plug-in's code raises
         raise UsageError(
             f"the study {name!r} of {found.value.partition(':')[0]} cannot be loaded "
             f"({type(fault).__name__}: {fault}); reinstall or remove the package"

@@ -1,4 +1,4 @@
-"""The contract of a study: what ``bench NAME`` asks for, measures, stores and shows.
+"""The contract of a study, which ``bench NAME`` runs.
 
 ``commands/measure.py`` runs every study the same way: prepare → dry run → record → batches → collect → publish →
 page → screen. A study outside this package is an object of this class behind an entry point of the group
@@ -23,7 +23,7 @@ from bench.engine.store import Store
 
 @runtime_checkable
 class Ready(Protocol):
-    """A request that can be measured: everything that can be refused has been."""
+    """A request that can be measured: all checks have passed."""
 
     @property
     def loaded(self) -> Loaded: ...
@@ -41,11 +41,11 @@ ResultsT = TypeVar("ResultsT")
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Batch:
-    """Lanes that may run side by side.
+    """Lanes that may run at the same time.
 
     Attributes:
-        planned: requests of the same images and device, whose models the lanes are of.
-        lanes: what is measured.
+        planned: requests of the same images and device, with the models of the lanes.
+        lanes: the work.
     """
 
     planned: Sequence[Planned]
@@ -53,7 +53,7 @@ class Batch:
 
 
 class Study(ABC, Generic[ReadyT, ResultsT]):
-    """A study; subclasses give what is abstract here.
+    """A study; subclasses define the abstract methods.
 
     Attributes:
         name: of the command.
@@ -75,7 +75,7 @@ class Study(ABC, Generic[ReadyT, ResultsT]):
 
     @abstractmethod
     def prepare(self, options: Namespace) -> ReadyT:
-        """Resolves a request and looks once at every model; ``UsageError`` for what cannot be measured."""
+        """Resolves a request and checks every model once; ``UsageError`` if it cannot be measured."""
 
     def notes(self, ready: ReadyT, options: Namespace) -> Iterable[str]:
         """Lines for the terminal before anything runs."""
@@ -83,31 +83,31 @@ class Study(ABC, Generic[ReadyT, ResultsT]):
 
     @abstractmethod
     def lanes(self, ready: ReadyT) -> Sequence[Lane]:
-        """All that a request can need."""
+        """All lanes that a request can need."""
 
     @abstractmethod
     def seconds(self, ready: ReadyT, store: Store) -> float:
-        """Seconds of one worker for what a store lacks."""
+        """Seconds that one worker takes for the cells that a store lacks."""
 
     @abstractmethod
     def records(self, ready: ReadyT) -> Sequence[dict[str, Any]]:
-        """What the store keeps before measuring, so that a run that was killed can be shown; the newest last."""
+        """The runs that the store keeps before measuring, so that a killed run can be shown; the newest last."""
 
     @abstractmethod
     def batches(self, ready: ReadyT, store: Store) -> Iterator[Batch]:
-        """What is measured, part by part; a later part may depend on what the store then holds."""
+        """The work, part by part; a later part may depend on the results of earlier ones in the store."""
 
     @abstractmethod
     def collect(self, ready: ReadyT, store: Store, failures: Sequence[Failure]) -> ResultsT:
-        """What the store holds of a request."""
+        """The results of a request from the store."""
 
     def publish(self, table: Path, store: Store, results: ResultsT) -> tuple[ResultsT, int]:
-        """Writes rows to a leaderboard; the results as they are shown, and the number of rows."""
+        """Writes rows to a leaderboard; returns the results to show, and the number of rows."""
         return results, 0
 
     @abstractmethod
     def datasets(self, store: Store) -> Iterable[str]:
-        """Data sets that a store has runs on."""
+        """Data sets of the runs in a store."""
 
     def page(self, store: Store, dataset: str, out: Path, results: ResultsT | None = None) -> Path | None:
         """Draws the page of a data set; ``None`` where there is nothing to show.
@@ -125,7 +125,7 @@ class Study(ABC, Generic[ReadyT, ResultsT]):
         return ()
 
     def faults(self, results: ResultsT) -> Iterable[str]:
-        """What shows that the program itself is wrong, a line each: the command then ends with exit code 1."""
+        """Faults of the program itself, a line each; with any, the command ends with exit code 1."""
         return ()
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Which versions of the packages that determine the numbers are installed; imports none of them."""
+"""The installed versions of the packages that determine the numbers; imports none of them."""
 
 from __future__ import annotations
 

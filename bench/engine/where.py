@@ -24,7 +24,10 @@ class Where:
 
 
 def company_of(task: Task) -> Hashable | None:
-    """Whose code a task runs besides ours: tasks of others share no process with it; ``None`` for nobody's."""
+    """The user's code that a task runs, by name; tasks of different code share no process.
+
+    ``None`` if it runs only ours.
+    """
     if task.attack is not None:
         return task.model, task.attack
     return task.model if task.model.foreign else None

@@ -1,4 +1,4 @@
-"""Images and labels from memory, as torch, NumPy or plain lists hold them."""
+"""Images and labels from memory: torch tensors, NumPy arrays or plain lists."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from torch import Tensor
 
 from bench.errors import UsageError
 
-CHUNK = 256  # images that are looked at together
+CHUNK = 256  # images that are checked together
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class ArrayData:
-    """Images from memory in the order they were given; answers like ``zoo.data.Dataset``.
+    """Images from memory in the given order; has the methods of ``zoo.data.Dataset``.
 
     Attributes:
-        pixels: (n, c, h, w) floats of any width, as they were given.
+        pixels: (n, c, h, w) floats of any width, unchanged.
     """
 
     name: str
@@ -42,7 +42,7 @@ class ArrayData:
 def array_data(
     name: str, x: Tensor | np.ndarray | Sequence[Any], y: Tensor | np.ndarray | Sequence[Any]
 ) -> ArrayData:
-    """Images and labels that can be measured; what was given stays as it is, and is not copied as a whole.
+    """Checked images and labels; the given arrays are not changed and not copied as a whole.
 
     Args:
         name: of the data set.
@@ -50,7 +50,7 @@ def array_data(
         y: labels (n,), integers from 0 of any width.
 
     Raises:
-        UsageError: they are of another shape or type, or hold values that cannot be.
+        UsageError: the shape, the type or a value is wrong.
     """
     x, y = as_array(x, "x"), as_array(y, "y")
     if x.ndim == 4 and (len(x) == 0 or y.shape != (len(x),)):
@@ -70,7 +70,7 @@ def array_data(
 
 
 def as_array(values: Any, name: str) -> np.ndarray:
-    """Values as an array, which may share their memory; ``UsageError`` for what makes none."""
+    """Values as an array, which may share their memory; ``UsageError`` if they make no array."""
     if isinstance(values, Tensor):
         values = values.detach().cpu()
         return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
@@ -81,7 +81,7 @@ def as_array(values: Any, name: str) -> np.ndarray:
 
 
 def check_labels(y: np.ndarray) -> Int64[np.ndarray, " n"]:
-    """Labels as int64; ``UsageError`` for what are none."""
+    """Labels as int64; ``UsageError`` for values that are not labels."""
     if y.dtype.kind not in "iub":
         raise UsageError(f"y holds {y.dtype}; y must hold class numbers from 0, as integers")
     if (least := int(y.min())) < 0:

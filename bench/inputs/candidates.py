@@ -1,4 +1,4 @@
-"""Preparations of images that people use, each of which may have been forgotten or done twice."""
+"""Common preparations of images, each of which a user may have forgotten or applied twice."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MNIST = (0.1307,), (0.3081,)
 
 
 def candidates(channels: int) -> Iterator[tuple[str, Preparation]]:
-    """Other preparations with what each would mean, in words."""
+    """Other preparations, each with its meaning in words."""
     known = {"ImageNet's": IMAGENET, "CIFAR-10's": CIFAR10} if channels == 3 else {"MNIST's": MNIST}
     found = [("times 255", Preparation(scale=255.0))]
     for name, (mean, std) in {**known, "0.5 as": HALVES}.items():

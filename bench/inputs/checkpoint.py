@@ -1,4 +1,4 @@
-"""Weights files as people save them: which dictionary in a file is the state of a model, and by which names."""
+"""Reads weights files as people save them: finds the model's state dictionary in a file, and its names."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from zoo.notes import note_once
 
 State = dict[str, Any]
 
-KEYS = ("state_dict", "model", "model_state_dict", "net", "ema")  # of what a training saved, in this order
-DEPTH = 2  # how many of them may lie in one another
+KEYS = ("state_dict", "model", "model_state_dict", "net", "ema")  # of a saved training, in this order
+DEPTH = 2  # how deep they may be nested
 PREFIXES = ("module.", "_orig_mod.", "model.")  # of DataParallel, torch.compile and Lightning
 MOST = 3  # names in one message
 
 _NUMBERS = (bool, *map(np.dtype, ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")))
 _SCALAR = np.float64(0).__reduce__()[0]
-# What may lie beside the tensors: numbers of numpy, and what argparse found. None of it runs code.
+# Allowed beside the tensors: numpy's numbers and argparse's namespace. None of it runs code.
 HARMLESS: list[Any] = [
     (_SCALAR, "numpy.core.multiarray.scalar"),
     (_SCALAR, "numpy._core.multiarray.scalar"),
@@ -40,16 +40,16 @@ HARMLESS: list[Any] = [
 
 
 def load_weights(model: nn.Module, path: Path, name: str) -> None:
-    """Fills a model from a weights file; says in one line which parts of the file were stripped or ignored.
+    """Loads a weights file into a model; prints one line about the parts of the file that were stripped or ignored.
 
     Args:
-        model: what is filled.
+        model: gets the weights.
         path: ``.safetensors``, or what ``torch.save`` wrote of tensors: a state dictionary, or one under a key of
             ``KEYS``. A prefix of ``PREFIXES`` is stripped where all names have it and the model's do not.
         name: of the model, for messages.
 
     Raises:
-        UsageError: the file is not there, cannot be read without running code of it, or does not fit.
+        UsageError: the file is missing, cannot be read without running its code, or does not fit the model.
     """
     if not path.is_file():
         raise UsageError(f"no weights file {str(path)!r}")
@@ -70,7 +70,7 @@ def load_weights(model: nn.Module, path: Path, name: str) -> None:
 
 
 def _content(path: Path) -> object:
-    """What a file holds, read without running code of it."""
+    """The content of a file, read without running code of it."""
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -97,14 +97,14 @@ def _is_script(path: Path) -> bool:
 
 
 def _state(content: object, path: Path, own: Mapping[str, Any]) -> tuple[State, list[str]]:
-    """The state dictionary in a file without what is no tensor, and what is said of the rest."""
+    """The state dictionary in a file, tensors only, and a sentence about the rest."""
     keys, found = next(_states(content), ((), None))
     if found is None:
         raise UsageError(
             f"{str(path)!r} holds no state dictionary, by itself or under {', '.join(KEYS)}; save model.state_dict()"
         )
     ignored = _beside(content, keys)
-    state = copy.copy(found)  # with its versions of layers, which torch.save keeps
+    state = copy.copy(found)  # the dictionary also has the layers' versions, which torch.save keeps
     for key in [key for key in state if not isinstance(state[key], Tensor) and key not in own]:
         ignored.append(str(key))
         del state[key]
@@ -125,7 +125,7 @@ def _states(content: object, depth: int = DEPTH) -> Iterator[tuple[tuple[str, ..
 
 
 def _beside(content: Any, keys: tuple[str, ...]) -> list[str]:
-    """What lies beside a state dictionary, level by level."""
+    """The entries beside a state dictionary, level by level."""
     found: list[str] = []
     for key in keys:
         found += [str(other) for other in content if other != key]
@@ -134,7 +134,7 @@ def _beside(content: Any, keys: tuple[str, ...]) -> list[str]:
 
 
 def _renamed(state: State, own: Mapping[str, Any]) -> tuple[State, str]:
-    """The state by the model's names, and the prefix that was stripped; where none fits, the nearest to it."""
+    """The state with the model's names, and the stripped prefix; if no prefix fits, the one that fits best."""
     named = [(state, "")]
     while not _fits(state, own):
         prefix = next((each for each in PREFIXES if all(str(key).startswith(each) for key in state)), None)
@@ -154,13 +154,13 @@ def _without(state: State, prefix: str) -> State:
 
 
 def _fits(state: State, own: Mapping[str, Any]) -> bool:
-    """Whether the names are the model's, but for counters of batches that old files lack."""
+    """Whether the names are the model's; counters of batches, which old files lack, may be missing."""
     lacking = {key for key in own.keys() - state.keys() if not key.endswith("num_batches_tracked")}
     return not lacking and state.keys() <= own.keys()
 
 
 def _misfit(state: State, own: Mapping[str, Any], fault: Exception) -> str:
-    """What does not fit: the names nearest to those that are missing, or the shapes that differ."""
+    """A sentence about what does not fit: names similar to the missing ones, or the shapes that differ."""
     lacking = [key for key in own if key not in state]
     strange = [str(key) for key in state if key not in own]
     if lacking or strange:

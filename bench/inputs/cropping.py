@@ -1,6 +1,6 @@
-"""Convolutions fitted to the size of the images: no taps that see nothing but padding, and the quicker layout.
+"""Faster convolutions for images of one size: without kernel taps that only see padding, in the faster layout.
 
-A 5×5 kernel on a map of one pixel multiplies 24 times with zero; libraries take a slow way there besides.
+A 5×5 kernel on a map of one pixel multiplies 24 times by zero; libraries are slow there, too.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ SMALL = 2  # pixels along a side, up to which channels-last layout is the slower
 
 @torch.no_grad()
 def cropped(body: fx.GraphModule, x: Float[Tensor, "n c h w"]) -> fx.GraphModule:
-    """The equal of a traced model for images of the shape of ``x``; what it does not change is shared.
+    """An equal but faster model for images of the shape of ``x``; unchanged layers are shared.
 
     Args:
         body: traced model in eval mode.
-        x: images (n, c, h, w); n plays no part.
+        x: images (n, c, h, w); n does not matter.
     """
     fitted = fx.GraphModule(body, copy.deepcopy(body.graph))
     ShapeProp(fitted).propagate(x[:1].detach())
@@ -43,9 +43,9 @@ def cropped(body: fx.GraphModule, x: Float[Tensor, "n c h w"]) -> fx.GraphModule
 
 
 def seen(side: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> tuple[slice, int]:
-    """The taps along one axis that meet a pixel at all, and the padding that they need.
+    """The taps along one axis that touch at least one pixel, and the padding that they need.
 
-    All taps and the padding as it is where no symmetric padding gives the same output.
+    If no symmetric padding gives the same output, these are all taps and the unchanged padding.
 
     Args:
         side: pixels along the axis.

@@ -1,10 +1,10 @@
-"""What a fault that other people's code raised says."""
+"""Recognises faults that other people's code raises."""
 
 from __future__ import annotations
 
 import torch
 
-_LACK = (  # of memory, where torch has no class for it
+_LACK = (  # texts about memory, where torch has no class for the fault
     "DefaultCPUAllocator: ",
     "CUDA error: out of memory",
     "CUDNN_STATUS_ALLOC_FAILED",

@@ -1,7 +1,7 @@
-"""The mistakes that users make most often, looked for before a model is measured.
+"""Looks for the most common mistakes of users before a model is measured.
 
-Images prepared otherwise than in training, classes in another order, accuracy at chance, and training mode. What is
-found is said and marked; the model is measured as it was given.
+These are: images prepared otherwise than in training, classes in another order, accuracy at chance, and training mode.
+A finding is printed and marked in the rows; the model is measured as given.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from bench.inputs.preparation import AS_IT_IS, Preparation
 from bench.inputs.sources import Images
 from bench.numbers.stats import mcnemar_lower
 
-GLANCE = 20  # images on which most preparations are ruled out
-FINALISTS = 3  # preparations left after a glance, where the order of classes is open too
-IMAGES = 200  # looked at, at most, drawn from the whole data set
-MORE = 1000  # other images, on which what looked better is tested
+GLANCE = 20  # images of the first, quick test of preparations
+FINALISTS = 3  # preparations left after the quick test, where the order of classes is unknown too
+IMAGES = 200  # most images to choose on, drawn from the whole data set
+MORE = 1000  # most other images, to test the choice on
 WHOLE = (
     64 * 64
-)  # pixels of an image, up to which so many are; of larger ones as many fewer as they are larger,
-FEWER = 50, 100  # but not fewer than these
-FEWEST = 20  # below which no test could tell anything
+)  # pixels of an image up to which these numbers hold; they shrink in proportion for larger images,
+FEWER = 50, 100  # but not below these
+FEWEST = 20  # with fewer, no test can be significant
 LEVEL = 0.001  # of the exact one-sided McNemar test
-MARGIN = 0.02  # by which another preparation or order of classes must be better
-LIKELY = 0.15  # how far behind a preparation may be at a glance
+MARGIN = 0.02  # another preparation or order of classes must be better by this
+LIKELY = 0.15  # a preparation may be this much worse in the quick test
 NEAR_CHANCE = 0.1  # share of the way from chance to perfect, up to which accuracy is called near chance
 SAME = 1e-3  # relative difference of logits that rounding does not make
 BATCH = 50
@@ -38,13 +38,12 @@ BATCH = 50
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """Something that speaks against how a model was given.
+    """A sign that a model was given with a mistake.
 
     Attributes:
-        kind: ``preparation``, ``classes``, both with ``;`` between, ``chance`` or ``training mode``; it stands in the
-            rows.
-        sentence: what was found, with the numbers and the option that would change it.
-        option: that option; empty where none would.
+        kind: ``preparation``, ``classes``, both with ``;`` between, ``chance`` or ``training mode``; the rows have it.
+        sentence: the finding, with the numbers and the option that would change it.
+        option: that option; empty if none would.
     """
 
     kind: str
@@ -54,12 +53,12 @@ class Suspicion:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What may be wrong with how a model was given.
+    """A possible mistake: another preparation, another order of classes, or both.
 
     Attributes:
         words: the preparation in words; empty where it is right as given.
-        preparation: what would be done to the images.
-        outputs: for each class the output that would stand for it; ``None`` where they are right as given.
+        preparation: the other preparation of the images.
+        outputs: for each class the number of its output; ``None`` where the given order is right.
     """
 
     words: str = ""
@@ -71,7 +70,7 @@ class Choice:
         return y if self.outputs is None else self.outputs[y]
 
     def suspicion(self, numbers: str) -> Suspicion:
-        """Says it, with the numbers that speak for it; they have a place for what is done."""
+        """The suspicion; ``numbers`` is a sentence with a placeholder for the change."""
         kinds, done, options = [], [], []
         if self.preparation:
             kinds, done, options = ["preparation"], [f"when they are {self.words}"], [self.preparation.flags]
@@ -88,7 +87,7 @@ class Choice:
 
 
 def first_look(model: nn.Module, data: Images, device: str = "cpu") -> tuple[Suspicion, ...]:
-    """What is suspect about a model.
+    """The suspicions about a model.
 
     One preparation and one order of classes are chosen on up to 200 images and tested on up to 1,000 others (50 and 100
     of 224 × 224 pixels), so each is a single test; it must be significantly better (0.1 %) and better by two points
@@ -96,7 +95,7 @@ def first_look(model: nn.Module, data: Images, device: str = "cpu") -> tuple[Sus
 
     Args:
         model: deployed classifier on the device.
-        data: what it will be measured on.
+        data: the images it will be measured on.
         device: ``cpu`` or ``cuda``.
     """
     classes, total = len(data.classes), len(data.labels)
@@ -127,7 +126,7 @@ def first_look(model: nn.Module, data: Images, device: str = "cpu") -> tuple[Sus
 
 
 def looked_at(data: Images) -> tuple[int, int]:
-    """How many images a preparation is chosen on, and on how many others it is tested, at most."""
+    """The most images that a preparation is chosen on, and the most others that it is tested on."""
     height, width = data.images(0, 1).shape[2:]
     share = min(1.0, WHOLE / (height * width))
     return max(FEWER[0], round(IMAGES * share)), max(FEWER[1], round(MORE * share))
@@ -136,7 +135,7 @@ def looked_at(data: Images) -> tuple[int, int]:
 def _preparation(
     model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[np.ndarray, " n"], right: Bool[np.ndarray, " n"]
 ) -> Choice | None:
-    """The preparation under which most images are right, if that is better than as given."""
+    """The preparation with the highest accuracy, if that is higher than as given."""
     least = right[:GLANCE].mean() - LIKELY
     likely = [
         (words, each)
@@ -163,7 +162,7 @@ def _classes(
 def _both(
     model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[np.ndarray, " n"], classes: int
 ) -> Choice | None:
-    """The preparation under which some order of the classes has most images right, with that order."""
+    """The preparation and the order of classes with the highest accuracy together."""
 
     def share(each: tuple[str, Preparation], n: int) -> float:
         return _best_order(_logits(model, each[1].apply(x[:n])), y[:n], classes)[1]
@@ -177,13 +176,13 @@ def _both(
 def _best_order(
     logits: Float32[np.ndarray, "n k"], y: Int64[np.ndarray, " n"], classes: int
 ) -> tuple[Int64[np.ndarray, " classes"], float]:
-    """For each class the output that is most often its own, one for each, and the share right with them."""
+    """The assignment of one output to each class that has the highest accuracy, and that accuracy."""
     from scipy.optimize import linear_sum_assignment
 
     predicted = logits.argmax(1)
     counts = np.zeros((classes, logits.shape[1]), dtype=np.int64)
     np.add.at(counts, (y, predicted), 2)
-    counts[np.arange(classes), np.arange(classes)] += 1  # of equals the order as given
+    counts[np.arange(classes), np.arange(classes)] += 1  # among equals the given order
     _, outputs = linear_sum_assignment(counts, maximize=True)
     return outputs, float((outputs[y] == predicted).mean())
 
@@ -195,7 +194,7 @@ def _better(
     device: str,
     choices: Sequence[Choice | None],
 ) -> Suspicion | None:
-    """The best of what was chosen, if it is clearly better on other images."""
+    """The best choice, if it is clearly better on other images."""
     chosen = [each for each in choices if each is not None]
     if not len(rest) or not chosen:
         return None
@@ -222,7 +221,7 @@ def _clearly_better(other: Bool[np.ndarray, " n"], right: Bool[np.ndarray, " n"]
 
 
 def _at_chance(right: Bool[np.ndarray, " n"], y: Int64[np.ndarray, " n"], classes: int) -> str:
-    """A sentence where accuracy is that of always the same answer, or not far above it."""
+    """A sentence if accuracy is that of a constant answer, or not far above it."""
     from scipy import stats
 
     chance = max(1 / classes, _commonest(y))
@@ -239,12 +238,12 @@ def _at_chance(right: Bool[np.ndarray, " n"], y: Int64[np.ndarray, " n"], classe
 
 
 def _commonest(y: Int64[np.ndarray, " n"]) -> float:
-    """Share of the images that always the same answer has right."""
+    """The accuracy of the best constant answer."""
     return float(np.bincount(y).max() / len(y))
 
 
 def _training_mode(model: nn.Module, x: Float[Tensor, "n c h w"], logits: Float32[np.ndarray, "n k"]) -> str:
-    """A sentence where a model behaves as it does in training."""
+    """A sentence if a model behaves as in training."""
     few = x[: min(8, len(x))]
     again = _logits(model, few)
     scale = SAME * max(1.0, float(np.abs(logits).max()))

@@ -1,7 +1,7 @@
-"""The faster equal of a model that is not of the zoo: batch norm folded into convolutions, channels last.
+"""Makes a faster equal of a model that is not of the zoo: batch norm folded into convolutions, channels last.
 
-It is taken only where it gives the same logits and the same gradients; a model that cannot be traced, is random or
-in training mode, has hooks or is not in float32 stays as it is.
+It is used only if it gives the same logits and the same gradients. A model that cannot be traced, is random or in
+training mode, has hooks or is not in float32 stays as it is.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from bench.inputs.outputs import logits_alone
 from bench.inputs.preparation import Prepared
 from zoo.deployment import ChannelsLast
 
-CHECKED = 4  # images of the data, and as many random ones, that both are asked about
-EQUAL = 1e-5  # of the largest logit, and of the length of an image's gradient
-# of that length, where rounding changed the side of a ReLU's kink: in fewer than half of the images, or in more of
-# them where float64 gives the same gradients
+CHECKED = 4  # images of the data, and as many random ones, on which both are compared
+EQUAL = 1e-5  # tolerances, relative to the largest logit and to the length of an image's gradient
+# tolerance, relative to that length, where rounding moved a unit across the kink of its ReLU: allowed in fewer than
+# half of the images, or in more if float64 gives the same gradients
 AT_A_KINK = 1e-2
 CONV2D = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")  # arguments of torch.conv2d
 
@@ -32,7 +32,7 @@ CONV2D = ("input", "weight", "bias", "stride", "padding", "dilation", "groups") 
 class Folded(nn.Module):
     """A traced model whose convolutions hold the batch norm after them and work in channels-last layout.
 
-    At the first images of a shape its kernels are cropped to what they can see of them.
+    For each shape of images its kernels are cropped to the taps that touch pixels.
 
     Args:
         body: the traced model.
@@ -51,7 +51,7 @@ class Folded(nn.Module):
 
 
 def folded(model: nn.Module) -> Folded | Prepared | None:
-    """The folded equal of a frozen model in eval mode, which stays as it was; ``None`` if it has none.
+    """The folded equal of a frozen model in eval mode, which is not changed; ``None`` if it has none.
 
     A prepared model's equal is prepared in the same way.
 
@@ -61,7 +61,7 @@ def folded(model: nn.Module) -> Folded | Prepared | None:
         return None
     try:
         return _traced(model)
-    except (Exception, SystemExit):  # whatever the model's own code raises when it is given no images
+    except (Exception, SystemExit):  # anything that the model's own code raises when traced
         return None
 
 
@@ -77,7 +77,7 @@ def _traced(model: nn.Module) -> Folded | Prepared:
 def worth_folding(model: nn.Module, x: Float[Tensor, "n c h w"]) -> bool:
     """Whether a model has a folded equal with the same logits and the same gradients by the images.
 
-    Both are asked about the first images of the data and about random ones, together and one alone.
+    Both get the first images of the data and random ones, as a batch and one alone.
 
     Args:
         model: as ``folded`` takes it, on the device of ``x``.
@@ -90,7 +90,7 @@ def worth_folding(model: nn.Module, x: Float[Tensor, "n c h w"]) -> bool:
     points = torch.cat([few, torch.rand(few.shape, generator=draw).to(few)])
     try:
         return _pure(model, points) and all(_same(model, equal, part) for part in (points, points[-1:]))
-    except (Exception, SystemExit):  # whatever the model's own code raises
+    except (Exception, SystemExit):  # anything that the model's own code raises
         return False
 
 
@@ -108,13 +108,13 @@ def _foldable(model: nn.Module) -> bool:
 def _hooked(part: nn.Module) -> bool:
     hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
     found = (hook for name in hooks for hook in (getattr(part, name, None) or {}).values())
-    return any(hook is not logits_alone for hook in found)  # what asks a folded model does the same
+    return any(hook is not logits_alone for hook in found)  # the caller of a folded model does the same
 
 
 def _as_layers(body: fx.GraphModule) -> None:
-    """Makes layers, in place, of convolutions that a traced model calls as functions of its own parameters.
+    """Replaces, in place, convolutions that a traced model calls as functions by layers.
 
-    So do many subclasses of ``nn.Conv2d``, for instance with TensorFlow's padding.
+    Many subclasses of ``nn.Conv2d`` call them so, for instance with TensorFlow's padding.
     """
     parts: dict[Any, Any] = dict(body.named_modules())
     for node in list(body.graph.nodes):
@@ -144,7 +144,10 @@ def _layer_of(body: fx.GraphModule, node: fx.Node) -> nn.Conv2d | None:
 
 
 def _padded_by(conv: nn.Conv2d, image: fx.Node, parts: dict[Any, Any]) -> fx.Node:
-    """What a convolution takes; a layer that pads with zeros alike on both sides becomes the convolution's padding."""
+    """The input of a convolution.
+
+    A layer that pads with zeros, equally on both sides, becomes the convolution's padding.
+    """
     pad = parts.get(image.target) if image.op == "call_module" else None
     if type(pad) is not nn.ZeroPad2d or conv.padding != (0, 0):
         return image
@@ -160,7 +163,7 @@ def _attribute(body: fx.GraphModule, node: fx.Node) -> Tensor:
 
 
 def _fold(body: fx.GraphModule) -> None:
-    """Puts, in place, convolutions of its own into a traced model, with their batch norm where there is one."""
+    """Replaces, in place, the convolutions of a traced model by copies, each with the batch norm after it folded in."""
     called = Counter(node.target for node in body.graph.nodes if node.op == "call_module")
     parts: dict[Any, Any] = dict(body.named_modules())
     for node in list(body.graph.nodes):
@@ -178,7 +181,7 @@ def _fold(body: fx.GraphModule) -> None:
 
 
 def _batch_norm_after(node: fx.Node, parts: dict[Any, Any]) -> fx.Node | None:
-    """The batch norm that alone takes what a convolution gives, if it has running statistics."""
+    """The batch norm that is the only user of a convolution's output, if it has running statistics."""
     if len(node.users) != 1:
         return None
     (user,) = node.users
@@ -187,7 +190,7 @@ def _batch_norm_after(node: fx.Node, parts: dict[Any, Any]) -> fx.Node | None:
 
 
 def _channels_last(conv: nn.Conv2d) -> nn.Conv2d:
-    """A copy of a convolution that shares nothing but its bias."""
+    """A copy of a convolution in channels-last layout; only the bias is shared."""
     own = copy.copy(conv)
     own._parameters = dict(conv._parameters)
     own.weight = nn.Parameter(conv.weight.detach().contiguous(memory_format=torch.channels_last), False)

@@ -1,4 +1,4 @@
-"""Images as a user gives them in Python: arrays with labels, a data set, or a loader."""
+"""Images that a user passes in Python: arrays with labels, a data set, or a loader."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from bench.inputs.sources import Images
 
 
 def given_images(name: str | None, x: Any, y: Any = None) -> Images:
-    """Images and labels that can be measured; what was given stays as it is.
+    """Checked images and labels; the given ones are not changed.
 
     Args:
         name: of the data set; ``None`` for its own, or else ``data``.
         x: images (n, c, h, w), a torch ``Dataset`` or ``DataLoader``, or a data set of ``zoo.data``.
-        y: labels of the images (n,); ``None`` with what has its own.
+        y: labels of the images (n,); ``None`` if ``x`` has its own.
 
     Raises:
-        UsageError: they are of another shape or type, or hold values that cannot be.
+        UsageError: the shape, the type or a value is wrong.
     """
     if not isinstance(x, (Images, Dataset, DataLoader)):
         if y is None:

@@ -1,4 +1,4 @@
-"""What lies behind the images measured on: plain ones, and groups where they are corrupted."""
+"""The plain images from which corrupted ones were made, and the groups of corrupted ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zoo.grouped import Groups
 def base_of(data: Images) -> tuple[str, str | None]:
     """Name and digest of the plain images behind corrupted ones, else of the images themselves.
 
-    Models trained on these are the ones to measure. The digest is ``None`` where they are not at hand.
+    Models trained on the plain images are measured. The digest is ``None`` if the plain images are not available.
     """
     groups = groups_of(data)
     return (groups.base, groups.base_sha256) if groups else (data.name, data.sha256)
@@ -26,7 +26,7 @@ def checked_n(n: int | None, data: Images, default: int) -> int:
     """The number of images; where none was given at most ``default``, but whole groups of corrupted ones.
 
     Raises:
-        UsageError: there are not so many.
+        UsageError: the data set has fewer.
     """
     if n is not None and not 1 <= n <= len(data):
         raise UsageError(f"--n is {n}, but {data.name} has 1 to {len(data)} test images")

@@ -1,4 +1,4 @@
-"""Images of a torch ``Dataset`` or ``DataLoader``, read one by one when they are asked for."""
+"""Images of a torch ``Dataset`` or ``DataLoader``, read one by one when they are needed."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ Read = Callable[[int], tuple[np.ndarray, np.ndarray]]
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class ItemData:
-    """Images that a data set gives one by one, in its order; answers like ``zoo.data.Dataset``.
+    """Images that a data set gives one by one, in its order; has the methods of ``zoo.data.Dataset``.
 
     Attributes:
         read: gives the image of a place, (1, c, h, w), and its label, (1,).
-        marks: digest of each image, by which one that is another when it is read again is found out.
+        marks: digest of each image, to notice one that has changed when it is read again.
     """
 
     name: str
@@ -43,7 +43,7 @@ class ItemData:
         """Images ``first`` to ``first + count``: (count, c, h, w), float32 in [0, 1].
 
         Raises:
-            UsageError: one is another than when it was read first.
+            UsageError: an image has changed since it was first read.
         """
         stop = len(self) if count is None else min(first + count, len(self))
         return torch.from_numpy(np.concatenate([self._image(place) for place in range(first, stop)]))
@@ -68,7 +68,7 @@ def item_data(name: str, data: Dataset[Any] | DataLoader[Any]) -> ItemData:
         data: gives pairs of an image (c, h, w), float in [0, 1], and a label from 0; a loader gives batches of them.
 
     Raises:
-        UsageError: it gives something else.
+        UsageError: it gives anything else.
     """
     read, count = _reader(data)
     total, marks, labels = hashlib.sha256(), [], []
@@ -127,7 +127,7 @@ class _Reader:
 
 
 def _reader(data: Dataset[Any] | DataLoader[Any]) -> tuple[Read, int]:
-    """What reads the item of a place, and how many places there are."""
+    """A function that reads the item at a position, and the number of items."""
     if not isinstance(data, DataLoader):
         count = _length(data)
         return _Reader(data, range(count), default_collate), count

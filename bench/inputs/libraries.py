@@ -1,4 +1,4 @@
-"""Models that installed libraries build by name, behind the preparation that the library describes."""
+"""Models that installed libraries build by name, with the preparation that the library describes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from bench.errors import UsageError, in_words, nearest
 from bench.inputs.preparation import Preparation
 
-RANDOM = "none"  # weights that no one trained
+RANDOM = "none"  # random weights
 _INSTALL = {
     "torchvision": "torchvision",
     "timm": "'symbench[timm]'",
@@ -34,9 +34,9 @@ class Wanted:
         name: in the library.
         weights: by the library's name for them; ``none`` for random ones, empty for its default.
         classes: outputs of a model with random weights; 0 for the library's own number.
-        dataset: what is measured on.
+        dataset: data set that is measured on.
         download: whether missing weights may be fetched.
-        size: side of the images it is given; ``None`` for the one that the library describes.
+        size: side of the images that the model gets; ``None`` for the side that the library describes.
     """
 
     library: str
@@ -49,16 +49,16 @@ class Wanted:
 
     @property
     def random(self) -> bool:
-        """Whether its weights are those that nobody trained."""
+        """Whether its weights are random."""
         return self.weights == RANDOM
 
     @property
     def shown(self) -> str:
-        """As a user writes it, without weights."""
+        """The name as a user writes it, without weights."""
         return f"{self.library}:{self.name}"
 
     def absent(self, where: object) -> UsageError:
-        """Says that what it is made of is not here, and what to do."""
+        """The error that its weights or files are missing, with the remedy."""
         what = "configuration of" if self.random else "weights of"
         can_be_random = self.library in ("torchvision", "timm")
         random = f", or take random ones with {self.shown}@{RANDOM}" if can_be_random else ""
@@ -70,7 +70,7 @@ class Adapted(nn.Module):
 
     Args:
         model: classifier of prepared images (n, 3, size, size).
-        size: side that images of another are resized to; ``None`` to leave them.
+        size: images of another side are resized to this; ``None`` for no resizing.
         mean, std: of each channel; empty for none.
     """
 
@@ -82,7 +82,7 @@ class Adapted(nn.Module):
         self.mean, self.std = tuple(map(float, mean)), tuple(map(float, std))
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Any:
-        """What the network gives."""
+        """The network's output."""
         coloured = x.repeat(1, 3, 1, 1) if x.shape[1] == 1 else x
         return self.model(Preparation(size=self.size, mean=self.mean, std=self.std).apply(coloured))
 
@@ -92,7 +92,7 @@ def made_by_library(wanted: Wanted) -> Adapted:
     _check_weights(wanted)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # they speak to whoever calls the library
+            warnings.simplefilter("ignore")  # the library's messages are for its direct callers
             return _BUILDERS[wanted.library](wanted)
     except UsageError:
         raise
@@ -176,7 +176,7 @@ def _timm(wanted: Wanted) -> Adapted:
 
 
 def _cached_by_timm(described: dict[str, Any]) -> str | None:
-    """The file of a model's weights, where it was fetched before."""
+    """The file of a model's weights, if it was fetched before."""
     hub = _package("timm", "huggingface_hub")
     if repository := described.get("hf_hub_id"):
         files = (
@@ -228,7 +228,9 @@ def _robustbench(wanted: Wanted) -> Adapted:
     if not (wanted.download or list((folder / wanted.dataset).glob(f"*/{name}.pt*"))):
         raise wanted.absent(folder / wanted.dataset)
     options = {"dataset": wanted.dataset, "threat_model": threat or "Linf", "model_dir": str(folder)}
-    return Adapted(utils.load_model(model_name=name, **options), wanted.size)  # normalisation lies inside
+    return Adapted(
+        utils.load_model(model_name=name, **options), wanted.size
+    )  # the network normalises by itself
 
 
 _BUILDERS: dict[str, Callable[[Wanted], Adapted]] = {

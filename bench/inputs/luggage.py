@@ -1,7 +1,7 @@
-"""The files that a model or an attack needs on another machine, and their unpacking there.
+"""Packs the files that a model or an attack needs on another machine, and unpacks them there.
 
-Weights of the zoo travel with their record; a model file with what it imports and the Python files beside these. What
-is installed does not travel, nor do files that a factory opens by itself.
+Weights of the zoo are sent with their record; a model file with its imports and the Python files beside these.
+Installed packages are not sent, nor files that a factory opens by itself.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Luggage:
     """Files by content.
 
     Attributes:
-        files: content by path below the root directory; unpacked, they lie as deep below another directory.
+        files: content by path below the root directory; unpacked, the path is the same below another directory.
         roots: directories, as the paths of files, that imports start from.
-        record: of the zoo's weights, which are the only file.
+        record: of the zoo's weights; these are then the only file.
     """
 
     files: dict[str, bytes]
@@ -41,14 +41,14 @@ class Luggage:
 
 
 def sources_of(attack: Own) -> tuple[ModelSource | OwnAttack, ...]:
-    """What of an attack has luggage: the attack itself if it is a user's own, or the models it borrows from."""
+    """The sources whose files must be sent: the attack itself if it is a user's own, or its surrogate models."""
     if isinstance(attack, OwnSurrogates):
         return tuple(source for _, source in attack.sources)
     return () if attack is None else (attack,)
 
 
 def with_sources(attack: Own, sources: Sequence[Any]) -> Own:
-    """The attack with other ``sources_of`` in their places."""
+    """The attack with its ``sources_of`` replaced."""
     if isinstance(attack, OwnSurrogates):
         names = [name for name, _ in attack.sources]
         return OwnSurrogates(tuple(zip(names, sources, strict=True)))
@@ -56,7 +56,7 @@ def with_sources(attack: Own, sources: Sequence[Any]) -> Own:
 
 
 def packed(source: ModelSource | OwnAttack) -> Luggage:
-    """What a model or an attack needs besides what is installed; runs the code of one that is not of the zoo."""
+    """The files that a model or an attack needs besides installed packages; runs its code if it is not of the zoo."""
     if isinstance(source, OwnAttack):
         return _luggage(_attack_files(source), ())
     if source.kind == "zoo":
@@ -89,7 +89,7 @@ def _below(path: Path) -> str:
 
 
 def unpack(luggage: Luggage, folder: Path) -> None:
-    """Writes the files below a folder; imports find them before what else this process knows."""
+    """Writes the files below a folder; imports look there first."""
     for name, content in luggage.files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +100,7 @@ def unpack(luggage: Luggage, folder: Path) -> None:
 
 
 def moved(source: SourceT, folder: Path) -> SourceT:
-    """A model or an attack whose luggage was unpacked into a folder, as it is found there."""
+    """The source of a model or an attack whose files were unpacked into a folder."""
     if source.kind == "zoo":
         return replace(source, weights=str(folder))
     if source.kind == "file":

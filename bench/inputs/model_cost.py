@@ -1,7 +1,7 @@
-"""What a network costs: its multiply-adds, memory and time for the logits of one image and for their gradient.
+"""The cost of a network: multiply-adds, memory and time for the logits of one image and for their gradient.
 
-Multiply-adds and memory are counted, not timed: they are the same on every machine. Convolutions and matrix products
-count, as everyone counts them; biases, normalisation and activations are of another order.
+Multiply-adds and memory are counted, not timed: they are the same on every machine. Only convolutions and matrix
+products are counted, as usual; biases, normalisation and activations cost far less.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class PassCost:
 
     Attributes:
         multiply_adds: of convolutions and matrix products.
-        memory: the most bytes that images, weights and all between them took at once, without kernels' scratch.
-        seconds: the shortest of ten runs, for whatever else the machine does only adds to one.
+        memory: the most bytes that images, weights and intermediate results took at once, without kernels' scratch.
+        seconds: the shortest of ten runs, as other work of the machine only makes runs longer.
     """
 
     multiply_adds: int
@@ -62,7 +62,7 @@ def _logits(model: nn.Module, image: Tensor) -> Tensor:
 
 
 def _gradient(model: nn.Module, image: Tensor) -> Callable[[], None]:
-    """The forward pass, done; the backward pass, to be called."""
+    """Runs the forward pass and returns a function that runs the backward pass."""
     leaf = image.detach().clone().requires_grad_()
     return model(leaf).sum().backward  # torch's counter hooks the image, which autograd.grad refuses then
 
@@ -88,7 +88,7 @@ def _counted(model: nn.Module, run: Callable[[], Any]) -> tuple[int, int]:
 
 
 class _Alive(TorchDispatchMode):
-    """Follows the storages of all tensors that operations give; ``most`` is the largest sum of their bytes."""
+    """Tracks the storages of all tensors that operations give; ``most`` is the largest sum of their bytes."""
 
     def __init__(self, given: list[Tensor]) -> None:
         super().__init__()

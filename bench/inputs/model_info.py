@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-FOLDED = " folded"  # end of the backend of cells that a folded model is measured in
+FOLDED = " folded"  # the backend of a cell ends in this if the model was folded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
-    """What rows and pages say of a model.
+    """The description of a model in rows and pages.
 
     Attributes:
         name: name in tables.
@@ -17,9 +17,9 @@ class ModelInfo:
         trained_on: data set it was trained on, ``unknown`` for a foreign model.
         parameters: number of trainable values.
         origin: ``zoo``, ``file``, ``entry point``, ``python``, or a library's name.
-        precision: what it is given its images in, ``float32`` or ``float64``.
+        precision: type of its images, ``float32`` or ``float64``.
         folded: whether it is measured as its folded equal (see ``bench.inputs.folding``).
-        suspect: kinds of what ``bench.inputs.first_look`` found, with ``;`` between; empty for none.
+        suspect: kinds of the findings of ``bench.inputs.first_look``, with ``;`` between; empty for none.
     """
 
     name: str
@@ -32,5 +32,5 @@ class ModelInfo:
     suspect: str = field(default="", compare=False)
 
     def backend(self, kernels: str) -> str:
-        """The backend of its cells: the kernels, and that they compute the folded equal, whose bits differ."""
+        """The backend of its cells: the kernels, and whether the model is folded, as its bits then differ."""
         return kernels + FOLDED * self.folded

@@ -1,4 +1,4 @@
-"""What models from files are called in rows."""
+"""Names of models from files in rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.inputs.sources import ModelSource
 
 
 def check_name(name: str, remedy: str = "give another with --as NAME") -> str:
-    """The name, if it may stand in a table; raises ``UsageError`` if a spreadsheet or a terminal would act on it."""
+    """The name, if it is safe in a table; ``UsageError`` if a spreadsheet or a terminal would act on it."""
     if not name.strip() or name[0] in "=+-@" or not name.isprintable():
         raise UsageError(
             f"the name {name!r} is empty, begins with one of = + - @ or has control characters; {remedy}"
@@ -21,7 +21,7 @@ def check_name(name: str, remedy: str = "give another with --as NAME") -> str:
 
 
 def named(sources: Sequence[ModelSource], names: Sequence[str] = ()) -> list[ModelSource]:
-    """The sources with names that tell them apart: those given, or the shortest paths that differ.
+    """The sources with distinct names: the given ones, or the shortest paths that differ.
 
     Args:
         sources: the models of a run, each once.

@@ -1,4 +1,4 @@
-"""What models give for a batch of images, where it is more than logits, or less."""
+"""Finds the logits in the output of a model."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from bench.errors import UsageError, nearest
 
 
 def logits_of(answer: object, n: int, key: str = "") -> Tensor:
-    """The logits (n, classes) in what a model gives; a tensor of another shape stays as it is.
+    """The logits (n, classes) in a model's output; a tensor of another shape stays as it is.
 
     A dictionary, tuple or object gives its part ``logits``, or else its only tensor (n, anything). One logit an
     image (n,) or (n, 1), as of a model trained on binary cross-entropy, is that of class 1: class 0 has the logit 0.
 
     Args:
-        answer: what the model gives.
-        n: how many images it was asked about.
+        answer: the model's output.
+        n: number of images it got.
         key: name or place of the logits among the parts; empty to find them.
 
     Raises:
-        UsageError: there are no logits, or several parts that may be; the message lacks its subject, the model.
+        UsageError: there are no logits, or several parts may be logits. The caller puts the model's name before the
+            message.
     """
     logits = answer if isinstance(answer, Tensor) and not key else _part(answer, n, key)
     if logits.is_floating_point() and logits.shape in ((n,), (n, 1)):
@@ -33,7 +34,7 @@ def logits_of(answer: object, n: int, key: str = "") -> Tensor:
 
 
 def giving_logits(model: nn.Module) -> nn.Module:
-    """The model itself, which from now on gives its logits alone."""
+    """The same model, changed to return its logits only."""
     model.register_forward_hook(logits_alone)
     return model
 
@@ -62,7 +63,7 @@ def _part(answer: object, n: int, key: str) -> Tensor:
 
 
 def _parts(answer: object) -> dict[str, Any]:
-    """The parts of an answer by name, or by place as text."""
+    """The parts of an output by name, or by position as text."""
     if isinstance(answer, Tensor):
         return {}
     if isinstance(answer, Mapping):

@@ -27,7 +27,7 @@ class OwnAttack:
 
     Attributes:
         kind: ``file`` or ``entry point``.
-        name: name in rows; a path never appears in it.
+        name: name in rows, never with a path.
         target: ``/path/to/file.py:function``, or the name of an entry point.
     """
 
@@ -63,10 +63,10 @@ def entry_points() -> dict[str, importlib.metadata.EntryPoint]:
 
 
 def find_attack(target: str) -> OwnAttack | None:
-    """The attack a user names; ``None`` if it is neither of a file nor an entry point.
+    """The attack with this name; ``None`` if it is neither a function in a file nor an entry point.
 
     Raises:
-        UsageError: the file is not there, or no function of it was named.
+        UsageError: the file is missing, or no function of it was named.
     """
     path, _, function = target.rpartition(":")
     if target.endswith(".py"):
@@ -90,7 +90,7 @@ def description(source: OwnAttack) -> tuple[dict[str, Default], str]:
 
 
 def _parameters(function: Callable[..., Any], name: str) -> dict[str, Default]:
-    """What a function takes besides what every attack is given."""
+    """The parameters of a function besides those of every attack."""
     try:
         taken = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""The code that a user's own model computes with."""
+"""Finds the code of a user's own model and computes its digest."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ INSTALLED = {"site-packages", "dist-packages"}
 def code_digest(model: nn.Module, start: ModuleType | None = None, factory: object = None) -> str:
     """sha256 of the user's files that a model computes with, found by following their imports.
 
-    Installed packages and Python's own library are left out, but for the package of ``start`` and of the factory.
-    Classes that lie in no file, as in a notebook, count with the compiled code of their methods. What a function
-    imports only when it is called is not followed, nor are files of data.
+    Installed packages and Python's own library are left out, except the package of ``start`` and of the factory. Of
+    classes without a file, as in a notebook, the compiled code of their methods counts. Imports inside functions are
+    not followed, and data files do not count.
 
     Args:
         model: the classes of all its modules are followed.
         start: the module that the user named.
-        factory: what made the model; it may have been imported from elsewhere.
+        factory: the function that made the model; it may have been imported from elsewhere.
     """
     return digest_of(source_files(model, start, factory), model)
 
 
 def digest_of(files: Iterable[Path], model: nn.Module) -> str:
-    """sha256 of files in this order and of the model's classes that lie in no file."""
+    """sha256 of files in this order and of the model's classes without a file."""
     total = hashlib.sha256()
     for file in files:
         total.update(file.read_bytes())
@@ -65,7 +65,7 @@ def source_files(model: nn.Module, start: ModuleType | None = None, factory: obj
 
 
 def _imported(module: ModuleType, file: Path) -> Iterator[ModuleType | None]:
-    """The modules that a file imports whenever it is imported itself, whatever else has been loaded since."""
+    """The modules that a file imports at its top level."""
     pending: list[ast.AST] = [ast.parse(file.read_bytes())]
     while pending:
         node = pending.pop()
@@ -78,14 +78,14 @@ def _imported(module: ModuleType, file: Path) -> Iterator[ModuleType | None]:
 
 
 def _package_of(module: ModuleType) -> str:
-    """What a module's relative imports start from, also where nothing told it; empty for a module in no package."""
+    """The package that a module's relative imports start from, also if its ``__package__`` is unset; empty for none."""
     spec = module.__spec__
     told = module.__package__ or (spec.parent if spec else None)
     return told or (module.__name__ if hasattr(module, "__path__") else module.__name__.rpartition(".")[0])
 
 
 def _names(node: ast.AST, package: str) -> list[str]:
-    """What an import statement names; ``from a import b`` may mean the module a.b."""
+    """The names in an import statement; ``from a import b`` may mean the module a.b."""
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom):

@@ -1,4 +1,4 @@
-"""A user's own models: found as ``file.py:factory`` or as an installed entry point, and made."""
+"""Finds and builds a user's own models: ``file.py:factory`` or an installed entry point."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from bench.errors import UsageError, nearest
 from bench.inputs.script_digest import script_digest
 
 ENTRY_POINTS = "symbench.models"
-_opened: set[Path] = set()  # directories of model files, put on the path
+_opened: set[Path] = set()  # directories of model files that were put on the path
 
 
 def state_digest(model: nn.Module) -> str:
     """sha256 of all parameters and buffers with their names, types and shapes, and of the modules' plain attributes.
 
-    Plain are numbers, texts, tensors and arrays, and tuples, lists and dictionaries of them, such as the stride of
-    a convolution; whether a module is in training mode is not looked at. TorchScript modules count with their code.
+    Plain are numbers, texts, tensors and arrays, and tuples, lists and dictionaries of them, such as the stride of a
+    convolution. Training or eval mode does not count. The code of TorchScript modules counts.
     """
     total = hashlib.sha256()
     for name, value in sorted(model.state_dict().items()):
@@ -45,7 +45,7 @@ def state_digest(model: nn.Module) -> str:
 
 
 def _scripted(model: nn.Module, path: str = "") -> Iterator[tuple[str, torch.jit.ScriptModule]]:
-    """The TorchScript modules in a model, without their own parts."""
+    """The outermost TorchScript modules in a model."""
     if isinstance(model, torch.jit.ScriptModule):
         yield path, model
         return
@@ -54,7 +54,7 @@ def _scripted(model: nn.Module, path: str = "") -> Iterator[tuple[str, torch.jit
 
 
 def _plain(value: object) -> str:
-    """A text that tells plain values apart; empty for what is not plain."""
+    """A text that differs for different plain values; empty for values that are not plain."""
     if value is None or isinstance(value, bool | int | float | complex | str | bytes):
         return repr(value)
     if isinstance(value, Tensor):
@@ -96,7 +96,7 @@ def entry_point(name: str) -> Any:
 
 
 def loaded(point: Any, group: str) -> Any:
-    """What an entry point of a group names; raises ``UsageError`` if it cannot be loaded."""
+    """The object behind an entry point of a group; ``UsageError`` if it cannot be loaded."""
     try:
         return point.load()
     except (Exception, SystemExit) as fault:
@@ -109,7 +109,7 @@ def imported(point: Any) -> ModuleType:
 
 
 def resolved(path: str) -> str:
-    """The path of a model file wherever the working directory goes; raises ``UsageError`` if it is not there."""
+    """The absolute path of a model file; ``UsageError`` if it does not exist."""
     if not Path(path).is_file():
         raise UsageError(f"no model file {path!r}; give --model path/to/file.py:factory")
     return str(Path(path).absolute())
@@ -118,9 +118,9 @@ def resolved(path: str) -> str:
 def from_file(target: str) -> Any:
     """The factory ``path/to/file.py:name``; raises ``UsageError`` if there is none, or the file cannot be imported.
 
-    Messages name the file and not where it lies, for a page may show them.
+    Messages name the file without its directory, as a page may show them.
 
-    The file may import its neighbours, as when it is run by itself.
+    The file may import files beside it, as when it is run by itself.
     """
     path, _, factory = target.rpartition(":")
     file = Path(path)
@@ -148,7 +148,7 @@ def module_of(kind: str, target: str) -> ModuleType:
 
 
 def _open_to_neighbours(file: Path) -> None:
-    """Puts a model file's directory first on the path, unless its neighbours were imported from elsewhere."""
+    """Puts a model file's directory first on the path, unless files of the same names were imported from elsewhere."""
     directory = file.resolve().parent
     for other in _opened - {directory}:
         for neighbour in directory.glob("*.py"):
@@ -168,7 +168,7 @@ def _module_name(target: str) -> str:
 
 
 def made(factory: Any, name: str) -> nn.Module:
-    """What a factory gives, the same in every process; raises ``UsageError`` if that cannot be measured."""
+    """The model that a factory builds, the same in every process; ``UsageError`` if it cannot be measured."""
     # A factory that initialises at random must give the same model in every worker.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -176,11 +176,11 @@ def made(factory: Any, name: str) -> nn.Module:
 
 
 def drawn(factory: Any, name: str) -> nn.Module:
-    """As ``made``, from torch's global random state."""
+    """Like ``made``, with torch's global random state."""
     _check_arguments(factory, name)
     try:
         model = factory()
-    except UsageError:  # of a library's model, which says it all
+    except UsageError:  # an error of a library's model, whose message is complete
         raise
     except SystemExit as stop:
         raise UsageError(
@@ -214,7 +214,7 @@ def _check_arguments(factory: Any, name: str) -> None:
 
 
 def check_module(value: object, what: str = "model is") -> None:
-    """Raises ``UsageError`` unless a value is a model; ``what`` begins the message."""
+    """Raises ``UsageError`` unless a value is a model; the message begins with ``what``."""
     if isinstance(value, type) and issubclass(value, nn.Module):
         raise UsageError(f"{what} the class {value.__name__}, not a model; call it")
     if not isinstance(value, nn.Module):

@@ -1,4 +1,4 @@
-"""Models that are not of the zoo and that an attack borrows gradients from."""
+"""Surrogates that are not of the zoo: an attack uses their gradients."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OwnSurrogates:
-    """Where they come from.
+    """Sources of the surrogates.
 
     Attributes:
-        sources: each with its name in requests and rows, which ends in digits of what the model computes with.
+        sources: each with its name in requests and rows; the name ends in digits of the model's digest.
     """
 
     sources: tuple[tuple[str, ModelSource], ...]

@@ -1,4 +1,4 @@
-"""Architectures of one's own: how they are built to be trained, and where their trained weights are found.
+"""A user's own architectures: builds them for training and finds their trained weights.
 
 Trained by a recipe, ``FILE.py:FACTORY`` is ``FILE.py:FACTORY.RECIPE``, with ``@SEED`` for another seed than 0.
 """
@@ -42,7 +42,7 @@ class Architecture:
 
     @property
     def target(self) -> str:
-        """The factory with the whole path; ``UsageError`` if there is no such file."""
+        """The factory with the absolute path; ``UsageError`` if there is no such file."""
         return f"{own_models.resolved(self.path)}:{self.factory}"
 
     def shown(self, name: str) -> str:
@@ -50,7 +50,7 @@ class Architecture:
         return f"{self.path}:{name.partition(':')[2]}"
 
     def build(self) -> nn.Module:
-        """A fresh model that gives its logits alone, from torch's global random state; errors as of ``--model``."""
+        """A fresh model that gives only logits, with torch's global random state; errors as for ``--model``."""
         with put_back(f"the factory of {self.name!r}"):
             model = own_models.drawn(own_models.from_file(self.target), self.name)
         if isinstance(model, torch.jit.ScriptModule):
@@ -60,7 +60,7 @@ class Architecture:
         return giving_logits(model)
 
     def check(self, x: Float[Tensor, "n c h w"], classes: int) -> None:
-        """Raises ``UsageError`` unless a fresh model gives finite logits (n, classes) and has what can be trained."""
+        """Raises ``UsageError`` unless a fresh model gives finite logits (n, classes) and has trainable parameters."""
         with torch.random.fork_rng(devices=[]):
             model = self.build()
             if not any(value.requires_grad for value in model.parameters()):
@@ -74,7 +74,7 @@ def asked(text: str) -> tuple[Architecture, Entry] | None:
     """What ``FILE.py:FACTORY[.RECIPE[-best]][@SEED]`` means (default recipe ``standard``); ``None`` for other texts.
 
     Raises:
-        UsageError: what follows the factory is neither a recipe nor a seed.
+        UsageError: the text after the factory is neither a recipe nor a seed.
     """
     if (found := _ASKED.fullmatch(text)) is None:
         return None

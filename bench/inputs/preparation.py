@@ -1,4 +1,4 @@
-"""What is done to images before a model, and to its logits after it, where the model itself does not do it."""
+"""Steps before and after a model that does not do them itself: images are prepared, logits put in the data's order."""
 
 from __future__ import annotations
 
@@ -19,13 +19,12 @@ class Preparation:
     """Steps in this order: to ``size``, times ``scale``, channels reversed if ``bgr``, minus ``mean``, over ``std``.
 
     Attributes:
-        size: side that images of another are resized to, bilinearly.
+        size: images of another side are resized to this, bilinearly.
         scale: factor of the pixels, which are in [0, 1]; 255 for models of 8-bit values.
-        bgr: whether the model takes blue first.
+        bgr: whether the model's first channel is blue.
         mean, std: a value for each channel, in the units after ``scale``; empty for none.
-        classes: for each class of the data set, the output of the model that stands for it; empty where they are
-            the same.
-        output: name or place of the logits in what the model gives; empty to find them.
+        classes: for each class of the data set, the number of its output in the model; empty if the order is the same.
+        output: name or position of the logits in the model's output; empty to find them.
     """
 
     size: int | None = None
@@ -40,7 +39,7 @@ class Preparation:
         return self != AS_IT_IS
 
     def apply(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c height width"]:
-        """The images as the model takes them."""
+        """The images as the model expects them."""
         if self.size and x.shape[-2:] != (self.size, self.size):
             x = F.interpolate(x, (self.size, self.size), mode="bilinear", antialias=True)
         if self.scale != 1:
@@ -53,7 +52,7 @@ class Preparation:
 
     @property
     def flags(self) -> str:
-        """The options of the command line that ask for it, without those of classes."""
+        """The command-line options for this preparation, without those of classes."""
         words = [f"--scale {self.scale:g}"] if self.scale != 1 else []
         words += ["--bgr"] if self.bgr else []
         for name in ("mean", "std"):
@@ -66,7 +65,7 @@ AS_IT_IS = Preparation()
 
 
 class Prepared(nn.Module):
-    """A model behind a preparation; logits (n, classes of the data set) where the preparation names them."""
+    """A model with its preparation; gives logits (n, classes of the data set) if the preparation names the classes."""
 
     def __init__(self, model: nn.Module, preparation: Preparation) -> None:
         super().__init__()
@@ -94,14 +93,14 @@ def check_preparation(preparation: Preparation, channels: int) -> None:
 
 
 def output_numbers(outputs: Sequence[str], classes: Sequence[str]) -> tuple[int, ...]:
-    """For each class of the data the number of the output that stands for it; none where nothing is told.
+    """The number of the output for each class of the data; empty if nothing was specified.
 
     Args:
         outputs: that number for each class, or the names of all outputs of the model in their order.
         classes: names of the data set's classes.
 
     Raises:
-        UsageError: the numbers are not one for each class and all different, or a class has no output of its name.
+        UsageError: the numbers are not one for each class and all different, or no output has the name of a class.
     """
     if not all(map(str.isdecimal, outputs)):
         return tuple(_place(name, outputs) for name in classes)

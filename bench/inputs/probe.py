@@ -1,4 +1,4 @@
-"""Whether a model can be measured at all, looked at once on its first batch."""
+"""Checks once, on the first batch, that a model can be measured at all."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def probe(
     finite: bool = True,
     more: bool = False,
 ) -> int:
-    """Looks once whether a model can be measured at all.
+    """Checks once that a model can be measured at all.
 
     Args:
         name: for the message.
         model: deployed model on the device of ``x``.
         x: the first batch (n, c, h, w) in [0, 1].
         classes: number of classes in the data.
-        finite: whether logits must be.
+        finite: whether logits must be finite.
         more: whether there may be more logits than classes in the data.
 
     Returns:
-        How many logits it gives an image.
+        The number of logits for an image.
 
     Raises:
         UsageError: it raises, gives logits of a wrong shape, or gives NaN.
@@ -43,7 +43,7 @@ def probe(
     except UsageError as fault:
         raise UsageError(f"model {name!r} {fault}") from fault
     except (Exception, SystemExit) as fault:
-        if out_of_memory(fault) and len(x) > 1:  # cells are measured in parts too
+        if out_of_memory(fault) and len(x) > 1:  # as cells may be measured in parts
             return probe(name, model, x[: len(x) // 2], classes, finite=finite, more=more)
         kind, _, reason = reason_of(fault).partition(": ")
         half = half_of(model)

@@ -1,4 +1,4 @@
-"""The roads to a model, for a name that leads to none."""
+"""The error for a model name that nothing has, with all ways to name a model."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ ROADS = f"FILE.py:FACTORY, {':NAME, '.join(LIBRARIES)}:NAME or an installed entr
 
 
 def unknown_model(target: str) -> UsageError:
-    """Says that no model has this name, the names most like it, and all roads to one."""
+    """The error that no model has this name, with similar names and all ways to name one."""
     return UsageError(f"unknown model {target!r}; {_nearest(target)}; or give {ROADS}")
 
 
 def _nearest(target: str) -> str:
-    """Names of the zoo, of entry points, and of torchvision, which is always here."""
+    """Similar names of the zoo, of entry points, and of torchvision, which is always installed."""
     bare = {name: f"torchvision:{name}" for name in library_names("torchvision")}
     if target.lower() in bare:
         return f"nearest: {bare[target.lower()]}"

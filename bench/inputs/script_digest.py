@@ -1,4 +1,4 @@
-"""What tells two TorchScript modules apart: their code, and their state as the archive holds it."""
+"""The digest of a TorchScript module: of its code, and of its state as in its archive."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _MANGLED = re.compile(r"\.___torch_mangle_\d+")
 def script_digest(module: torch.jit.ScriptModule) -> str:
     """sha256 of a scripted, traced or frozen module's graph with all calls inlined, constants and state.
 
-    State is parameters, buffers and other attributes. The mode is left out, and so are the lines of source that
-    the code came from, and the numbers that torch gives to classes of one name as a process compiles them.
+    State is parameters, buffers and other attributes. Training or eval mode, the source lines of the code, and the
+    numbers that torch gives to classes of one name in a process do not count.
     """
     with torch.no_grad():
         plain = copy.deepcopy(module).eval()
@@ -27,7 +27,7 @@ def script_digest(module: torch.jit.ScriptModule) -> str:
     archive = zipfile.ZipFile(io.BytesIO(plain.save_to_buffer()))
     for name in sorted(archive.namelist()):
         inside = name.partition("/")[2]
-        if inside == "data.pkl":  # read as instructions, which are not executed
+        if inside == "data.pkl":  # read as instructions, but not executed
             for code, argument, _ in pickletools.genops(archive.read(name)):
                 total.update(_MANGLED.sub("", f"{code.name} {argument!r};").encode())
         elif inside.startswith("data/"):

@@ -1,4 +1,4 @@
-"""Where models and images come from: small descriptions that travel to workers and load there."""
+"""Where models and images come from: small descriptions that are sent to workers and load there."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class DataSource:
 
     Attributes:
         spec: as ``zoo.data.load`` takes it, e.g. ``digits``, ``folder:PATH`` or ``corrupted:digits``.
-        root: where the files lie, for data sets that have files.
-        name: the name rows show, if it is to differ.
+        root: directory of the files, for data sets that have files.
+        name: another name for the rows; empty for none.
         resize: side that a folder's images are resized to.
-        seed: of the random numbers of corruptions that are made here.
+        seed: of the random numbers of corruptions that are computed here.
     """
 
     spec: str
@@ -62,14 +62,14 @@ class ModelSource:
 
     Attributes:
         kind: ``zoo``, ``file``, ``entry point`` or a library of ``bench.inputs.libraries``.
-        name: name in rows; a path never appears in it.
+        name: name in rows, never with a path.
         target: zoo name, ``/path/to/file.py:factory``, name of an entry point, or ``NAME[@WEIGHTS]`` in a library.
         dataset: data set measured on, which decides the zoo's default weights.
         weights: for the zoo, a data set's name or a directory; otherwise a weights file with its whole path.
         trained_on: data set of the weights, where ``bench train`` made them; not used for the zoo.
         classes: outputs of a library's model with random weights; 0 for the library's own number.
         download: whether a library may fetch missing weights.
-        preparation: what is done to images before the model and to its logits after it; none for the zoo.
+        preparation: steps before the model and after it; none for the zoo.
     """
 
     kind: str
@@ -84,7 +84,7 @@ class ModelSource:
 
     @property
     def foreign(self) -> bool:
-        """Whether other people's code makes it, which may do anything to the process that runs it."""
+        """Whether other people's code builds it; such code may change anything in its process."""
         return self.kind in ("file", "entry point") or self.of_library
 
     @property
@@ -119,7 +119,7 @@ class ModelSource:
         return load(self.target)
 
     def _wanted(self) -> Wanted:
-        """What a library is asked for; with a weights file of one's own it needs none of its own."""
+        """The request to a library; with a user's weights file it asks for none of the library's."""
         name, _, weights = self.target.partition("@")
         return Wanted(
             library=self.kind,
@@ -132,7 +132,7 @@ class ModelSource:
         )
 
     def digest(self, model: nn.Module) -> str:
-        """sha256 of what the model computes with: the checkpoint, or for foreign models state and code.
+        """sha256 of the checkpoint, or for foreign models of state and code.
 
         Code is the user's own files as ``bench.inputs.own_code`` finds them.
         """
@@ -146,7 +146,7 @@ class ModelSource:
         return hashlib.sha256(f"{self.name} {state} {code}{prepared}".encode()).hexdigest()
 
     def code_files(self, model: nn.Module) -> list[Path]:
-        """The user's own files that a model of a file or an entry point computes with, in ascending order."""
+        """The user's own files with the code of a model from a file or an entry point, in ascending order."""
         with self._apart():
             factory = self._factory()
         return source_files(model, own_models.module_of(self.kind, self.target), factory)
@@ -161,11 +161,11 @@ def find_model(
 
 
 def describe(source: ModelSource, data: str | None = None) -> ModelInfo:
-    """What rows say of a model, which is built for it unless it is of the zoo.
+    """The description of a model in rows; a model that is not of the zoo is built to make it.
 
     Args:
         source: where the model comes from.
-        data: digest of the images measured on. Weights of a data set of the same name but other images are
+        data: digest of the images measured on. Weights trained on a data set of the same name but with other images are
             used, and ``trained_on`` says so.
 
     Raises:
@@ -194,22 +194,22 @@ def describe(source: ModelSource, data: str | None = None) -> ModelInfo:
 
 
 def precision_name(model: nn.Module) -> str:
-    """What a foreign model is given its images in: ``float32`` or ``float64``."""
+    """The type of a foreign model's images: ``float32`` or ``float64``."""
     return str(precision_of(model)).removeprefix("torch.")
 
 
 def find_source(target: str, *, dataset: str, weights: str | None, weights_from: str | None) -> ModelSource:
-    """Resolves what a user named: a model of the zoo, ``file.py:factory``, ``library:name`` or an entry point.
+    """Resolves the name that a user gave: a model of the zoo, ``file.py:factory``, ``library:name`` or an entry point.
 
     Args:
-        target: what the user named.
+        target: that name.
         dataset: data set measured on; weights trained on it are taken unless ``weights_from`` names others.
-        weights: weights file of one's own model.
-        weights_from: data set or directory that weights of ``bench train`` come from.
+        weights: weights file of a user's own model.
+        weights_from: data set or directory of weights of ``bench train``.
 
     Raises:
         UsageError: no such model.
-        zoo.registry.WeightsError: no such weights of an architecture of one's own.
+        zoo.registry.WeightsError: no such weights of a user's own architecture.
     """
     own_weights = weights and str(Path(weights).absolute())
     library, colon, inside = target.partition(":")
@@ -236,7 +236,7 @@ def find_source(target: str, *, dataset: str, weights: str | None, weights_from:
 
 
 def _trained(target: str, dataset: str, weights: str | None, weights_from: str | None) -> ModelSource:
-    """An architecture of one's own with the weights that ``bench train`` gave it."""
+    """A user's own architecture with weights of ``bench train``."""
     found = own_training.asked(target)
     assert found is not None
     architecture, entry = found
@@ -255,17 +255,17 @@ def _trained(target: str, dataset: str, weights: str | None, weights_from: str |
 
 
 def deployed(model: nn.Module, device: str, *, fold: bool = False) -> nn.Module:
-    """The frozen, faster equal of a model on a device (see ``zoo.deploy``); the model stays as it is.
+    """The frozen, faster equal of a model on a device (see ``zoo.deploy``); the model itself is not changed.
 
-    One that is not of the zoo is asked through ``Foreign``.
+    One that is not of the zoo is wrapped in ``Foreign``.
 
     Args:
         model: as its author made it.
-        device: where its equal lies.
-        fold: whether one that is not of the zoo is folded, which ``folded_if_equal`` found it can be.
+        device: of its equal.
+        fold: whether one that is not of the zoo is folded; ``folded_if_equal`` found that it can be.
 
     Raises:
-        UsageError: it cannot be folded any more.
+        UsageError: it can no longer be folded.
     """
     ready = deploy(model).to(device)
     if isinstance(ready, Deployed):
@@ -278,7 +278,7 @@ def deployed(model: nn.Module, device: str, *, fold: bool = False) -> nn.Module:
 
 
 def as_made(model: nn.Module, raw: nn.Module) -> tuple[nn.Module, nn.Module]:
-    """A deployed model and a fresh one as an audit asks them: by themselves, to see what they do to images.
+    """A deployed model and a fresh one for an audit: unwrapped, to see what they do to images.
 
     Args:
         model: as ``deployed`` gives it.
@@ -291,7 +291,7 @@ def as_made(model: nn.Module, raw: nn.Module) -> tuple[nn.Module, nn.Module]:
 
 @runtime_checkable
 class Images(Protocol):
-    """What is measured on: an evaluation split in its fixed order."""
+    """The images to measure on: an evaluation split in its fixed order."""
 
     @property
     def name(self) -> str: ...

@@ -19,7 +19,7 @@ _CUDNN = ("enabled", "benchmark", "deterministic", "allow_tf32")
 def _directory() -> str | None:
     try:
         return os.getcwd()
-    except OSError:  # it was removed
+    except OSError:  # the variable was removed
         return None
 
 
@@ -28,7 +28,7 @@ def _set_cudnn(values: tuple[bool, ...]) -> None:
         setattr(torch.backends.cudnn, name, value)
 
 
-# what a switch is called → how it is read, and how it is put back
+# name of a switch → how it is read, and how it is restored
 _SWITCHES: dict[str, tuple[Callable[[], Any], Callable[[Any], object]]] = {
     "the working directory": (_directory, lambda value: value and os.chdir(value)),
     "the default dtype": (torch.get_default_dtype, torch.set_default_dtype),
@@ -55,7 +55,7 @@ _SWITCHES: dict[str, tuple[Callable[[], Any], Callable[[Any], object]]] = {
 
 @contextmanager
 def _kept() -> Iterator[list[str]]:
-    """Puts every switch back afterwards; the list then holds the names of those that had changed."""
+    """Restores every switch afterwards; the list then has the names of those that had changed."""
     before = {name: get() for name, (get, _) in _SWITCHES.items()}
     changed: list[str] = []
     try:
@@ -69,13 +69,13 @@ def _kept() -> Iterator[list[str]]:
 
 @contextmanager
 def left_alone() -> Iterator[None]:
-    """Runs with gradients on, and puts back the caller's switches and Python's random state afterwards.
+    """Runs with gradients on, and restores the caller's switches and Python's random state afterwards.
 
-    Convolutions on a GPU are in whole float32: torch's default there, TF32, keeps 10 bits of each factor.
-    Tensors made inside are ordinary ones, even where the caller is in inference mode.
+    Convolutions on a GPU use full float32: torch's default there, TF32, keeps 10 bits of each factor. Tensors made
+    inside are ordinary ones, even if the caller is in inference mode.
 
-    Without it one model that turns gradients off for good would ruin the numbers of all that follow it in
-    the same process.
+    Without this, a model that turns gradients off permanently would spoil the numbers of all later ones in the same
+    process.
     """
     state = random.getstate()
     try:
@@ -89,10 +89,10 @@ def left_alone() -> Iterator[None]:
 
 @contextmanager
 def put_back(who: str) -> Iterator[None]:
-    """Puts back every switch and random state that other people's code changes, and says which switches.
+    """Restores every switch and random state that other people's code changes, and prints which switches.
 
     Args:
-        who: whose code it is, for the line on stderr; a worker process says nothing.
+        who: owner of the code, for the line on stderr; a worker process prints nothing.
     """
     of_python, of_numpy = random.getstate(), np.random.get_state()
     changed: list[str] = []

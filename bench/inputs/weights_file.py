@@ -1,4 +1,4 @@
-"""What a weights file declares, read before anything of it is unpacked."""
+"""Checks the sizes that a weights file declares before anything is unpacked."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def check_declared(path: Path, model: nn.Module, name: str) -> None:
     """Raises ``UsageError`` if a file declares far more bytes than a model needs.
 
     Args:
-        path: a ``.safetensors`` or ``.pt`` file; what is neither is left to its reader to refuse.
-        model: whose tensors it is to fill.
+        path: a ``.safetensors`` or ``.pt`` file; its reader refuses any other.
+        model: gets the tensors.
         name: of the model, for the message.
     """
     state = {key: value for key, value in model.state_dict().items() if hasattr(value, "dtype")}
@@ -51,7 +51,7 @@ def _check(path: Path, key: str, dtype: str, floating: bool) -> None:
 
 
 def _safetensors(path: Path) -> int:
-    """Bytes of the tensors by the header."""
+    """Bytes of the tensors, from the header."""
     try:
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
@@ -64,7 +64,7 @@ def _safetensors(path: Path) -> int:
 
 
 def _zip(path: Path) -> int:
-    """Bytes of a zip's members by its directory; 0 for what is no zip."""
+    """Bytes of a zip's members, from its directory; 0 if the file is no zip."""
     if not zipfile.is_zipfile(path):
         return 0
     with zipfile.ZipFile(path) as archive:

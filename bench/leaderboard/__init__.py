@@ -1,1 +1,1 @@
-"""The columns of ``leaderboard.csv``, its file, and the verdicts its rows have on each other."""
+"""The columns of ``leaderboard.csv``, its file, and the verdicts of its rows on each other."""

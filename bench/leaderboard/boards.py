@@ -1,7 +1,7 @@
 """Rows as people read them: one a model, attack and ε, in a few columns, ranked.
 
-Each kind of row has a board of its own: attacks in a ball, rotations and translations, and CLEVER. Boards are
-made of full rows and hold nothing that these do not.
+Each kind of row has a board of its own: attacks in a ball, rotations and translations, and CLEVER. Boards are made from
+full rows and have only their values.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bench.leaderboard.layout import row_id
 from bench.leaderboard.members import is_worst
 
 Short = dict[str, Any]  # a row of a board
-_DIGITS = 4  # of shares and distances on boards; full rows have all
+_DIGITS = 4  # digits of shares and distances on boards; full rows have all digits
 _NUMBER = re.compile(r"[0-9.]+")
 
 
@@ -28,7 +28,7 @@ class Board:
     """One kind of row.
 
     Attributes:
-        name: what its file is called after; empty for the leaderboard itself.
+        name: part of its file's name; empty for the leaderboard itself.
         score: column of a full row that ranks, the highest first.
         columns: of the board, after ``rank``, each from a full row.
     """
@@ -115,7 +115,7 @@ def board_of(row: Row) -> Board:
 
 
 def chosen(rows: Iterable[Row]) -> list[Row]:
-    """One full row of each model, attack and ε, which seeds, curves and backends may share: the lowest one.
+    """The lowest full row of each model, attack and ε, over seeds, curves and backends.
 
     They are ordered as boards show them: the sound protocol first, worst cases before their attacks, and the best
     model first.
@@ -129,12 +129,12 @@ def chosen(rows: Iterable[Row]) -> list[Row]:
 
 
 def _first(row: Row) -> tuple[float, str]:
-    """The lowest row of several is shown; of equal ones the oldest."""
+    """Sort key of the shown row: the lowest, and among equal ones the oldest."""
     return _score(row), row["date"]
 
 
 def contest(row: Row) -> tuple[Any, ...]:
-    """What rows share that are ranked together: images, protocol, ball and attack."""
+    """The common values of rows that are ranked together: images, protocol, ball and attack."""
     board = board_of(row)
     params = "" if board is BALLS else row["params"]
     attack = attack_text(row) if board is BALLS else row["attack"]

@@ -1,4 +1,4 @@
-"""What new rows, audits and corruption errors change in the rows of a leaderboard."""
+"""Changes rows of a leaderboard by new rows, audits and corruption errors."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Verdicts = Mapping[tuple[str, str], str]  # by weights and data
 
 
 def put(known: Known, new: Iterable[Mapping[str, Any]]) -> None:
-    """Replaces rows by new ones; where numbers have changed, what rows said of each other is forgotten.
+    """Replaces rows by new ones; if numbers have changed, the verdicts of rows on each other are removed.
 
-    A row is dated by the day, in UTC, on which it came with these numbers. The same numbers keep the time they took.
-    An audit is of weights and images: a row without one has that which other rows of them have.
+    A row has the day, in UTC, on which it first had these numbers. Unchanged numbers keep their time. An audit is of
+    weights and images: a row without one takes it from other rows of the same.
     """
     changed, today, audits = set(), datetime.now(UTC).date().isoformat(), _audits(known)
     for row in new:
@@ -33,23 +33,23 @@ def put(known: Known, new: Iterable[Mapping[str, Any]]) -> None:
         timing = {"seconds": before["seconds"], "date": before["date"] or today} if same else {"date": today}
         known[identity(row)] = {**row, **errors, **timing, "audit": verdict, "stronger": before["stronger"]}
     for row in known.values():
-        if ball_of(row) in changed:  # other numbers, compared anew
+        if ball_of(row) in changed:  # other numbers, so the comparison is made again
             forget(row)
 
 
 def _audits(known: Known) -> dict[tuple[str, str] | None, str]:
-    """The audits' verdicts that rows have, by what they are of."""
+    """The audits' verdicts in rows, by weights and images."""
     marked = (row for row in known.values() if row["audit"] not in ("", ROWS))
     return {_audited(row): row["audit"] for row in marked}
 
 
 def _audited(row: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Weights and images that an audit of a row is of; ``None`` under a released protocol, which none is of."""
+    """Weights and images of a row's audit; ``None`` under a released protocol, which is never audited."""
     return (row["weights"], row["data"]) if released_rules(row["protocol"]) is None else None
 
 
 def mark(known: Known, verdicts: Verdicts, errors: Mapping[Key, Row]) -> None:
-    """Writes verdicts and corruption errors into all rows that they are of."""
+    """Writes verdicts and corruption errors into all rows that they are about."""
     for row in known.values():
         row |= errors.get((row["weights"], row["data"], row["n"], row["protocol"], row["backend"]), {})
         if released_rules(row["protocol"]) is None:

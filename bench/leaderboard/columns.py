@@ -11,7 +11,7 @@ from bench.engine.shards import BATCH
 from bench.inputs.model_info import ModelInfo
 
 SCHEMA = 7  # 7 split full rows into results and runs, with a leaderboard made of them
-CLEVER_BATCH = 10  # images of a cell of CLEVER, unless another number is given
+CLEVER_BATCH = 10  # images of a cell of CLEVER by default
 Row = dict[str, Any]
 # column → kind of its values; what these columns mean is in docs/leaderboard.md
 _IDENTITY: dict[str, str] = {
@@ -86,7 +86,7 @@ COLUMNS: tuple[str, ...] = tuple(KINDS)
 TIMING: tuple[str, ...] = ("seconds", "date")
 ERRORS: tuple[str, ...] = ("mce", "relative_mce", "mce_baseline")
 _CLEVER = {column for column in KINDS if column.startswith("clever_")} | {"attack_median"}
-# the schema that added a column; all others are of the first
+# the schema that added a column; all others are from the first
 SINCE: dict[str, int] = {
     **dict.fromkeys(_CLEVER, 2),
     **dict.fromkeys(("iterate", "audit", "silent"), 3),
@@ -106,12 +106,12 @@ OPTIONAL = _CLEVER | _ATTACK | _CORRUPTION | {"batch", "split"}  # numbers that 
 
 
 def columns_of(schema: int, columns: Iterable[str] = COLUMNS) -> tuple[str, ...]:
-    """Those of some columns that rows of a schema have."""
+    """Those of ``columns`` that rows of a schema have."""
     return tuple(column for column in columns if SINCE.get(column, 1) <= schema)
 
 
 def made_with(versions: Mapping[str, str], model: ModelInfo) -> str:
-    """The packages that computed a row, and the model's precision where it is not float32."""
+    """The packages that computed a row, and the model's precision if it is not float32."""
     facts = {name: version for name, version in sorted(versions.items()) if name != "symbench"}
     if model.precision != "float32":
         facts["precision"] = model.precision
@@ -128,7 +128,7 @@ def _joined(parts: Iterable[str]) -> str:
 
 
 def version() -> str:
-    """Version of the installed package; ``unknown`` where it runs uninstalled."""
+    """Version of the installed package; ``unknown`` if it is not installed."""
     try:
         return importlib.metadata.version("symbench")
     except importlib.metadata.PackageNotFoundError:
@@ -136,12 +136,12 @@ def version() -> str:
 
 
 def identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What a row was measured on and how; rows that share it are the same measurement."""
+    """The identity of a row's measurement; rows with the same one are the same measurement."""
     return tuple(row[column] for column in IDENTITY)
 
 
 def batch_before(row: Mapping[str, Any]) -> int | None:
-    """The batch of a row that does not state it, for up to schema 5 there was one for each kind of row."""
+    """The batch of a row that does not state it: up to schema 5 each kind of row had one."""
     if released_rules(row["protocol"]) is not None:
         return None
     return CLEVER_BATCH if row["attack"] == "clever" else BATCH

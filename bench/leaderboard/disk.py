@@ -1,4 +1,4 @@
-"""Files that are replaced as a whole, or not at all."""
+"""Replaces files as a whole, or not at all."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_place(path: Path) -> None:
 
 
 def target(path: Path) -> Path:
-    """The file itself where ``path`` is a link to it; refuses what is not a plain file."""
+    """The file itself if ``path`` is a link; refuses anything but a plain file."""
     try:
         target = Path(path).resolve()
         special = target.exists() and not target.is_file()
@@ -42,7 +42,7 @@ def unwritable(path: Path, error: Exception) -> UsageError:
 
 
 def check_file(path: Path) -> None:
-    """Raises ``OSError`` where a file is there that cannot be replaced, or its folder cannot be made."""
+    """Raises ``OSError`` if an existing file cannot be replaced, or its folder cannot be made."""
     if path.exists() and not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
     if path.parent.exists() and not path.parent.is_dir():
@@ -52,7 +52,7 @@ def check_file(path: Path) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """Replaces the file as a whole, unless that is its text already."""
+    """Replaces the file as a whole, unless it has this text already."""
     check_file(path)
     if path.exists() and path.read_bytes() == text.encode():
         return

@@ -1,7 +1,7 @@
-"""``leaderboard.csv`` and the tables it is made of: rows merged by what they were measured on.
+"""Writes ``leaderboard.csv`` and the tables behind it; rows of the same measurement are merged.
 
-Full rows are the truth (``bench.leaderboard.layout``); the boards for people are made anew of them. No file is ever
-left half written, and a reader sees whole tables that belong together.
+Full rows are the source (``bench.leaderboard.layout``); the boards for people are always made from them. No file is
+ever left half written, and a reader sees whole tables that belong together.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ def merge(
 
     An audit's verdict and corruption errors stay, unless the new row has others.
 
-    What the rows then say of each other is written too (see ``bench.leaderboard.row_verdicts``). Rows are sorted by
-    identity. Files are replaced as a whole, under a lock that lies beside the leaderboard, so that all processes that
-    see it see its lock; a reader sees an old file or a new one. A file that would stay the same is left alone. An older
-    leaderboard, which holds full rows, is split.
+    The verdicts of rows on each other are written too (see ``bench.leaderboard.row_verdicts``). Rows are sorted by
+    identity. Files are replaced as a whole, under a lock beside the leaderboard, so that all processes that use it see
+    the lock. A reader sees an old file or a new one. A file without changes is not written. An older leaderboard, which
+    has full rows, is split.
 
     Args:
-        path: the leaderboard; made if it is not there. Its directory must exist.
+        path: the leaderboard; made if it does not exist. Its directory must exist.
         new: rows as ``rows`` makes them.
         outcomes: of rows whose images are known one by one, as ``bench.studies.robustness.rows.outcomes`` gives them.
         verdicts, errors: for all rows of the file, as in ``mark``.
 
     Returns:
-        The new rows as they stand in the file.
+        The new rows as they are in the file.
 
     Raises:
-        UsageError: the file there is not a leaderboard this version reads (it is left as it is), or it
-            cannot be written.
+        UsageError: the existing file is not a leaderboard that this version reads (it is not changed), or it cannot be
+            written.
     """
     new = list(new)
 
@@ -71,12 +71,12 @@ def mark(
     outcomes: Outcomes | None = None,
     errors: Mapping[Key, Row] | None = None,
 ) -> None:
-    """Writes audits' verdicts and corruption errors beside their numbers; makes no leaderboard.
+    """Writes audits' verdicts and corruption errors into the rows of an existing leaderboard.
 
     Args:
         path: the leaderboard.
-        verdicts: verdict with its level by (weights, data); rows of other weights or data, or of a released
-            protocol, which no audit is of, keep theirs, and so do rows that others of the file speak against.
+        verdicts: verdict with its level by (weights, data); rows of other weights or data, or of a released protocol
+            (never audited), keep theirs; so do rows that other rows of the file contradict.
         outcomes: as in ``merge``.
         errors: columns of corruption errors, as ``bench.studies.robustness.corruption_errors.errors_of`` gives them.
 
@@ -88,11 +88,11 @@ def mark(
 
 
 def _change(path: Path, change: Callable[[Known], None]) -> Known:
-    """Reads the rows by their identity, has them changed, and writes them, all under the lock."""
+    """Reads the rows by their identity, changes and writes them, all under the lock."""
     places = Places(disk.target(path))
     path = places.leaderboard
     try:
-        disk.check_place(path)  # where nothing can be written, a lock would be waited for in vain
+        disk.check_place(path)  # if nothing can be written, waiting for a lock would never end
         with FileLock(path.with_name(f".{path.name}.lock"), timeout=60):
             known = {identity(row): row for row in full_rows(places)}
             change(known)
@@ -109,7 +109,7 @@ def _order(key: tuple[Any, ...]) -> tuple[tuple[bool, Any], ...]:
 
 
 def check_writable(path: Path) -> None:
-    """Says before measuring whether ``merge`` could lock and write there; leaves nothing behind.
+    """Checks before measuring that ``merge`` can lock and write there; leaves no files.
 
     Raises:
         UsageError: as ``merge`` would.
@@ -128,7 +128,7 @@ def _write(places: Places, rows: list[Row]) -> None:
     """Writes all files: runs before the results that name them, and boards last.
 
     A process that is stopped in between leaves results with all their runs, and a leaderboard that the next ``merge``
-    makes anew.
+    writes again.
     """
     results, runs = split(rows)
     places.results.parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Models by ε, as a paper prints them: the rows of one data set, protocol and norm as one table."""
+"""Tables of models by ε, as in papers, each from the rows of one data set, protocol and norm."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.numbers.stats import Share
 
 _WORST_FIRST = (NOT_BELIEVABLE, UPPER_BOUND, BELIEVABLE, "")
 SORTS = ("robust", "clean", "model")
-_MOST = 4  # columns that are chosen unasked: a terminal of 80 columns has room for them
+_MOST = 4  # columns by default: a terminal of 80 columns has room for them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +24,9 @@ class GridLine:
 
     Attributes:
         rank: 1 + the number of models with a higher ``mean``; ``None`` where an ε was not measured.
-        model: its name, with the first digits of its weights where models share a name.
+        model: its name, with the first digits of its weights if models share a name.
         clean: accuracy without attack.
-        robust: the lowest accuracy of any attack by ε; ``None`` where there is none.
+        robust: the lowest accuracy of any attack by ε; ``None`` if there is none.
         mean: of ``robust``; ``None`` as ``rank``.
         verdict: of the audits, the worst one; empty where there is none.
     """
@@ -44,11 +44,11 @@ class Grid:
     """The models of one table.
 
     Attributes:
-        dataset, n, protocol, norm: what all rows share.
+        dataset, n, protocol, norm: of all rows.
         eps: the columns, ascending.
         others: ε that are measured and not shown.
-        attacks: those that any row is of.
-        lines: in the order asked for.
+        attacks: of all rows.
+        lines: in the requested order.
     """
 
     dataset: str
@@ -65,7 +65,7 @@ def grids(rows: Iterable[Row], *, eps: Sequence[float] | None = None, sort: str 
     """The tables that full rows make, each of a data set, n, protocol and norm.
 
     Args:
-        rows: of attacks in balls; others are passed over.
+        rows: of attacks in balls; others are skipped.
         eps: the columns; ``None`` for the ε of most models.
         sort: ``robust`` (the mean over the columns), ``clean`` or ``model``.
     """
@@ -96,7 +96,7 @@ def _grid(rows: Sequence[Row], asked: Sequence[float] | None, sort: str) -> Grid
 
 
 def _columns(models: Collection[Mapping[float, Row]]) -> tuple[float, ...]:
-    """At most four ε, of that model's grid which fills the most cells of a table; not 0: nothing is attacked there."""
+    """At most four ε, from the model's grid that fills most cells of a table; without 0, where nothing is attacked."""
     own = dict.fromkeys(tuple(sorted(eps for eps in lowest if eps)) for lowest in models)
 
     def filled(grid: tuple[float, ...]) -> int:

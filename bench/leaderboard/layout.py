@@ -1,8 +1,8 @@
-"""Where the rows of a leaderboard lie, and how full rows become the lines of two tables without repetition.
+"""The files of a leaderboard, and the split of full rows into two tables without repetition.
 
-``leaderboard.csv`` is for people and is made anew of the full rows: ``reports/results.csv`` has a line for each row,
-and ``reports/runs.csv`` what many rows share, a model on some images. Lines refer to each other by ids, which are
-digests of what they hold.
+``leaderboard.csv`` is for people and is always made from the full rows: ``reports/results.csv`` has a line for each
+row, and ``reports/runs.csv`` the values common to many rows: a model on some images. Lines refer to each other by ids,
+which are digests of their values.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ RUN: tuple[str, ...] = (
 )  # fmt: skip
 RESULT: tuple[str, ...] = tuple(column for column in COLUMNS if column not in RUN)
 FOLDER, RESULTS_FILE, RUNS_FILE = "reports", "results.csv", "runs.csv"
-_ID = 11  # hexadecimal digits; a letter before them keeps spreadsheets from reading a number
+_ID = 11  # hexadecimal digits; a letter before them, so that spreadsheets do not read a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def runs_header(schema: int) -> tuple[str, ...]:
 
 
 def row_id(row: Mapping[str, Any]) -> str:
-    """What tells a row from every other one, as ``r4ea3ca0c7ec``: of its identity."""
+    """The id of a row, as ``r4ea3ca0c7ec``: a digest of its identity."""
     return _id("r", identity(row))
 
 

@@ -1,4 +1,4 @@
-"""Lines of CSV and their values: what is written reads back as the same."""
+"""Lines of CSV and their values: reading a written value gives the same value."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REMEDY = "move it away or give another --leaderboard FILE"
 
 
 def text_at(path: Path) -> str:
-    """The text of a file; raises ``UsageError`` where it cannot be read or is none."""
+    """The text of a file; ``UsageError`` if it cannot be read or is no text."""
     try:
         return path.read_bytes().decode("utf-8-sig")  # a spreadsheet begins with a byte order mark
     except OSError as error:
@@ -30,7 +30,7 @@ def text_at(path: Path) -> str:
 
 
 def numbered(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Records with the number of the line each begins on; ``ValueError`` where one is no CSV or the last is cut off."""
+    """Records, each with the number of its first line; ``ValueError`` if one is no CSV or the last one is cut off."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     while True:
         line = reader.line_num + 1
@@ -45,7 +45,7 @@ def numbered(text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def raw(header: Sequence[str], fields: Sequence[str]) -> dict[str, str]:
-    """A record by its columns; ``ValueError`` where it has other ones."""
+    """A record by its columns; ``ValueError`` if it has other columns."""
     if len(fields) != len(header):
         raise ValueError(f"it has {len(fields)} fields instead of {len(header)}")
     return dict(zip(header, fields, strict=True))
@@ -61,21 +61,21 @@ def check_schema(place: str, schema: str) -> None:
 
 
 def typed(raw: dict[str, str]) -> Row:
-    """A full row of the texts of its columns; columns that its schema lacks are ``None`` or ''.
+    """A full row from the texts of its columns; columns that its schema lacks are ``None`` or ''.
 
     Raises:
-        ValueError: says what is wrong with it.
+        ValueError: the message says what is wrong.
     """
     schema = _value("schema", raw["schema"], frozenset())
     absent = _absent(schema)
     row = {column: _value(column, raw.get(column, ""), absent) for column in COLUMNS}
     if "iterate" in absent and row["steps"] is not None:
-        row["iterate"] = "last"  # the only way there was
+        row["iterate"] = "last"  # the only way at that time
     if "batch" in absent:
         row["batch"] = batch_before(row)
-    if row["attack"] == WORST:  # up to schema 3 the name did not say over what
+    if row["attack"] == WORST:  # up to schema 3 the name did not say over which attacks
         row |= named(row["params"])
-    if row["audit"] and row["audit"] == verdict_of(row["audit"]):  # nor the verdict from which audit
+    if row["audit"] and row["audit"] == verdict_of(row["audit"]):  # and the verdict not from which audit
         row["audit"] = marked(row["audit"], level_of(row["audit"]))
     return row
 

@@ -1,4 +1,4 @@
-"""Verdicts in the column ``audit``, each with what it rests on."""
+"""Verdicts in the column ``audit``, each with its basis."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ BELIEVABLE, UPPER_BOUND, NOT_BELIEVABLE = "believable", "upper_bound", "not_beli
 
 
 def marked(verdict: str, level: str) -> str:
-    """A verdict with what it rests on, as ``believable(quick)``."""
+    """A verdict with its basis, as ``believable(quick)``."""
     return f"{verdict}({level})"
 
 
 def verdict_of(mark: str) -> str:
-    """The verdict of such a mark; empty where there is none."""
+    """The verdict of such a mark; empty if there is none."""
     return mark.partition("(")[0]
 
 
 def level_of(mark: str) -> str:
-    """What a mark rests on: ``quick``, ``full``, ``rows``, or ``unknown`` where none is stated."""
+    """The basis of a mark: ``quick``, ``full``, ``rows``, or ``unknown`` if none is stated."""
     return mark.partition("(")[2].removesuffix(")") or "unknown"

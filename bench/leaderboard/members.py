@@ -1,4 +1,4 @@
-"""The attacks that a row of the leaderboard is the outcome of: its own, or all that a row ``worst(…)`` joins."""
+"""The attacks behind a row of the leaderboard: its own, or all that a row ``worst(…)`` joins."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _WORDS: dict[str, bool] = {"True": True, "False": False}
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One attack as it was run in one ball; two rows with the same member rest on the same cells.
+    """One attack as it was run in one ball; two rows with the same member use the same cells.
 
     Attributes:
         attack: the attack with all its parameters, as ``stated`` writes it.
         curve, grid: as in the row of the attack alone.
         eps: radius of the ball.
-        seed: that its random starts derive from.
+        seed: its random starts derive from it.
     """
 
     attack: str
@@ -37,7 +37,7 @@ class Member:
 
 
 def is_worst(attack: str) -> bool:
-    """Whether an attack's name in a leaderboard is that of a row that joins several."""
+    """Whether an attack's name in a leaderboard is of a row that joins several attacks."""
     return attack == WORST or attack.startswith(f"{WORST}(")
 
 
@@ -65,7 +65,7 @@ def entries_of(params: str) -> list[tuple[str, str, dict[str, str]]]:
 
 
 def members(row: Mapping[str, Any]) -> frozenset[Member] | None:
-    """The attacks a row joins, or the one that it is of; ``None`` where this version does not know them."""
+    """The attacks that a row joins, or its only one; ``None`` if this version does not know them."""
     own = {"curve": row["curve"], "grid": row["grid"], "eps": repr(row["eps"]), "seed": row["seeds"]}
     if not is_worst(row["attack"]):
         try:
@@ -77,10 +77,10 @@ def members(row: Mapping[str, Any]) -> frozenset[Member] | None:
 
 
 def request_of(row: Mapping[str, Any]) -> Request:
-    """The attack a row is of, with all its parameters.
+    """The attack of a row, with all its parameters.
 
     Raises:
-        UsageError: this version has no such attack, or it takes other parameters than the row states.
+        UsageError: this version has no such attack, or the attack has other parameters than the row.
     """
     library = row["library"].partition("==")[0]
     stated = dict(part.partition("=")[::2] for part in row["params"].split(";") if part)
@@ -111,7 +111,7 @@ def request_of(row: Mapping[str, Any]) -> Request:
 
 
 def _own_params(row: Mapping[str, Any], given: Mapping[str, Scalar]) -> dict[str, Scalar]:
-    """The parameters of one's own attack: those that its row states, of the types that their texts are of."""
+    """The parameters of a user's own attack: those in its row, with types guessed from their texts."""
     stated = {name: _read(value) for name, value in given.items() if value not in (None, "")}
     return stated | ({"alpha": given["alpha"]} if row["alpha_rule"] else {})
 
@@ -126,7 +126,7 @@ def _read(value: Scalar) -> Scalar:
 
 
 def _typed(value: Scalar, default: Scalar) -> Scalar:
-    """A value of the type of the default; ``None`` is one only where the default is."""
+    """A value of the type of the default; ``None`` only if the default is ``None``."""
     if default is None:
         return value
     if value is None:
@@ -148,7 +148,7 @@ def _member(entry: str, own: Mapping[str, str]) -> Member:
 
 
 def _label(entry: str) -> str:
-    """The attack's name, with its library where that is neither the default nor a released script's own."""
+    """The attack's name, with its library unless that is the default or a released script's own."""
     library, name = _library(entry), _name(entry)
     return f"{library}:{name}" if library in libraries_of(name)[1:] else name
 

@@ -1,4 +1,4 @@
-"""Reads rows: of results with their runs, of a leaderboard by what lies beside it, and of older leaderboards."""
+"""Reads rows of results with their runs, of a leaderboard with the files beside it, and of older leaderboards."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ RESULTS, RUNS = (
     {header(schema) for schema in range(_SPLIT, SCHEMA + 1)} for header in (results_header, runs_header)
 )
 Raw = dict[str, str]  # a record as its texts
-_TRIES = 3  # of a reader whom a writer overtakes
+_TRIES = 3  # attempts of a reader while another process writes
 
 
 def read(path: Path) -> list[Row]:
     """The full rows of a leaderboard, or of a table of results; columns that an older schema lacks are ``None`` or ''.
 
-    A leaderboard for people has its full rows beside it, in ``reports/``; an older one holds them. An empty file is a
-    leaderboard without rows.
+    A leaderboard for people has its full rows beside it, in ``reports/``; an older one has them itself. An empty file
+    is a leaderboard without rows.
 
     Raises:
         UsageError: the file cannot be read, is not a leaderboard, is damaged, or is of a newer schema; or the files
@@ -39,7 +39,7 @@ def read(path: Path) -> list[Row]:
 
 
 def full_rows(places: Places) -> list[Row]:
-    """All rows that the files of a leaderboard hold, older ones first; none where there are no files.
+    """All rows in the files of a leaderboard, older ones first; none if there are no files.
 
     Raises:
         UsageError: as ``read``; also for a leaderboard that is a table of results itself.
@@ -84,12 +84,12 @@ def _is_board(header: tuple[str, ...]) -> bool:
 
 
 def _wide(path: Path, text: str) -> list[Row]:
-    """The rows of a leaderboard that holds all columns, as they were up to schema 5."""
+    """The rows of a leaderboard with all columns, as up to schema 5."""
     return _rows(path, _records(path, text, WIDE))
 
 
 def _behind(path: Path, text: str) -> list[Row]:
-    """The full rows beside a leaderboard for people, all of whose rows they must have."""
+    """The full rows beside a leaderboard for people; they must include all of its rows."""
     results = Places(path.resolve()).results
     ids = {record["id"] for _, record in _records(path, text, None)}
     if ids and not results.exists():
@@ -121,7 +121,7 @@ def _runs(path: Path) -> dict[str, Raw]:
 
 
 def _records(path: Path, text: str, headers: set[tuple[str, ...]] | None) -> list[tuple[int, Raw]]:
-    """The records of a table by their columns with their lines; ``headers`` are those it can have, ``None`` any."""
+    """The records of a table by their columns, with their lines; ``headers`` are the allowed ones, ``None`` for any."""
     if not text:
         return []
     lines = numbered(text)

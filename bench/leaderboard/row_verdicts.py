@@ -1,7 +1,7 @@
 """The verdict on a row: an audit's, or that a verified row in the same ball is significantly lower.
 
-Every verified row is an upper bound on the robust accuracy of these weights on these images, so the lowest one
-counts, whoever measured it. Rows of released protocols, without ε, and of CLEVER take no part.
+Every verified row is an upper bound on the robust accuracy of these weights on these images, so the lowest one counts,
+whoever measured it. Rows of released protocols, without ε, and of CLEVER are not compared.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from bench.numbers.stats import LEVEL, mcnemar_lower
 
 ROWS = marked(UPPER_BOUND, "rows")
 
-# identity of a row → its digest and (n,) bool which images stand
+# identity of a row → its digest and (n,) bool, the images that are still right
 Outcomes = Mapping[tuple[Any, ...], tuple[str, Bool[np.ndarray, " n"]]]
 
 
 def ball_of(row: Mapping[str, Any]) -> tuple[Any, ...] | None:
-    """What rows share that may be compared: weights, images, protocol and ball; ``None`` for other rows."""
+    """The common values of comparable rows: weights, images, protocol and ball; ``None`` for other rows."""
     if row["eps"] is None or row["robust"] is None or released_rules(row["protocol"]) is not None:
         return None
     return tuple(row[name] for name in ("weights", "data", "n", "protocol", "norm", "eps"))
 
 
 def kept(new: str, before: str) -> str:
-    """The mark of a row that had one: rows that speak against it outweigh an audit that found nothing."""
+    """The mark of a row that had one: contradicting rows outweigh an audit that found nothing."""
     return before if not new or (before == ROWS and verdict_of(new) == BELIEVABLE) else new
 
 
 def remark(rows: Iterable[Row], outcomes: Outcomes | None = None) -> None:
-    """Writes into ``audit`` and ``stronger`` of rows what the other rows say of them.
+    """Writes the verdicts of other rows into ``audit`` and ``stronger`` of rows.
 
-    A row is ``upper_bound(rows)``, unless an audit says as much or worse, where a row of its ball leaves
-    significantly fewer images (McNemar's exact one-sided test, 5 %). ``stronger`` is then the number of images and
-    the attack of the ball's lowest row. A mark made before stays where the lower rows' images are not known.
+    A row is ``upper_bound(rows)`` if a row of its ball leaves significantly fewer images right (McNemar's exact
+    one-sided test, 5 %), unless an audit says the same or worse. ``stronger`` is then the number of images and the
+    attack of the ball's lowest row. An earlier mark stays if the lower rows' images are not known.
 
     Args:
         rows: all rows of a leaderboard; changed in place.
@@ -64,7 +64,7 @@ def remark(rows: Iterable[Row], outcomes: Outcomes | None = None) -> None:
 
 
 def forget(row: Row) -> None:
-    """Takes back what other rows said of a row."""
+    """Removes the verdict of other rows from a row."""
     row["stronger"] = ""
     if row["audit"] == ROWS:
         row["audit"] = ""
@@ -73,10 +73,10 @@ def forget(row: Row) -> None:
 def largest_p(high: Row, low: Row, outcomes: Outcomes) -> float:
     """The p-value that a row is lower than another, by McNemar's exact one-sided test, or the largest possible.
 
-    Where the images are known one by one it is the test's. Where the lower row joins all attacks of the higher
-    one it leaves no image that the higher one does not. Else d = high − low alone is known, and p is largest
-    where as many images as possible stand under the lower row only: min(low, m − high), with m images right
-    without attack (all n, where the two rows do not agree on that number).
+    If the images are known one by one it is the test's. If the lower row joins all attacks of the higher one, its right
+    images are among those of the higher one. Else only d = high − low is known, and p is largest if as many images as
+    possible are right under the lower row only: min(low, m − high), with m images right without attack (all n, if the
+    two rows have different such numbers).
     """
     a, b = (_outcome(row, outcomes) for row in (high, low))
     if a is not None and b is not None:
@@ -95,7 +95,7 @@ def _outcome(row: Row, outcomes: Outcomes) -> Bool[np.ndarray, " n"] | None:
 
 
 def _contained(low: Row, high: Row) -> bool:
-    """Whether what stands under the lower row stands under the higher one too, by the attacks they state."""
+    """Whether the images right under the lower row are right under the higher one too, by their attacks."""
     if not is_worst(low["attack"]) or not _alike(low, high):
         return False
     inside, outside = members(high), members(low)
@@ -103,5 +103,5 @@ def _contained(low: Row, high: Row) -> bool:
 
 
 def _alike(low: Row, high: Row) -> bool:
-    """Whether two rows may rest on the same cells: their kernels and batches are the same."""
+    """Whether two rows may use the same cells: their kernels and batches are the same."""
     return (low["backend"], low["batch"]) == (high["backend"], high["batch"])

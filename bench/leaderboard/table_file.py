@@ -1,4 +1,4 @@
-"""A table of rows that the leaderboard has no columns for, merged by what they were measured on, beside the pages."""
+"""A table beside the pages, of rows that the leaderboard has no columns for; same measurements are merged."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def merge(
         path: of the file; made if absent.
         rows: have all columns.
         columns: of the file, in order.
-        identity: those columns that say what was measured.
+        identity: columns that identify a measurement.
 
     Raises:
-        UsageError: the file there has other columns, or cannot be written.
+        UsageError: the existing file has other columns, or cannot be written.
     """
     new = [{name: cell(row[name]) for name in columns} for row in rows]
     try:

@@ -1,4 +1,4 @@
-"""One tested comparison: how far a measured difference lies on the claimed side of a bound, and how surely."""
+"""One tested comparison: the distance of a measured difference from a bound, and a p-value."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ class Part:
         n: images.
         conditions: ε, or corruptions, the difference is a mean over.
         difference: as measured.
-        bound, sign: claimed is that sign·(difference − bound) > 0.
-        p: two-sided, that the difference is the bound. Of ``majority``: that at most half of the conditions
-            have it on the claimed side.
-        reversal: p, adjusted by Holm over the conditions, of the one where the difference is most
-            significantly on the other side; 1 where there is none. Of ``majority``: p that at most half
-            of them have it there.
-        every: the claim speaks of every condition, so that one reversal contradicts it.
-        single: it is an accuracy of one model, and no difference of two.
-        majority: the claim speaks of most conditions.
+        bound, sign: the claim is that sign·(difference − bound) > 0.
+        p: two-sided; the null hypothesis is that the difference equals the bound. With ``majority`` it is that at most
+            half of the conditions have it on the claimed side.
+        reversal: p, adjusted by Holm over the conditions, of the one where the difference is most significantly on the
+            other side; 1 where there is none. With ``majority`` the null hypothesis is that at most half of them have
+            it there.
+        every: the claim is about every condition, so that one reversal contradicts it.
+        single: an accuracy of one model, not a difference of two.
+        majority: the claim is about most conditions.
         ahead: conditions in which the estimate lies on the claimed side; 0 for a single accuracy.
-        eps: measured ε it is about; empty where it is about none.
+        eps: the measured ε of the test; empty if it has none.
     """
 
     label: str
@@ -60,7 +60,7 @@ class Part:
 
     @property
     def toward(self) -> bool:
-        """Whether a small ``p`` speaks for the claim: whether the estimate lies on the claimed side."""
+        """Whether the estimate lies on the claimed side, so that a small ``p`` supports the claim."""
         return self.majority or self.sign * (self.difference.value - self.bound) > 0
 
 
@@ -84,7 +84,7 @@ def paired(
 
     Args:
         label: for ``Part``.
-        a, b: whole scores from 0 to ``most``: 1 where an image stands, or counts.
+        a, b: whole scores from 0 to ``most``: 1 where an image is right under attack, or counts.
         most: the largest score possible.
         bound, sign, every, majority: as in ``Part``; a majority is judged against bound 0.
     """
@@ -152,8 +152,8 @@ def level(label: str, standing: Int64[np.ndarray, "c n"], *, bound: float) -> Pa
 def mean_difference(scores: Float[np.ndarray, " n"]) -> ContrastDifference:
     """The mean of (n,) paired differences in [−1, 1] with a 95 % interval.
 
-    Wald's interval after half an image was added to each of the four cells of a pair of outcomes (Agresti
-    and Min 2005), here for scores between −1 and 1 too: without that it has no width where no image differs.
+    It is Wald's interval after half an image was added to each of the four cells of a pair of outcomes (Agresti and Min
+    2005), used here for scores between −1 and 1 too. Without that the width is 0 where no image differs.
     """
     value = float(scores.mean())
     centre, error = _adjusted(scores)

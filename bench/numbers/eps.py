@@ -1,4 +1,4 @@
-"""ε as people write it: from texts to numbers and back."""
+"""Converts ε from text such as ``8/255`` to numbers and back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from bench.errors import UsageError
 
-NORMS: tuple[str, ...] = ("linf", "l2", "l1", "l0")  # what ε is a radius in; l0 counts pixels
+NORMS: tuple[str, ...] = ("linf", "l2", "l1", "l0")  # the norms in which ε is a radius; l0 counts pixels
 _CLOSE = 1e-9
 _LARGEST_DENOMINATOR = 1000
 
@@ -67,5 +67,5 @@ def _fraction(eps: float) -> str:
 
 
 def images_kind(image_shape: Sequence[int]) -> str:
-    """``digits`` for images (c, h, w) of one channel, else ``photographs``: whose default radii are taken."""
+    """``digits`` for images (c, h, w) of one channel, else ``photographs``; it decides the default radii."""
     return "digits" if image_shape[0] == 1 else "photographs"

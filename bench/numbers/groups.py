@@ -1,7 +1,7 @@
-"""Outcomes on corrupted images by corruption: means, and two spreads that are different things.
+"""Outcomes on corrupted images by corruption: means, and two different spreads.
 
-The spread over corruptions says how unlike they are (the row "Std" of Table 1 of "Bridging Symmetry and
-Robustness"). The spread over seeds says how much one measurement would change if its random numbers did.
+The spread over corruptions says how much they differ (the row "Std" of Table 1 of "Bridging Symmetry and Robustness").
+The spread over seeds says how much one measurement would change if its random numbers did.
 """
 
 from __future__ import annotations
@@ -81,19 +81,19 @@ class SeedTable:
 def by_group(outcome: Bool[np.ndarray, " n"], groups: Groups) -> GroupTable:
     """One outcome of the first n images by corruption and severity.
 
-    Images of one base image are no independent draws, so the interval is over the choice of base images, with
-    all that was made of each (`bench.numbers.stats.mean_of_draws`, 95 %). It says nothing about other corruptions.
+    Images made from one base image are not independent, so the interval is over the choice of base images, each with
+    all images made from it (`bench.numbers.stats.mean_of_draws`, 95 %). It says nothing about other corruptions.
 
-    With few base images it is too narrow, most of all where few of them decide. With 70 images of each and their
-    shares from Beta(1, 1), (4, 1), (9, 1) and (0.1, 0.9) it covered the mean in 92.8, 91.2, 90.4 and 84.9 % of
-    20,000 simulated samples of 14 base images, and in 94.5, 94.1, 93.8 and 93.4 % of 50.
+    With few base images it is too narrow, especially for shares near 0 and 1. With 70 images of each and their shares
+    from Beta(1, 1), (4, 1), (9, 1) and (0.1, 0.9) it covered the mean in 92.8, 91.2, 90.4 and 84.9 % of 20,000
+    simulated samples of 14 base images, and in 94.5, 94.1, 93.8 and 93.4 % of 50.
 
     Args:
         outcome: (n,) of the first n images; those of a base image that is not complete are left out.
-        groups: which image is which.
+        groups: corruption, severity and base image of each image.
 
     Raises:
-        ValueError: n does not reach over one whole base image, or beyond the set.
+        ValueError: n is less than one whole base image, or more than the set has.
     """
     images = len(outcome) // groups.block
     if images < 1 or len(outcome) > len(groups):
@@ -106,10 +106,10 @@ def by_group(outcome: Bool[np.ndarray, " n"], groups: Groups) -> GroupTable:
 
 
 def over_seeds(tables: Sequence[GroupTable]) -> SeedTable:
-    """Tables of the same corruptions, one a seed, with both spreads apart.
+    """Joins tables of the same corruptions, one for each seed; the two spreads stay separate.
 
     Raises:
-        ValueError: there is none, or they are of other corruptions.
+        ValueError: there is no table, or their corruptions differ.
     """
     if not tables or any(table.names != tables[0].names for table in tables):
         raise ValueError("seeds are compared on the same corruptions, and there must be one at least")

@@ -18,8 +18,8 @@ class Difference:
     Attributes:
         value: share of the first minus share of the second, in [-1, 1].
         lo, hi: the interval, -1 <= lo <= value <= hi <= 1.
-        only_a, only_b: images that only the first (only the second) has right; ``None`` where the two were
-            not paired image by image.
+        only_a, only_b: images that only the first (only the second) classifies correctly; ``None`` if the two are not
+            paired image by image.
         n: images both were measured on; ``None`` where they were not paired.
     """
 
@@ -64,10 +64,9 @@ def paired_difference(a: np.ndarray, b: np.ndarray, level: float = 0.95) -> Diff
 def independent_difference(k1: float, n1: int, k2: float, n2: int, level: float = 0.95) -> Difference:
     """The difference k1/n1 − k2/n2 of shares of different images, or of images not known one by one.
 
-    It is Newcombe's hybrid score interval (Newcombe 1998, *Interval estimation for the difference between
-    independent proportions*, method 10): with shares p and Wilson's bounds l, u of each,
-    lo = d − √((p1 − l1)² + (u2 − p2)²) and hi = d + √((u1 − p1)² + (p2 − l2)²). On the same images it is
-    wider than need be wherever the two tend to be right on the same ones.
+    It is Newcombe's hybrid score interval (Newcombe 1998, *Interval estimation for the difference between independent
+    proportions*, method 10): with shares p and Wilson's bounds l, u of each, lo = d − √((p1 − l1)² + (u2 − p2)²) and hi
+    = d + √((u1 − p1)² + (p2 − l2)²). On the same images it is too wide if both tend to be right on the same ones.
 
     Args:
         k1, n1: successes and trials of the first.
@@ -88,7 +87,7 @@ def _upper(r: int, s: int, n: int, z: float) -> float:
     """The upper bound on a difference observed as (r − s) / n."""
     if r == n:
         return 1.0
-    # The variance is 0 at the difference itself where no image differs, or all do: begin a little above it.
+    # At the difference itself the variance is 0 where no image differs, or all do: begin slightly above it.
     start = (r - s) / n + 1e-6 * z * z / n
     from scipy import optimize
 
@@ -100,7 +99,7 @@ def _excess(delta: float, r: int, s: int, n: int, z: float) -> float:
     """nΔ − (r − s) minus z standard errors: negative for Δ that the score test does not reject."""
     slope = (2 * n - r + s) * delta - r - s
     spread = delta * (1 - delta)
-    # neither root is of a negative number but by rounding
+    # both radicands are at least 0 but for rounding
     q = (math.sqrt(max(0.0, slope * slope + 8 * n * s * spread)) - slope) / (4 * n)
     return n * delta - (r - s) - z * math.sqrt(max(0.0, n * (2 * q + spread)))
 

@@ -1,4 +1,4 @@
-"""How well a score tells two kinds of images apart: the ROC curve and the area under it."""
+"""How well a score separates two kinds of images: the ROC curve and the area under it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from jaxtyping import Float64
 
 
 def auc(low: Float64[np.ndarray, " n"], high: Float64[np.ndarray, " m"]) -> float:
-    """The chance that a score of ``high`` is above one of ``low``, equal ones counting half (Mann and Whitney 1947).
+    """The probability that a score of ``high`` is above one of ``low``; equal ones count half (Mann and Whitney 1947).
 
-    1 where every score of ``high`` is larger, 0.5 where both are distributed alike; NaN where one has no score.
+    1 where every score of ``high`` is larger, 0.5 where both are distributed alike; NaN if one of them is empty.
     """
     if not len(low) or not len(high):
         return float("nan")
@@ -22,7 +22,7 @@ def auc(low: Float64[np.ndarray, " n"], high: Float64[np.ndarray, " m"]) -> floa
 def roc(
     low: Float64[np.ndarray, " n"], high: Float64[np.ndarray, " m"]
 ) -> tuple[Float64[np.ndarray, " points"], Float64[np.ndarray, " points"]]:
-    """Shares of ``low`` and of ``high`` above every threshold, from (0, 0) to (1, 1); empty where one has no score."""
+    """Shares of ``low`` and of ``high`` above every threshold, from (0, 0) to (1, 1); empty if one of them is empty."""
     if not len(low) or not len(high):
         return np.zeros(0), np.zeros(0)
     cuts = np.unique(np.concatenate([low, high]))[::-1]

@@ -1,4 +1,4 @@
-"""Per-image outcomes into accuracies with intervals, and paired tests between models on the same images."""
+"""Accuracies with intervals from per-image outcomes, and paired tests between models on the same images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Share:
 
     Attributes:
         k: images that count; not whole where it is a sum of scores.
-        n: images looked at, at least 1.
+        n: images, at least 1.
         value: k / n, in [0, 1].
         lo, hi: the interval, 0 <= lo <= value <= hi <= 1.
     """
@@ -57,7 +57,7 @@ def wilson(k: float, n: int, level: float = 0.95) -> Share:
 
 
 def quantile(level: float) -> float:
-    """How many standard errors on either side of a normal estimate cover it at this level, in (0, 1)."""
+    """The number of standard errors on either side of a normal estimate that cover it at this level, in (0, 1)."""
     if level == 0.95:
         return Z
     from scipy import stats
@@ -83,11 +83,10 @@ def mean_of_draws(outcomes: Bool[np.ndarray, "n draws"], level: float = 0.95) ->
     images' means: as many right-or-wrong trials as would give the mean the variance it has. s² <= p(1 − p),
     so it is never wider than Wilson's for n trials, and it is that one for a single draw, and where s² is 0.
 
-    At 95 % it covers the mean over all images and draws in 94.6 to 95.3 % of simulated samples of 360 images
-    with 2 or 10 draws, and in 94.3 to 95.3 % of 100 images: images' own shares from Beta distributions of
-    mean 0.1 to 0.9, draws of an image correlated by 0.1 to 0.9, 20,000 samples each. Nearer to 0 and 1 few
-    images decide, and the variance is seen too small: at 0.02 and 0.98 it was 94.0 % at worst for 360
-    images, 88.7 % for 100.
+    At 95 % it covers the mean over all images and draws in 94.6 to 95.3 % of simulated samples of 360 images with 2 or
+    10 draws, and in 94.3 to 95.3 % of 100 images: images' own shares from Beta distributions of mean 0.1 to 0.9, draws
+    of an image correlated by 0.1 to 0.9, 20,000 samples each. Nearer to 0 and 1 few images differ, and the variance is
+    underestimated: at 0.02 and 0.98 it was 94.0 % at worst for 360 images, 88.7 % for 100.
 
     Args:
         outcomes: (n, draws) bool, n and draws at least 1.
@@ -114,9 +113,9 @@ def mean_of_draws(outcomes: Bool[np.ndarray, "n draws"], level: float = 0.95) ->
 def mean_score(scores: np.ndarray) -> Share:
     """The mean of per-image scores in [0, 1], such as the share of ε an image survived, with an interval.
 
-    It is Wilson's interval with k = the sum of the scores. That is conservative: a score in [0, 1] with mean
-    p has variance at most p(1 − p), the variance of the right-or-wrong outcome that Wilson assumes, because
-    s² <= s there; so the interval is never narrower than the scores ask for.
+    It is Wilson's interval with k = the sum of the scores. That is conservative: a score in [0, 1] with mean p has
+    variance at most p(1 − p), the variance of the right-or-wrong outcome that Wilson assumes, because s² <= s there; so
+    the interval is never too narrow.
 
     Args:
         scores: (n,) one score an image, n >= 1.
@@ -216,7 +215,7 @@ def mcnemar(a: np.ndarray, b: np.ndarray) -> float:
         a, b: (n,) bool.
 
     Returns:
-        The binomial test of the images only one of them has right; 1 where there is none.
+        The binomial test of the images that only one of them has right; 1 if there is none.
 
     Raises:
         ValueError: shapes differ.
@@ -281,8 +280,8 @@ class Spread:
 
     Attributes:
         mean: over the seeds.
-        sd: sample standard deviation, divided by n − 1; ``None`` for one seed. It says how far apart single
-            runs lie, not how well the mean is known.
+        sd: sample standard deviation, divided by n − 1; ``None`` for one seed. It says how much single runs differ, not
+            how well the mean is known.
         n: seeds, at least 1.
     """
 

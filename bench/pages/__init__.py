@@ -1,1 +1,1 @@
-"""What every page shares: its frame, its style and how numbers are written."""
+"""The common parts of all pages: frame, style and number formats."""

@@ -21,14 +21,14 @@ _Named = TypeVar("_Named")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Captioned:
-    """A figure with what a paper says below it."""
+    """A figure with its caption."""
 
     figure: Figure
     caption: str
 
 
 def chosen(found: Sequence[_Named], names: Sequence[str], wanted: Sequence[str]) -> list[_Named]:
-    """What has the wanted names, in the order of ``found``; all where none is wanted.
+    """The models with the wanted names, in the order of ``found``; all if none is wanted.
 
     Args:
         found: models as a study has them.
@@ -36,7 +36,7 @@ def chosen(found: Sequence[_Named], names: Sequence[str], wanted: Sequence[str])
         wanted: names; empty for all.
 
     Raises:
-        UsageError: a wanted name is not there, or nothing is.
+        UsageError: a wanted name is missing, or there are no models.
     """
     missing = [name for name in wanted if name not in names]
     if missing or not names:

@@ -1,4 +1,4 @@
-"""How a model was designed, as tables are filtered and sorted by it."""
+"""The design of a model, by which tables are filtered and sorted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zoo.entries import UnknownModel, parsed
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """Recipe and depth of a model of the zoo; of another one neither is known."""
+    """Recipe and depth of a model of the zoo; unknown for other models."""
 
     recipe: str = "own model"
     depth: str = "unknown"

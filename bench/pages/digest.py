@@ -1,4 +1,4 @@
-"""Digests of what pages are made of: a page with the digest of the present content need not be drawn again."""
+"""Digests of the content of pages: a page with the digest of the present content is not drawn again."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def digest_of(content: object) -> str:
     """sha256 of the content of a page, of the code and templates that draw it, and of the libraries' versions.
 
     Args:
-        content: dataclasses, mappings, lists, tuples, arrays, texts, numbers and ``None`` in each other.
+        content: dataclasses, mappings, lists, tuples, arrays, texts, numbers and ``None``, nested.
 
     Raises:
-        TypeError: something else is in it.
+        TypeError: it has anything else.
     """
     total = hashlib.sha256(code_digest().encode())
     for piece in _pieces(content):
@@ -34,7 +34,7 @@ def digest_of(content: object) -> str:
 
 @functools.cache
 def code_digest() -> str:
-    """sha256 of all code and templates of this version, and of the versions of what draws with them."""
+    """sha256 of all code and templates of this version, and of the versions of the drawing packages."""
     total = hashlib.sha256()
     for package in ("bench", "zoo"):
         for file in sorted((_HOME / package).rglob("*")):
@@ -47,7 +47,7 @@ def code_digest() -> str:
 
 
 def _pieces(value: object) -> Iterator[bytes]:
-    """The value in bytes, others for every other value."""
+    """The value in bytes, different for different values."""
     if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         yield f"{value.dtype.str}{value.shape};".encode()
         yield np.ascontiguousarray(value).tobytes()
@@ -60,7 +60,7 @@ def _pieces(value: object) -> Iterator[bytes]:
 
 
 def _parts(value: object) -> Iterator[bytes]:
-    """What has parts, one after another between the name of its type and an end."""
+    """The parts of a value, one after another, between the name of its type and an end mark."""
     yield f"{type(value).__name__}(".encode()
     for part in _inside(value):
         yield from _pieces(part)

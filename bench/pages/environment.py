@@ -53,7 +53,7 @@ def _breakable(name: str) -> markupsafe.Markup:
 
 
 def _summary(lead: Lead) -> str:
-    """What the index repeats of a page, as JSON."""
+    """The part of a page that the index repeats, as JSON."""
     parts = ("study", "dataset", "finding", "verdict", "about")
     return json.dumps(
         {name: getattr(lead, name) for name in parts} | {"failed": len(lead.failed)}, ensure_ascii=False

@@ -34,11 +34,11 @@ _PAGE_COLOURS = {
 
 @contextmanager
 def figure_style() -> Iterator[None]:
-    """The style of every figure, for as long as they are drawn: no state of matplotlib's is left changed."""
+    """The style of every figure inside the block; matplotlib's state is restored afterwards."""
     rc: Any = {**sns.axes_style("ticks"), **sns.plotting_context("paper", font_scale=0.95)}
     rc |= {
         "font.family": ["sans-serif"],
-        "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib, so layouts are alike everywhere
+        "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib, so layouts are the same everywhere
         "text.parse_math": False,  # a $ in a model's name is a $
         "svg.fonttype": "none",
         "axes.spines.top": False,
@@ -66,7 +66,7 @@ def as_files(figure: Figure, name: str) -> dict[str, bytes]:
 
 
 def _svg(figure: Figure, salt: str) -> str:
-    """The figure as SVG without dates and with identifiers that depend on what is drawn alone."""
+    """The figure as SVG without dates and with identifiers that depend only on its content."""
     buffer = io.StringIO()
     absent = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     with matplotlib.rc_context({"svg.hashsalt": salt}):
@@ -86,7 +86,7 @@ def themed(svg: str) -> str:
 
 
 def _themed(tag: re.Match[str]) -> str:
-    """One tag of a figure in the page's terms; text lies outside tags and stays as it is."""
+    """One tag of a figure with the page's colours and size; text outside tags is not changed."""
     text = re.sub(r"(\d\.\d\d)\d+", r"\1", tag.group())  # hundredths of a pixel are enough
     text = re.sub(r" transform=\"rotate\(-0 [^)]*\)\"|font-family: 'DejaVu Sans', sans-serif; ", "", text)
     text = re.sub(r'^<g id="(?!C\d)[\w.]+_\d+"', "<g", marked(text.replace("\n", " ").replace(' "', '"')))
@@ -99,7 +99,7 @@ def _themed(tag: re.Match[str]) -> str:
 
 
 def name_lines(axes: Axes, names: Sequence[str], styles: dict[str, Style], *, below: float) -> None:
-    """Puts the names of lines, as short as figures have them, that share of the panel's height below it."""
+    """Writes the short names of lines below a panel, at the distance ``below`` as a share of its height."""
     handles = [
         Line2D(
             [],

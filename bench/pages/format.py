@@ -1,4 +1,4 @@
-"""How numbers and names are spelled on pages, in figures and in file names."""
+"""Formats of numbers and names on pages, in figures and in file names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bench.engine.cell import Scalar
     from bench.numbers.stats import Share
 
-# how an audit's verdict is shown: a sign that needs no colour, and words
+# an audit's verdict on pages: a sign that needs no colour, and words
 VERDICTS = {
     "not_believable": ("✗", "not believable"),
     "upper_bound": ("≤", "upper bound"),
@@ -26,7 +26,7 @@ _LONGEST_LABEL = 30
 
 
 def percent(value: float) -> str:
-    """A fraction in percent with one decimal, without the sign; a dash where there is none."""
+    """A fraction in percent with one decimal, without the sign; a dash for no number."""
     return "–" if math.isnan(value) else f"{100 * value:.1f}"
 
 
@@ -36,12 +36,12 @@ def interval(share: Share) -> str:
 
 
 def seconds(value: float) -> str:
-    """A duration with as many digits as a reader needs."""
+    """A duration, rounded for reading."""
     return f"{value:.2f}" if value < 10 else f"{value:,.0f}"
 
 
 def significant(value: float) -> str:
-    """Three significant digits, whole numbers from 100 on; a dash where there is no number."""
+    """Three significant digits, whole numbers from 100 on; a dash for no number."""
     if math.isnan(value):
         return "–"
     if math.isinf(value):
@@ -58,7 +58,7 @@ def norm_text(norm: str) -> str:
 
 
 def slug(name: str) -> str:
-    """A name as part of a file name; names that had to be changed get a hash so that two never meet."""
+    """A name as part of a file name; changed names get a hash so that two are never equal."""
     safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:_LONGEST_SLUG]
     if safe and safe == name:
         return safe
@@ -66,18 +66,18 @@ def slug(name: str) -> str:
 
 
 def figure_label(name: str, longest: int = _LONGEST_LABEL) -> str:
-    """A name as figures can draw it: one line, printable, not longer than its legend has room for."""
+    """A name for figures: one line, printable, short enough for the legend."""
     line = model_key(name)
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
 def model_key(name: str) -> str:
-    """A name as the parts of a page that belong to its model are found by: printable, in one line."""
+    """The key by which a page finds the parts of a model: its name, printable and in one line."""
     return " ".join("".join(c if c.isprintable() else " " for c in name).split())
 
 
 def params_text(request: Request) -> str:
-    """The parameters of an attack in one line; a step size of ``None`` is the rule it stands for."""
+    """The parameters of an attack in one line; a step size of ``None`` is written as its rule."""
     return ", ".join(f"{name.replace('_', ' ')} {_param(name, value)}" for name, value in request.params)
 
 

@@ -1,4 +1,4 @@
-"""The files of pages: each written whole, where its content is new, and the index of their folder."""
+"""Writes the files of pages, each as a whole and only if its content is new, and the index of their folder."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def write(page: Path, content: object, draw: Callable[[], tuple[str, Mapping[str
     """Draws a page and writes it, unless the one there is of the same content, with figures and the index.
 
     Args:
-        page: where it goes; figures go into ``figures/`` beside it. Each file is written whole or not at all. A page
-            there with measurements that this one lacks is kept (``bench.pages.kept``).
+        page: its path; figures go into ``figures/`` beside it. Each file is written whole or not at all. An existing
+            page with measurements that this one lacks is kept (``bench.pages.kept``).
         content: everything that the page depends on, as ``digest_of`` takes it.
         draw: gives the page's HTML and its figures by name.
 
@@ -52,7 +52,7 @@ def write(page: Path, content: object, draw: Callable[[], tuple[str, Mapping[str
 
 
 def _is_current(page: Path, digest: str) -> bool:
-    """Whether a page has this digest, and its figures are what they were when it was written."""
+    """Whether a page has this digest, and its figures are unchanged since it was written."""
     try:
         found = _META.search(page.read_text("utf-8", errors="replace"))
         return (

@@ -1,4 +1,4 @@
-"""The index of a folder of pages: what each of them found, read from the pages themselves."""
+"""The index of a folder of pages: the finding of each, read from the pages themselves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.engine.files import write_atomically
 from bench.pages.environment import environment
 
 NAME = "index.html"
-_HEAD = 40_000  # characters of a page that its head is in, before the style
+_HEAD = 40_000  # characters at the start of a page that contain its head, before the style
 _OURS = re.compile(r'<meta name="symbench-digest" [^>]*?(?:data-drawn="([^"]*)")?>')
 _SUMMARY = re.compile(r'<meta name="symbench-page" content="([^"]*)">')
 _TITLE = re.compile(r"<title>(.*?)</title>", re.S)
@@ -29,7 +29,7 @@ class IndexEntry:
         study, dataset, finding, verdict, about: as in ``bench.pages.lead.Lead``; ``finding`` is empty for a page of an
             older version, which ``study`` has the title of.
         failed: number of failed cells.
-        drawn: the day it was drawn, as ``2026-11-28``; empty where it does not say.
+        drawn: the day it was drawn, as ``2026-11-28``; empty if unknown.
     """
 
     file: str
@@ -76,7 +76,7 @@ def _entry(page: Path) -> IndexEntry | None:
 
 
 def _of_title(head: str, page: Path) -> dict[str, Any]:
-    """What a page of an older version says of itself."""
+    """The entry of a page of an older version, from its title."""
     title = _TITLE.search(head)
     dataset, _, study = html.unescape(title[1]).partition(": ") if title else ("", "", "")
     return {

@@ -1,4 +1,4 @@
-"""A page that a new one would take something away from is kept: what a store does not hold cannot be drawn again."""
+"""Keeps an old page if the new one lacks some of its measurements: without the store they cannot be drawn again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.engine.files import write_atomically
 from zoo.notes import note_once
 
 FOLDER = "kept"
-# sections that hold measurements of their own, and how they are called
+# sections with measurements of their own, and their names
 MEASURED = {
     "audit": "audits",
     "variation": "several seeds",
@@ -22,7 +22,7 @@ _SECTION = re.compile(r'<section id="([\w-]+)"')
 
 
 def keep(page: Path, html: str) -> None:
-    """Copies the page that is there into ``kept/`` beside it, and says so, if the new one lacks measurements it has.
+    """Copies the old page into ``kept/`` beside it, with a message, if the new one lacks measurements of it.
 
     Raises:
         OSError: it cannot be written.

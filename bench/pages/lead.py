@@ -1,4 +1,4 @@
-"""What the first screen of a page says, and what the index repeats of it."""
+"""The first screen of a page, and the part of it that the index repeats."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something that could change the finding: a sentence, and the command that would tell; empty for none."""
+    """Something that could change the finding: a sentence, and the command that would show it; empty for none."""
 
     text: str
     command: str = ""
@@ -19,12 +19,12 @@ class Lead:
     """The first screen of a page.
 
     Attributes:
-        study: what was studied, as ``adversarial robustness``.
+        study: its subject, as ``adversarial robustness``.
         dataset: name of the data set.
-        finding: what was found, in a sentence.
+        finding: the finding in a sentence.
         verdict: whether it may be believed, in a sentence or two.
-        about: what was measured: models, images, attacks.
-        changes: what would change the finding.
+        about: the measured models, images and attacks.
+        changes: measurements that could change the finding.
         failed: names of failed cells, with the reason.
     """
 
@@ -38,12 +38,12 @@ class Lead:
 
     @property
     def title(self) -> str:
-        """What no other page in the folder is called."""
+        """A title that no other page in the folder has."""
         return f"{self.dataset}: {self.study}"
 
 
 def listed(names: Sequence[str], most: int = 4) -> str:
-    """Names as ``a, b and c``; from more than ``most`` the first ones and how many others there are."""
+    """Names as ``a, b and c``; from more than ``most`` the first ones and the number of others."""
     if len(names) > most:
         return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} others"
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
@@ -55,7 +55,7 @@ def counted(count: int, one: str, many: str = "") -> str:
 
 
 def failures(count: int) -> str:
-    """What is said above the failed cells."""
+    """The sentence above the failed cells."""
     return (
         f"{counted(count, 'cell')} failed; what depends on {'it' if count == 1 else 'them'} is missing here:"
     )

@@ -1,4 +1,4 @@
-"""Lines of models with their intervals, and others in grey behind them."""
+"""Draws lines of models with their intervals, and others in grey behind them."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def draw_lines(
     """Draws accuracies in percent with their 95 % bands.
 
     Args:
-        axes: where to.
+        axes: to draw on.
         own: points by model, from left to right.
         behind: those that are drawn in grey.
         styles: of the models of ``own``.
-        where: what a place on the axis is called, as ``ε 0.1``.
+        where: name of a position on the axis, as ``ε 0.1``.
     """
     for name, points in behind.items():
         (grey,) = axes.plot(*_percents(points), color=MUTED, linewidth=0.6, alpha=0.3, zorder=1)

@@ -1,4 +1,4 @@
-"""Which parts of a figure belong to which model, so that a page can make a model stand out in all of them."""
+"""Marks the parts of a figure that belong to a model, so that a page can highlight the model in all figures."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _GROUP = re.compile(rf'<g id="{_START}([0-9a-f]*)"')
 
 
 def mark(artist: Artist, name: str, values: Sequence[str] = (), part: str = "line") -> None:
-    """Says that a part of a figure is of a model.
+    """Marks a part of a figure as one of a model.
 
     Args:
         artist: the part.
         name: of the model, as tables have it.
-        values: what its points say when they are pointed at, in their order.
+        values: texts of its points under the pointer, in their order.
         part: ``line``, ``point``, ``band``, ``bar``, ``text``, ``leader`` (from a name to its
             point) or ``behind`` (a line of another panel, in grey).
     """
@@ -31,7 +31,7 @@ def mark(artist: Artist, name: str, values: Sequence[str] = (), part: str = "lin
 
 
 def mark_legend(legend: Legend, names: Sequence[str]) -> None:
-    """Says of which model each line of a legend is."""
+    """Marks each line of a legend with its model."""
     for name, handle, text in zip(names, legend.legend_handles, legend.get_texts(), strict=True):
         if handle is not None:
             mark(handle, name)
@@ -39,7 +39,7 @@ def mark_legend(legend: Legend, names: Sequence[str]) -> None:
 
 
 def value_text(where: str, share: Share) -> str:
-    """What a point says, as ``ε 0.1: 94.4 % (91.6–96.4)``."""
+    """The text of a point, as ``ε 0.1: 94.4 % (91.6–96.4)``."""
     return f"{where}: {percent(share.value)} % ({interval(share)})"
 
 

@@ -1,4 +1,4 @@
-"""Names of a figure's markers, in a column beside the axes, each with a line to its marker."""
+"""Writes the names of a figure's markers in a column beside the axes, each with a line to its marker."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Point = tuple[float, float]
 def name_points(
     axes: Axes, points: Sequence[Point], names: Sequence[str], labels: Sequence[str] | None = None
 ) -> None:
-    """Writes names to the right of the axes, from top to bottom as the markers lie, none over another.
+    """Writes names to the right of the axes, from top to bottom in the order of the markers, without overlap.
 
     Args:
         axes: whose limits are set.
         points: of the markers, in data.
         names: of the models.
-        labels: what is written; their names by default.
+        labels: texts to write; the names by default.
     """
     scale = 72 / axes.figure.dpi
     box = axes.get_window_extent()
@@ -60,12 +60,12 @@ def name_points(
 
 
 def spread(heights: Sequence[float], step: float, top: float) -> list[float]:
-    """Heights moved as little as may be so that neighbours lie a step apart.
+    """Heights moved as little as possible so that neighbours are a step apart.
 
     Args:
         heights: descending.
         step: smallest distance of neighbours.
-        top: they lie from 0 to here where there is room for all, else as far below 0 as it takes.
+        top: they are from 0 to here if there is room for all, else as far below 0 as needed.
 
     Returns:
         As many heights, descending.

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Stand-ins that a page replaces by its own variables for light and dark.
+# Placeholders that a page replaces by its own variables for light and dark.
 CARD = "#ffffff"
 INK = "#1b2430"
 MUTED = "#5d6875"
 LINE = "#d9dee5"
 WRONG, WARN, RIGHT = "#b3261e", "#8a5c00", "#1c7c54"
 
-# Okabe and Ito's colours, told apart under every common colour blindness, on light and on dark ground.
+# Okabe and Ito's colours, distinct for all common kinds of colour blindness, on light and dark background.
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8f7a00")
 
 FEW = 6  # models up to which each has a colour of its own and all share a panel
@@ -60,6 +60,6 @@ def styles(names: Sequence[str]) -> dict[str, Style]:
 
 
 def _plain_first(tag: str) -> tuple[int, str]:
-    """Plain training first, then adversarial training, whose colours should not depend on what else is there."""
+    """Sort key: plain training first, then adversarial training, for colours that do not depend on other recipes."""
     known = ("", "pgd_at", "fgsm_mix")
     return (known.index(tag) if tag in known else len(known), tag)

@@ -1,4 +1,4 @@
-"""What can be measured: one folder a study. Importing this loads none of them."""
+"""The table of studies, one folder each. Importing this loads none of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attacks that ask for classes or logits alone: how near they come for their queries, and how many these are."""
+"""Attacks that use only classes or logits: the distances they reach with their queries, and the number of these."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def exact(model: Any, x: Tensor, norm: str) -> Tensor:
 def called(
     attack: str, model: nn.Module, x: Tensor, y: Tensor, norm: str, queries: int
 ) -> tuple[Tensor, int]:
-    """What an attack gives, and how many passes an image it took."""
+    """The result of an attack, and its passes for each image."""
     asked: list[int] = []
     hook = model.register_forward_hook(lambda _, given, out: asked.append(len(given[0])))
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""What a plan takes at most, against what the attacks were counted to take."""
+"""The largest estimated cost of a plan, against the counted cost of the attacks."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_versions_of_autoattack_take_no_more_than_foretold(
 
 
 def shorten_square(monkeypatch: pytest.MonkeyPatch, queries: int) -> None:
-    """AutoAttack's own 5,000 queries would take seconds and tell nothing."""
+    """AutoAttack's own 5,000 queries would take seconds and test nothing more."""
     import torchattacks
 
     made: Callable[..., None] = torchattacks.Square.__init__

@@ -1,4 +1,4 @@
-"""Rotations and translations, on models that know one image and nothing else."""
+"""Rotations and translations, on models that classify only a few known images as class 1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens on the way to the last iterate: silent successes, targets, and attacks without a ball."""
+"""Iterates before the last one: silent successes, targets, and attacks without a ball."""
 
 from __future__ import annotations
 

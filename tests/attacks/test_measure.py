@@ -1,4 +1,4 @@
-"""Cells of models whose robustness is known in closed form, and what a cell leaves untouched."""
+"""Cells of models whose robustness is known in closed form, and the state that a cell must not change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must be true of every honest model, whatever its robustness."""
+"""Facts about every model without faults, whatever its robustness."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attacks in L1 and L0 on a linear model whose boundary is some pixels away: the box has its say."""
+"""Attacks in L1 and L0 on a linear model whose boundary is some pixels away, so that the box matters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the harness adds to the steps of an attack: operations, and reads that a GPU would have to wait for."""
+"""The operations that the harness adds to the steps of an attack, and reads for which a GPU would have to wait."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _masked(args: Any) -> bool:
 
 
 def owner(frame: FrameType | None) -> str:
-    """Whose code asked: the innermost frame that is neither torch nor this file."""
+    """The code that made the call: the innermost frame that is neither torch nor this file."""
     while frame is not None:
         found = [who for part, who in OWNERS.items() if part in frame.f_code.co_filename]
         if found:

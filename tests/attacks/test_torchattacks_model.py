@@ -1,4 +1,4 @@
-"""What torchattacks stumbles over does not reach a result."""
+"""Faults of torchattacks do not affect a result."""
 
 from __future__ import annotations
 

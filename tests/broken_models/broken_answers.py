@@ -1,4 +1,4 @@
-"""Models that answer at random, or otherwise depending on who asks and how."""
+"""Models with random logits, or with logits that depend on how the model is called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every model of the bed holds: a network trained on the digits, so that its clean accuracy is real."""
+"""The common part of all broken models: a network trained on the digits, so that its clean accuracy is real."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a store's runs of one kind come to."""
+"""The history of a store's runs of one kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a gradient step takes on a CPU, and what follows for workers and batches."""
+"""The memory of a gradient step on a CPU, and the numbers of workers and batch sizes that follow."""
 
 from __future__ import annotations
 

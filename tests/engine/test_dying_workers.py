@@ -1,4 +1,4 @@
-"""A cell that kills its worker fails alone: whatever ran beside it is measured all the same."""
+"""A cell that kills its worker fails alone: cells that ran at the same time are still measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Large tensors that are freed leave their pages with the process."""
+"""The process keeps the pages of large tensors that were freed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model that is not of the zoo reaches nothing but its own process."""
+"""A model that is not of the zoo changes only its own process."""
 
 from __future__ import annotations
 

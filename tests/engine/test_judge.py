@@ -1,4 +1,4 @@
-"""The judge decides by looking again, with the tolerances of the protocol."""
+"""The judge classifies images again, with the tolerances of the protocol."""
 
 from __future__ import annotations
 

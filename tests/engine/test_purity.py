@@ -1,4 +1,4 @@
-"""No attack of the table leaves a trace: neither on the model, nor on the images, nor on random states."""
+"""No attack of the table changes the model, the images or random states."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model that draws random numbers is found to be depends on the cell alone, as everything else does."""
+"""The results of a model that draws random numbers depend on the cell alone."""
 
 from __future__ import annotations
 

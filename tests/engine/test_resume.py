@@ -1,4 +1,4 @@
-"""Killed at any moment and started again, a run ends as if it had never been stopped."""
+"""A run that is killed at any moment and started again ends like an uninterrupted one."""
 
 from __future__ import annotations
 

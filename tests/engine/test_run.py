@@ -1,4 +1,4 @@
-"""The driver: what it skips, what it repeats, and what it never changes."""
+"""The driver: cells that it skips and repeats, and results that it never changes."""
 
 from __future__ import annotations
 

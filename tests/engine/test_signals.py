@@ -1,4 +1,4 @@
-"""A signal never takes a cell that was measured: it is put into the store before the command stops."""
+"""A signal never loses a measured cell: it is put into the store before the command stops."""
 
 from __future__ import annotations
 

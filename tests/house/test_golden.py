@@ -1,4 +1,4 @@
-"""Keys of cells are what they were: else everything that users have stored would be measured again."""
+"""Keys of cells do not change: else everything that users have stored would be measured again."""
 
 from __future__ import annotations
 

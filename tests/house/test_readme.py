@@ -1,4 +1,4 @@
-"""What README and documentation say can be done is done: one's own model, from the command line and from Python."""
+"""The examples of README and documentation work: a user's own model, from the command line and from Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dialects of weights files: where the state dictionary lies, by which names, and what lies beside it."""
+"""Kinds of weights files: the place of the state dictionary, its names, and the entries beside it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where models come from: names, digests, and what is looked at before anything is measured."""
+"""Sources of models: names, digests, and the checks before anything is measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one model does to torch's switches reaches no other."""
+"""A model's changes of torch's switches affect no other model."""
 
 from __future__ import annotations
 

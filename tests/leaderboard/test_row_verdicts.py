@@ -1,4 +1,4 @@
-"""What rows of a leaderboard say of each other: proven by images where they are known, else by counts alone."""
+"""Verdicts of a leaderboard's rows on each other: from images where they are known, else from counts alone."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What every interval and test of ours keeps of its level: exactly enumerated where that can be done.
+"""The true level of every interval and test of ours: exactly enumerated where that can be done.
 
-A coverage here is the chance, over all images that could have been drawn, that the interval holds the truth.
+A coverage here is the probability, over all images that could have been drawn, that the interval contains the truth.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""zoo.cifar and zoo.arrays: one data set by two roads, and nothing else under its name."""
+"""zoo.cifar and zoo.arrays: one data set from two kinds of files, and no other images under its name."""
 
 import os
 import pickle

@@ -1,4 +1,4 @@
-"""zoo.data: which images, in which order, and what is said when they are not there."""
+"""zoo.data: the images, their order, and the messages when they are missing."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Common corruptions of any image set, by libraries that are kept up; docs/corruptions.md lists them."""
+"""Common corruptions of any image set, by maintained libraries; docs/corruptions.md lists them."""
 
 from __future__ import annotations
 

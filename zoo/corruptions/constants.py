@@ -1,9 +1,9 @@
 """The published parameters of the corruptions, for images of 32 and of 224 pixels, at severities 1 to 5.
 
 They are those of CIFAR-10-C and of ImageNet-C (Hendrycks & Dietterich, ICLR 2019, arXiv 1903.12261), as the authors'
-scripts `make_cifar_c.py` and `make_imagenet_c.py` have them. Two are counted here otherwise than there: the
-magnifications of `zoom_blur` by their number and distance in percent, and lengths of `elastic_transform`
-as shares of the side (ImageNet-C's own are shares of 244 pixels at a side of 224).
+scripts `make_cifar_c.py` and `make_imagenet_c.py` have them. Two have other units here: the magnifications of
+`zoom_blur` by their number and distance in percent, and lengths of `elastic_transform` as shares of the side
+(ImageNet-C's own are shares of 244 pixels at a side of 224).
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ PUBLISHED = {"CIFAR-10-C": CIFAR10C, "ImageNet-C": IMAGENETC}
 
 
 def constants_of(height: int, width: int) -> str:
-    """Whose parameters images of this size take: those published for the nearest side, by ratio.
+    """The parameters for images of this size: those published for the nearest side, by ratio.
 
     ImageNet-C's from a shorter side of 85 pixels on, which is √(32 · 224) rounded up; otherwise CIFAR-10-C's.
     """

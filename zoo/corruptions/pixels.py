@@ -50,7 +50,7 @@ class CorruptedPixels:
         return len(self._base) * self._block
 
     def __getitem__(self, chosen: Any) -> UInt8[np.ndarray, "m c h w"]:
-        """The images of a slice; their base images are made under everything."""
+        """The images of a slice; their base images are made under all corruptions and severities."""
         first, stop, step = chosen.indices(len(self))
         if stop <= first:
             return np.empty((0, *self._base.shape[1:]), np.uint8)
@@ -73,8 +73,8 @@ class CorruptedPixels:
 def digest(pixels: CorruptedPixels, base_sha256: str, names: Sequence[str], seed: int) -> str:
     """sha256 of what determines the images: base, recipe, corruptions and seed.
 
-    The images of the first base image are in it too: where another version of a library makes other bits of
-    them, the set is another one.
+    The images of the first base image are included: if another version of a library gives other bits, the digest
+    differs.
     """
     total = hashlib.sha256(f"corrupted {VERSION} {base_sha256} {' '.join(names)} {seed}".encode())
     total.update(np.ascontiguousarray(pixels[: len(names) * SEVERITIES]).data)

@@ -1,7 +1,7 @@
-"""Which corruptions are made, and with which parameters.
+"""The corruptions that are made, and their parameters.
 
-Names and parameters are those of CIFAR-10-C and ImageNet-C (`zoo.corruptions.constants`). What is made with them
-here is ours, and differs where `differs` says so: it is neither CIFAR-10-C nor ImageNet-C.
+Names and parameters are those of CIFAR-10-C and ImageNet-C (`zoo.corruptions.constants`). The images made here are
+ours, and differ as `differs` says: they are neither CIFAR-10-C nor ImageNet-C.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Corruption:
     Attributes:
         apply: function of an image float64 (c, h, w) in [0, 1], a random generator and the parameters.
         parameters: names and units, as in documents.
-        library: what does the work.
+        library: that computes it.
         differs: how it differs from the authors' script; empty if in rounding and random numbers only.
         colour: whether it needs three channels.
     """
@@ -39,7 +39,7 @@ class Corruption:
 
     @property
     def name(self) -> str:
-        """As the files of CIFAR-10-C are called."""
+        """The name, as of the files of CIFAR-10-C."""
         return self.apply.__name__
 
     @property
@@ -163,7 +163,7 @@ CORRUPTIONS: dict[str, Corruption] = {each.name: each for each in _MADE}
 
 
 def made(channels: int) -> tuple[str, ...]:
-    """The corruptions that images of so many channels, 1 or 3, can be given."""
+    """The corruptions for images of so many channels, 1 or 3."""
     return tuple(name for name, each in CORRUPTIONS.items() if channels == 3 or not each.colour)
 
 

@@ -123,6 +123,6 @@ def _grey(x: Image) -> Plane:
 
 
 def _coloured(amount: Plane, colour: np.ndarray, channels: int) -> Image:
-    """So much of a colour at each place; of its grey on grey images."""
+    """The amount of a colour at each place; of its grey on grey images."""
     parts = colour if channels == 3 else np.array([LUMA @ colour])
     return parts[:, None, None] * amount

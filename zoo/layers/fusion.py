@@ -1,4 +1,4 @@
-"""Ways to join branches that read the same input (the paper's App. C.2–C.3)."""
+"""Layers that join branches with the same input (the paper's App. C.2–C.3)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Group convolutions (Cohen & Welling 2016; the paper's App. C.1.1), each as one plain convolution.
 
-Feature maps over a group are plain tensors (n, fields·order, h, w) with the group axis fastest, so pointwise
-layers and poolings need not know of the group. Over the trivial group C1 both layers are ordinary convolutions.
+Feature maps over a group are plain tensors (n, fields·order, h, w) with the group axis fastest, so pointwise layers and
+poolings work without the group. Over the trivial group C1 both layers are ordinary convolutions.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class GroupConv(_Expanded):
         self, in_fields: int, out_fields: int, kernel: int, group: Group, bias: bool = False
     ) -> None:
         super().__init__(out_fields, (in_fields, group.order, kernel, kernel), group, bias)
-        # an index that lies on the device: a list would be copied there, with a wait, at every call
+        # an index on the device: a list would be copied there at every call, and the host would wait
         self.register_buffer("left", torch.tensor(group.left), persistent=False)
 
     def transformed(self, g: int) -> Float[Tensor, "fields channels k k"]:

@@ -24,7 +24,7 @@ class GroupBatchNorm(nn.BatchNorm2d):
         return super().forward(input.reshape(n, self.num_features, -1, w)).reshape(n, -1, h, w)
 
     def affine_map(self) -> tuple[Float64[Tensor, " channels"], Float64[Tensor, " channels"]]:
-        """What it does in eval mode: scale and shift (fields·order,), in float64."""
+        """Its map in eval mode: scale and shift (fields·order,), in float64."""
         assert self.running_mean is not None
         assert self.running_var is not None
         scale = self.weight.detach().double() / torch.sqrt(self.running_var.double() + self.eps)

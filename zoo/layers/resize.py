@@ -41,9 +41,9 @@ class Resize(nn.Module):
         self.register_buffer("matrix", matrix, persistent=False)
 
     def _apply(self, fn, recurse=True):  # type: ignore[no-untyped-def]
-        """Follows ``.to`` from the exact matrix: one rounded to float32 would stay rounded in float64.
+        """Converts the exact matrix at ``.to``: one rounded to float32 would stay rounded in float64.
 
-        A change of layout alone leaves the matrix as it is: a GPU would wait for a new one at every ``deploy``.
+        A change of layout alone keeps the matrix: a GPU would wait for a new one at every ``deploy``.
         """
         before = self.matrix
         super()._apply(fn, recurse)

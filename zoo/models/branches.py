@@ -1,4 +1,4 @@
-"""The three ways to read an image that the fronts are put together from, each of as many channels."""
+"""The three kinds of branches of the fronts, each with the same number of channels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every architecture shares: normalisation, trunk, head."""
+"""The common parts of every architecture: normalisation, trunk, head."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class Head(nn.Module):
 class Classifier(nn.Module):
     """Images (n, channels, size, size) in [0, 1] → logits (n, classes).
 
-    ``front`` is layer 1 and all in which the architectures of one depth differ; the fully equivariant one
-    differs in the group its layers are convolutions over, and declares it: ``symmetry`` is the name of the
-    group that leaves the logits as they are, ``None`` without one.
+    ``front`` is layer 1, the only difference between architectures of one depth; the fully equivariant one differs in
+    the group its layers are convolutions over, and declares it: ``symmetry`` is the name of the group that leaves the
+    logits as they are, ``None`` without one.
 
     Raises:
         ValueError: on a call with images of another shape than the model was built for.

@@ -1,4 +1,4 @@
-"""How large each layer is: what all architectures of one depth share, as numbers."""
+"""The sizes of all layers, equal for all architectures of one depth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Ray cluster as this process sees it: how it is reached, which nodes live, and what is lost with one."""
+"""The connection of this process to a Ray cluster: connects, knows the live nodes, and notices lost ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Lost(Exception):
 
 
 class Connection:
-    """The connection of this process to a cluster, and what it may use of it.
+    """The connection of this process to a cluster, and the CPUs or GPUs it may use.
 
     Args:
         where: the cluster, how many cells run at once at most, and whether on GPUs.
@@ -119,7 +119,7 @@ class Connection:
         return [node for node in self.ray.nodes() if node["Alive"]]
 
     def lives(self, node: str) -> bool:
-        """Whether the node with this id is one of the cluster."""
+        """Whether the node with this id is still in the cluster."""
         return any(each["NodeID"] == node for each in self._nodes())
 
     def worker(self, kind: type) -> Any:
@@ -128,7 +128,7 @@ class Connection:
         return self.ray.remote(**own)(kind).remote()
 
     def get(self, reference: Any) -> Any:
-        """What a call gave; ``CellError`` for what Ray could not carry there or back, ``Lost`` for no answer."""
+        """The result of a call; ``CellError`` if Ray cannot send the call or its result, ``Lost`` for no answer."""
         faults = self.ray.exceptions
         try:
             return self.ray.get(reference)
@@ -138,12 +138,12 @@ class Connection:
             raise Lost(in_words(fault)) from None
 
     def wait_for_end(self, worker: Any) -> None:
-        """Returns when the cluster knows what became of a worker that does not answer."""
+        """Waits until the cluster knows whether a worker that does not answer has ended."""
         faults = self.ray.exceptions
         while True:
             try:
                 self.ray.get(worker.about.remote())
-                return  # it was out of reach for a while
+                return  # it could not be reached for a while
             except faults.ActorUnavailableError:
                 time.sleep(0.5)
             except faults.RayError:
@@ -171,7 +171,7 @@ def _check_answer(address: str) -> None:
 
 @contextlib.contextmanager
 def _handlers_kept() -> Iterator[None]:
-    """Puts back what SIGINT and SIGTERM do here, which Ray changes."""
+    """Restores the handlers of SIGINT and SIGTERM, which Ray changes."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -18,17 +18,17 @@ from bench.inputs.luggage import packed, sources_of
 from bench.inputs.own_attacks import OwnAttack
 from bench.inputs.sources import DataSource, ModelSource
 
-TRIES = 4  # nodes that may be lost under a cell before that counts as its doing
+TRIES = 4  # a cell fails when more nodes than this were lost while it ran
 
 
 class Cluster:
     """Runs tasks on the nodes of a Ray cluster.
 
     A model that is not of the zoo and a user's own attack have workers of their own. A cell whose node is lost runs
-    again elsewhere; one that ends its worker breaks its own future alone.
+    again elsewhere; a cell that ends its worker breaks only its own future.
 
     Args:
-        loaded: what this process has loaded; the nodes get its images.
+        loaded: the models and images of this process; the nodes get the images.
         where: the cluster, and how many cells run at once at most.
 
     Raises:
@@ -68,7 +68,7 @@ class Cluster:
         return self._sent[source]
 
     def _luggage(self, task: Task) -> list[Any]:
-        """Where the files of a task's model lie, and those of its attack if it has any."""
+        """References to the packed files of a task's model, and of its attack if it has any."""
         company, sources = company_of(task), (task.model, *sources_of(task.attack))
         for source in sources:
             if source in self._sent:

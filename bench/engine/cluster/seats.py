@@ -1,4 +1,4 @@
-"""The workers of a cluster: who computes with whose code, and what is done where one is lost."""
+"""The workers of a cluster: which user's code each runs, and what happens when one is lost."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 from bench.engine.cluster.connection import Connection, Lost
 from bench.engine.cluster.worker import ClusterWorker
 
-PATIENCE = 5.0  # seconds after which it is looked again whether there is room
+PATIENCE = 5.0  # seconds between two looks for a free place
 
 
 @dataclass(eq=False, slots=True)
 class Seat:
-    """A worker and who has it.
+    """A worker and its use.
 
     Attributes:
         company: whose code runs there besides ours (see ``bench.engine.where.company_of``).
@@ -32,7 +32,7 @@ class Seat:
 
 
 class Seats:
-    """As many workers as the cluster has room for; one that is idle gives way to one with other code.
+    """As many workers as the cluster has room for; an idle one is replaced when other code needs its place.
 
     Args:
         cluster: where they are.
@@ -46,17 +46,17 @@ class Seats:
 
     @contextlib.contextmanager
     def taken(self, company: Hashable | None) -> Iterator[Seat]:
-        """A worker for one cell, waited for where all are taken; it is dropped where the block raises ``Lost``.
+        """A worker for one cell; waits while all are taken. The worker is dropped if the block raises ``Lost``.
 
         Raises:
-            Lost: it did not come to life, or the seats were closed.
+            Lost: it did not start, or the seats were closed.
         """
         seat = self._take(company)
         try:
             yield seat
         except Lost:
             if not self._closed:
-                self._cluster.wait_for_end(seat.worker)  # else its place would be given away too soon
+                self._cluster.wait_for_end(seat.worker)  # else its place would be free too soon
             self._drop(seat)
             raise
         finally:
@@ -72,7 +72,7 @@ class Seats:
             self._drop(seat)
 
     def _found(self, company: Hashable | None) -> tuple[Seat, bool]:
-        """A seat that now is taken, and whether its worker has yet to start."""
+        """A seat that is now taken, and whether its worker must still start."""
         with self._changed:
             while not self._closed:
                 idle = [seat for seat in self._seats if not seat.taken]

@@ -19,7 +19,7 @@ from bench.inputs.luggage import moved, sources_of, unpack, with_sources
 from bench.inputs.own_attacks import OwnAttack
 from bench.inputs.sources import ModelSource
 
-Reference = Any  # of Ray: to something that lies in the object store of each node
+Reference = Any  # of Ray: to an object in the object store of each node
 
 
 class ClusterWorker:
@@ -37,12 +37,12 @@ class ClusterWorker:
         return _ray().get_runtime_context().get_node_id()
 
     def run(self, task: Task, images: Sequence[Reference], luggage: Sequence[Reference]) -> object:
-        """The result of a task, or what it raised: Ray would end this process at ``SystemExit``.
+        """The result of a task, or its exception: Ray would end this process at ``SystemExit``.
 
         Args:
             task: what to measure.
-            images: where its images lie, in a list, as Ray would otherwise unpack them for each call.
-            luggage: where the files of its model and then of ``sources_of`` its attack lie.
+            images: reference to its images, in a list, as Ray would otherwise unpack them for each call.
+            luggage: references to the files of its model and then of ``sources_of`` its attack.
         """
         try:
             return called(self._run, task, images, luggage)

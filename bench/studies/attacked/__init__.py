@@ -28,7 +28,7 @@ def write(
     """Draw the page of one setting and write it with its figures, each file whole or not at all.
 
     Args:
-        results: what the page is about.
+        results: the results on the page.
         others: earlier settings of the same data set, shown as compact tables at the end.
         directory: where ``<data set>.html`` and ``figures/`` go; made if absent.
         data_note: a sentence about the data set for the head of the page.

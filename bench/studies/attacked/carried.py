@@ -1,4 +1,4 @@
-"""Verdicts that a leaderboard holds of audits which are not in the store: tables and pages keep them."""
+"""Verdicts in a leaderboard, of audits that are not in the store: tables and pages keep them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Verdicts = Mapping[tuple[str, str], str]
 
 
 def carry(store: Store, rows: Iterable[Row], known: Verdicts) -> None:
-    """Notes in a store the verdicts of rows, by (weights, data), that its audits do not give."""
+    """Records in a store the verdicts of rows, by (weights, data), that its audits do not give."""
     before, found = carried(store), {}
     for row in rows:
         place, mark = (row["weights"], row["data"]), row["audit"]
@@ -27,7 +27,7 @@ def carry(store: Store, rows: Iterable[Row], known: Verdicts) -> None:
 
 
 def carried(store: Store) -> dict[tuple[str, str], str]:
-    """The verdicts that were noted, the newest of each (weights, data)."""
+    """The recorded verdicts, the newest of each (weights, data)."""
     noted: dict[tuple[str, str], str] = {}
     for marks in read_runs(store, KIND, _marks):
         noted |= marks

@@ -51,8 +51,8 @@ def panels(
     Args:
         results: what was measured.
         lines: its ranked table.
-        request: the attack; ``None`` for the worst case over all, which ranked models alone share.
-        attack: what it is called.
+        request: the attack; ``None`` for the worst case over all, which only ranked models have in common.
+        attack: its name.
     """
     grid = results.setting.eps
     eps = grid if grid[0] == 0 else (0.0, *grid)

@@ -1,4 +1,4 @@
-"""Pages of a data set, as every command that adds to them draws them."""
+"""Draws the pages of a data set; every command that adds to them calls this."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def write_page(
     """Draws a data set's page, with those of the audits that are on it; ``None`` if nothing is complete."""
     from bench.studies import attacked as report
 
-    # what a released protocol measured never stands before sound results
+    # results of a released protocol never come before sound results
     newest, *older = sorted(chapters(store, dataset), key=lambda chapter: chapter.released)
     main, apart = page_results(store, newest, failed)
     others = list(apart)

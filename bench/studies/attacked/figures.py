@@ -1,7 +1,7 @@
 """Figures of a page: built on seaborn's style, drawn without pyplot, the same bytes for the same results.
 
-Every figure is drawn twice: as files (SVG and PNG, whole, with names in them) and as SVG parts that a page
-lays out itself, so that they stay legible on a phone.
+Every figure is drawn twice: as files (SVG and PNG, whole, with names in them) and as SVG parts that a page arranges
+itself, so that they are readable on a phone.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class CurveFigure:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a page shows, and the files beside it by name."""
+    """The figures on a page, and the files beside it by name."""
 
     curves: tuple[CurveFigure, ...]
     scatter: str
@@ -54,8 +54,8 @@ def draw(results: Results, lines: Sequence[Standing], stem: str) -> Figures:
 
     Args:
         results: what was measured.
-        lines: its ranked table, of models that met an attack; at least one.
-        stem: what the file names begin with.
+        lines: its ranked table, of attacked models; at least one.
+        stem: start of the file names.
     """
     chosen = styles([line.name for line in lines])
     files: dict[str, bytes] = {}
@@ -93,7 +93,7 @@ def _attacks(results: Results) -> Sequence[tuple[Request | None, str]]:
 
 
 def _sheet(grid: Sequence[CurvePanel], chosen: dict[str, Style], room: float, title: str = "") -> Figure:
-    """Panels side by side with room for names below each, by hand: a layout engine takes longer than drawing."""
+    """Panels side by side with room for names below each. No layout engine: it takes longer than drawing."""
     columns = min(_COLUMNS, len(grid))
     rows = -(-len(grid) // columns)
     head = 0.45 if title else 0.0

@@ -1,4 +1,4 @@
-"""The headline table of a setting: its models ranked, with what an audit found beside their names."""
+"""The headline table of a setting: its models ranked, with the audit's verdicts beside their names."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Headline:
         marks: verdicts, by the model's name in the table: the audit's, or that another run of the same ball got
             significantly further than the attacks of this table; none under a released protocol.
         unaudited: names of the models without an audit.
-        further: names of the attacks of other runs that the worst cases take in, with how many models they met.
+        further: names of the attacks of other runs in the worst cases, with the number of models they attacked.
         audited_at: by the model's name, the place in the grid at which its audit tried stronger attacks.
         rules: the protocol in words; empty if it is not one of this version.
         released: whether it is a released protocol, whose numbers are not robust accuracies.
@@ -61,7 +61,7 @@ class Headline:
     released: bool
 
     def audit_share(self, name: str, i: int) -> Share | None:
-        """What the audit's attacks left of a model at the i-th ε; ``None`` where it tried none there."""
+        """The accuracy of a model under the audit's attacks at the i-th ε; ``None`` if it tried none there."""
         return self.marks[name].lowest if self.audited_at.get(name) == i else None
 
     def named(self, verdict: str) -> tuple[str, ...]:
@@ -80,7 +80,7 @@ class Headline:
         return frozenset(mark.verdict for mark in self.marks.values())
 
     def levels(self, verdict: str) -> str:
-        """What the marks of a verdict rest on, as ``quick or full audit``; empty where no audit gave it."""
+        """The basis of a verdict's marks, as ``quick or full audit``; empty if no audit gave it."""
         found = {mark.level for mark in self.marks.values() if mark.verdict == verdict}
         levels = [level for level in (QUICK, FULL) if level in found]
         return f"{' or '.join(levels)} audit" if levels else ""
@@ -126,7 +126,7 @@ def headline(results: Results, lines: Sequence[Standing], marks: Marks) -> Headl
 
 
 def _mark(line: Standing, audited: Mark | None, eps: Sequence[str]) -> Mark | None:
-    """The audit's mark, unless another run got significantly further where the audit found nothing."""
+    """The audit's mark, unless the audit found nothing and another run got significantly further."""
     found = line.beaten
     if found is None or (audited and audited.verdict != BELIEVABLE):
         return audited
@@ -140,7 +140,7 @@ def _mark(line: Standing, audited: Mark | None, eps: Sequence[str]) -> Mark | No
 
 
 def _further(lines: Sequence[Standing]) -> tuple[tuple[Request, int], ...]:
-    """Attacks of other runs in the worst cases, each with the number of models it met."""
+    """Attacks of other runs in the worst cases, each with the number of models it attacked."""
     met = [{other.curve.request for other in line.result.elsewhere} for line in lines]
     counts = Counter(request for requests in met for request in requests)
     return tuple(sorted(counts.items(), key=lambda each: request_name(each[0])))

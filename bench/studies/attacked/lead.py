@@ -19,7 +19,7 @@ _DATA = re.compile(r"--(?:dataset|data-root|weights-from|name|resize)[ =]\S+")
 
 
 def lead_of(table: Headline, lines: Sequence[Standing], note: str = "") -> Lead:
-    """What the page says first.
+    """The first screen of the page.
 
     Args:
         table: the ranked table.
@@ -38,7 +38,7 @@ def lead_of(table: Headline, lines: Sequence[Standing], note: str = "") -> Lead:
 
 
 def best_of(table: Headline) -> tuple[Standing, ...]:
-    """The models that no other one is significantly better than."""
+    """The models for which no other one is significantly better."""
     return tuple(line for line in table.ranked if line.rank == 1)
 
 
@@ -88,7 +88,7 @@ def _audited(table: Headline) -> str:
 
 
 def _falls(table: Headline) -> Iterator[str]:
-    """Where the audit's attacks get furthest below the ranked number."""
+    """The largest fall of a ranked number under the audit's attacks."""
     falls = [
         (line.worst[i].value - share.value, line.name, i, line.worst[i], share)
         for line in table.ranked

@@ -1,4 +1,4 @@
-"""Rows into a leaderboard, with the worst case over all that a store holds of a ball, and verdicts beside them."""
+"""Writes rows into a leaderboard, with the worst case over all stored attacks in a ball, and verdicts beside them."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def write_rows(
 
     Args:
         table: the leaderboard.
-        store: where other runs lie.
-        found: what was measured.
+        store: of other runs.
+        found: the measured results.
         marks: the audits' verdicts by (weights, data).
         worst_of: ``store``: worst cases take the attacks of all runs in the store; ``run``: of this run alone.
         errors: corruption errors, for all rows of the file.
 
     Returns:
-        The results, worst cases as asked, and the rows as they stand in the file.
+        The results, with the requested worst cases, and the rows as in the file.
 
     Raises:
         UsageError: as ``bench.leaderboard.file.merge``.

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from bench.studies.robustness.results import Results
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_MOST_SAMPLES, _MOST_PICTURES = 4, 40  # of a model, and in all: they are most of a page's weight
+_MOST_SAMPLES, _MOST_PICTURES = 4, 40  # samples of a model, and in all: they are most of a page's size
 
 
 def write_page(
@@ -84,7 +84,7 @@ def _draw(results: Results, lines: Sequence[Standing], stem: str) -> Figures | N
 
 
 def _samples(models: int) -> int:
-    """How many samples of each model a page of so many shows."""
+    """The number of samples of each model on a page of ``models`` models."""
     return max(1, min(_MOST_SAMPLES, _MOST_PICTURES // models))
 
 

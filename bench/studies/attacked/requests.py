@@ -1,4 +1,4 @@
-"""What the options of ``bench run`` ask for."""
+"""Turns the options of ``bench run`` into requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PARAMETERS = ("steps", "alpha", "restarts", "targets", "queries", "eot", "rotati
 
 
 def asked(options: Namespace) -> Ask:
-    """The ask that command-line options mean; raises ``UsageError``."""
+    """The request of command-line options; raises ``UsageError``."""
     params = {name: getattr(options, name) for name in PARAMETERS}
     given: dict[str, Scalar] = {name: value for name, value in params.items() if value is not None}
     if options.surrogate is not None:
@@ -54,7 +54,7 @@ def asked(options: Namespace) -> Ask:
 
 
 def _surrogates(options: Namespace) -> str:
-    """The requested surrogates; those named without a data set are of the one that is measured on."""
+    """The requested surrogates; a name without a data set means one trained on the measured data set."""
     asked = names(options.surrogate)
     if not asked:
         raise UsageError("--surrogate names no model; give DATASET/NAME, NAME or FILE.py:FACTORY")
@@ -64,7 +64,7 @@ def _surrogates(options: Namespace) -> str:
 
 
 def _requests(options: Namespace, params: dict[str, Scalar]) -> tuple[Request, ...]:
-    """The requested attacks; none where a protocol brings its own and nothing but the defaults was given."""
+    """The requested attacks; none if a protocol has its own and only defaults were given."""
     default = (options.attacks, options.library) == ("fgsm,pgd", None) and not params
     if default and options.protocol.partition(":")[0] == OWN_SCRIPT:
         return ()

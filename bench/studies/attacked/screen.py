@@ -54,7 +54,7 @@ def _ranked_under(results: Results) -> str:
 
 
 def _mark(line: Standing, setting: Setting, verdicts: Mapping[tuple[str, str], str] | None) -> str:
-    """The audit's mark, or that another run got further; empty where there is none."""
+    """The audit's mark, or the mark that another run got further; empty for none."""
     if verdicts is None:
         return ""
     mark = verdicts.get((line.result.info.weights, setting.data), "")
@@ -80,7 +80,7 @@ def _about_numbers(setting: Setting) -> str:
 def _about_marks(
     lines: Sequence[Standing], setting: Setting, verdicts: Mapping[tuple[str, str], str] | None
 ) -> str:
-    """What the marks in the table mean; nothing where no verdicts are requested."""
+    """The meaning of the marks in the table; nothing if no verdicts are requested."""
     if verdicts is None:
         return ""
     found = {_mark(line, setting, verdicts) for line in lines}

@@ -1,4 +1,4 @@
-"""Rotations and translations: a table of its own, for no ball contains them."""
+"""The separate table of rotations and translations, which are in no ball."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class SpatialTable:
     """Accuracy under spatial attacks.
 
     Attributes:
-        attacks: name, library and what it tried, of each.
-        rows: a model's name, its clean accuracy and its accuracy under each attack, ``None`` where it was
-            not measured; only models that met a spatial attack.
+        attacks: name, library and tried transformations of each.
+        rows: a model's name, its clean accuracy and its accuracy under each attack, ``None`` where it was not measured;
+            only models that met a spatial attack.
     """
 
     attacks: tuple[tuple[str, str, str], ...]
@@ -49,7 +49,7 @@ def spatial_table(results: Results, lines: Sequence[Standing]) -> SpatialTable |
 
 
 def tried(request: Request) -> str:
-    """What a spatial attack tries, in words."""
+    """The transformations that a spatial attack tries, in words."""
     params = {name: float(value or 0) for name, value in request.params}
     angle, shift = f"±{params['rotation']:g}°", f"±{100 * params['translation']:g} % of the side"
     if "draws" in params:

@@ -1,4 +1,4 @@
-"""``bench run``: models × attacks × ε on one data set, from the store where it can."""
+"""``bench run``: models × attacks × ε on one data set; measures only cells that the store lacks."""
 
 from __future__ import annotations
 
@@ -71,16 +71,16 @@ class AttackRun:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Attacked:
-    """What came out of ``bench run``.
+    """The results of ``bench run``.
 
     Attributes:
         dataset: name of the data set.
         outcomes: of the evaluations with their own seed, then with those that follow.
         own: how many of them have the evaluations' own seed.
         failed: names of failed cells, with the reason.
-        audits: of the models, where they were requested.
+        audits: of the models, if requested.
         shown: results with the curves of other runs; empty before ``publish``.
-        rows: as they stand in the leaderboard.
+        rows: as in the leaderboard.
         marks: verdicts of the audits by (weights, data), after ``publish`` also those that the leaderboard has.
         worst_of: as in ``AttackRun``.
     """
@@ -177,7 +177,7 @@ class AttackStudy(Study[AttackRun, Attacked]):
         )
 
     def warnings(self, results: Attacked) -> Iterable[str]:
-        if results.audits is None:  # else check C3 has said so
+        if results.audits is None:  # else check C3 reports it
             yield from _vanished(results.outcomes[: results.own])
 
     def as_json(self, results: Attacked) -> list[dict[str, Any]]:
@@ -197,7 +197,7 @@ class AttackStudy(Study[AttackRun, Attacked]):
 
 
 def _with_seed(evaluations: Sequence[Evaluation], further: int) -> tuple[Evaluation, ...]:
-    """The evaluations with a seed so much further."""
+    """The evaluations with ``further`` added to the seed."""
     return tuple(
         replace(each, setting=replace(each.setting, seed=each.setting.seed + further)) for each in evaluations
     )

@@ -52,7 +52,7 @@ class AttackBlock:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """What the judge noted of one model under one attack at one ε: numbers of images, of ``n``."""
+    """The judge's notes on one model under one attack at one ε: numbers of images, of ``n``."""
 
     name: str
     attack: str
@@ -66,7 +66,7 @@ class Noted:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """One attack with all its parameters, and what it took over all models and ε."""
+    """One attack with all its parameters, and its cost over all models and ε."""
 
     attack: str
     library: str
@@ -91,7 +91,7 @@ class ClassRow:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A gallery sample ready to be shown; the images are data URIs."""
+    """A gallery sample for the page; the images are data URIs."""
 
     sample: Sample
     eps: str
@@ -136,11 +136,11 @@ def _attack_row(line: Standing, requests: Sequence[Request], i: int, eps: str) -
 
 
 def noted(lines: Sequence[Standing], names: Mapping[Request, str], eps: Sequence[str]) -> list[Noted]:
-    """Where the judge noted anything."""
+    """The models, attacks and ε with notes of the judge."""
     found = []
     for line in lines:
         for curve in line.result.curves:
-            # the last row of a minimum-norm attack has all that its one run met
+            # the last row of a minimum-norm attack has all images of its one run
             once = curve.request.spec.threat == "minimum_norm"
             rows = range(len(eps) - 1 if once else 0, len(eps))
             counts = [
@@ -165,7 +165,7 @@ def noted(lines: Sequence[Standing], names: Mapping[Request, str], eps: Sequence
 
 
 def costs(results: Results, names: Mapping[Request, str]) -> list[Cost]:
-    """What each attack took; the one run of a minimum-norm attack counts once for its whole curve."""
+    """The cost of each attack; the one run of a minimum-norm attack counts once for its whole curve."""
     found = []
     for request, name in names.items():
         curves = [c for model in results.models for c in model.curves if c.request == request]
@@ -196,7 +196,7 @@ def moved(results: Results) -> list[tuple[float, float]]:
 
 
 def class_counts(results: Results) -> tuple[int, ...]:
-    """How many of the measured images each class has; none told of more classes than a table can show."""
+    """The number of measured images of each class; empty for more classes than a table can show."""
     if len(results.classes) > MOST_CLASSES:
         return ()
     label = results.models[0].clean.label
@@ -245,5 +245,5 @@ def _picture(sample: Sample, classes: Sequence[str], eps: dict[float, str]) -> P
 
 
 def _class_name(index: int, classes: Sequence[str]) -> str:
-    """The class of a prediction; its number where a model has more outputs than the data set classes."""
+    """The class of a prediction; a number if a model has more outputs than the data set has classes."""
     return classes[index] if 0 <= index < len(classes) else str(index)

@@ -1,4 +1,4 @@
-"""What a page says of seeds: those of training and those of the attacks, each in a table of its own."""
+"""The section on seeds of a page: those of training and those of the attacks, each in a table of its own."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class AttackTable:
 
 @dataclass(frozen=True, slots=True)
 class Variation:
-    """The section's two parts; false where there is nothing to show.
+    """The section's two parts; false if there is nothing to show.
 
     Attributes:
         training: ``None`` where no design has several replicas.
@@ -51,7 +51,7 @@ class Variation:
 
 
 def variation(results: Results, others: Sequence[Results]) -> Variation:
-    """What the section on seeds shows.
+    """The content of the section on seeds.
 
     Args:
         results: what the page is about; the training replicas among its models are compared.

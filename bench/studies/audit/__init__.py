@@ -1,9 +1,8 @@
-"""The audit: may this evaluation be believed?
+"""The audit checks whether an evaluation may be believed.
 
-A broken model can look robust: its gradients vanish, it answers at random, it treats an attacked image
-otherwise than a clean one. ``CHECKS`` lists what is looked at, ``probe`` looks at the model itself,
-``findings_attacks`` and ``findings_probe`` judge the arrays, and an ``Audit`` has the verdict. Importing this
-package loads no torch.
+A broken model can look robust: its gradients vanish, its outputs are random, or it treats an attacked image differently
+from a clean one. ``CHECKS`` lists the checks, ``probe`` examines the model itself, ``findings_attacks`` and
+``findings_probe`` judge the arrays, and an ``Audit`` has the verdict. Importing this package loads no torch.
 """
 
 from bench.studies.audit.check import FULL, QUICK, Check

@@ -1,4 +1,4 @@
-"""What a check of the audit is."""
+"""The definition of a check of the audit."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ class Check:
 
     Attributes:
         id: ``C1`` …
-        title: what is checked, as a statement that should hold.
+        title: the checked statement, which should hold.
         kind: ``fatal`` (a flag makes the numbers worthless), ``strength`` (a flag says that a stronger attack
             breaks more images) or ``inform``.
-        rule: when it is flagged, in words.
+        rule: the condition of a flag, in words.
         threshold: the number in the rule; ``None`` where any occurrence is flagged.
         source: where rule and threshold are from; "ours" marks a threshold no source gives.
-        cost: ``stored`` (from the evaluation itself), ``probe`` (a short look at the model) or ``run``
-            (further attacks).
+        cost: ``stored`` (from the evaluation itself), ``probe`` (a short test of the model) or ``run`` (further
+            attacks).
         modes: the modes of the audit it belongs to.
-        meaning: what a flag means.
-        remedy: what to do about it.
+        meaning: of a flag.
+        remedy: the action to take.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""The literal table of checks: what is looked at, where the line is, and what to do about a flag."""
+"""The literal table of checks: rule, threshold, and the remedy for a flag."""
 
 from __future__ import annotations
 

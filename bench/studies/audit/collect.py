@@ -33,7 +33,7 @@ from bench.studies.robustness.results import Clean, Curve, Setting
 Standing = Bool[np.ndarray, " n"]
 Measured = tuple[Clean, Curve]
 _AT_GRID = ("fgsm", "pgd", "independent")  # runs over the grid of the evaluation
-PLAIN = ("half", "one", "zero clean", "zero")  # where PGD is in both modes and fails only if the model does
+PLAIN = ("half", "one", "zero clean", "zero")  # the run of PGD in both modes; it fails only if the model does
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -61,7 +61,7 @@ class AuditResults:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Runs:
-    """What an audit measured of one model: in both modes, and at the ε where strength is checked."""
+    """The runs of an audit on one model: those of both modes, and those at the ε where strength is checked."""
 
     first: Mapping[str, Measured | None]
     later: Mapping[str, Measured | None]
@@ -80,7 +80,7 @@ def collect_audit(
     versions: Mapping[str, str],
     command: str,
 ) -> AuditResults:
-    """What the store holds of an audit."""
+    """The stored results of an audit."""
     found = [
         (model, runs := _runs(store, setting, model), _audit(store, setting, model, runs)) for model in models
     ]
@@ -105,7 +105,7 @@ def _runs(store: Store, setting: AuditSetting, model: ModelInfo) -> _Runs:
 
 
 def _lowest(setting: AuditSetting, runs: _Runs) -> Share:
-    """What stands against all attacks together at the ε where strength is checked."""
+    """The images that are right under all attacks together, at the ε where strength is checked."""
     at = _standing(runs, setting)
     names = [name for name in at if name in (*_AT_GRID, *runs.later)]
     standing = np.logical_and.reduce([at[name] for name in names])
@@ -234,7 +234,7 @@ def _attack_findings(setting: AuditSetting, model: ModelInfo, runs: _Runs) -> li
 
 
 def _standing(runs: _Runs, setting: AuditSetting) -> dict[str, Standing]:
-    """What stands, by the name of the run; of runs over the grid, at the ε where strength is checked."""
+    """The images that are right, by the name of the run; for runs over the grid, at the ε where strength is checked."""
     first, later, eps = runs.first, runs.later, runs.eps
     found: dict[str, Standing] = {}
     if far := first["far"]:
@@ -259,7 +259,7 @@ def _judged(runs: Mapping[str, Measured | None]) -> Finding:
 
 
 def _marked(mark: str, runs: Mapping[str, Measured | None]) -> Bool[np.ndarray, " m"] | None:
-    """The images that the judge marked so in any run, of the run with most images; ``None`` without runs."""
+    """The images with a mark of the judge in any run, of the run with most images; ``None`` without runs."""
     whole = [getattr(measured[1], mark).any(axis=0) for measured in runs.values() if measured]
     if not whole:
         return None

@@ -41,10 +41,10 @@ class AuditEvaluation:
 
 
 def prepare_audit(ask: Ask, mode: str) -> AuditEvaluation:
-    """Resolves the request and looks once at every model; errors as ``bench.studies.robustness.evaluation.prepare``.
+    """Resolves the request and checks every model once; errors as ``bench.studies.robustness.evaluation.prepare``.
 
     Args:
-        ask: models, data, ε, norm, n (200 by default) and seed; its attacks are not looked at.
+        ask: models, data, ε, norm, n (200 by default) and seed; its attacks are ignored.
         mode: ``quick`` or ``full``.
     """
     n = ask.n if ask.n is not None else min(DEFAULT_N, len(ask.data.load(download=ask.download)))
@@ -67,12 +67,12 @@ def audit_of(evaluation: Evaluation, mode: str, n: int) -> AuditEvaluation:
 def planned_lanes(audit: AuditEvaluation) -> tuple[Lane, ...]:
     """What an audit measures at most, less what is stored; its checks of strength as if at the largest ε."""
     infos = audit.infos
-    eps = dict.fromkeys(infos, audit.setting.base.eps[-1])  # which it will be depends on the results
+    eps = dict.fromkeys(infos, audit.setting.base.eps[-1])  # the results decide which one it will be
     return first_lanes(audit.setting, infos) + strength_lanes(audit.setting, infos, eps)
 
 
 def audit_batches(audit: AuditEvaluation, store: Store) -> Iterator[Batch]:
-    """First what both modes need, then the checks of strength at the ε that the store's results name."""
+    """First the cells of both modes, then the checks of strength at the ε that depends on stored results."""
     setting, infos = audit.setting, audit.infos
     yield Batch(planned=(audit.evaluation,), lanes=first_lanes(setting, infos))
     chosen = {info: strength_eps(store, setting, info) for info in infos}
@@ -82,7 +82,7 @@ def audit_batches(audit: AuditEvaluation, store: Store) -> Iterator[Batch]:
 
 
 def audit_record(audit: AuditEvaluation) -> dict[str, Any]:
-    """What a store keeps so that the audit can be shown again."""
+    """The record in a store, from which the audit can be shown again."""
     return {
         "schema": 1,
         "kind": "audit",
@@ -94,7 +94,7 @@ def audit_record(audit: AuditEvaluation) -> dict[str, Any]:
 
 
 def collected(audit: AuditEvaluation, store: Store) -> AuditResults:
-    """What the store holds of an audit."""
+    """The stored results of an audit."""
     command = audit.evaluation.command
     return collect_audit(store, audit.setting, audit.infos, versions=versions(), command=command)
 

@@ -1,4 +1,4 @@
-"""What one check found, and the rules by which a number becomes a status."""
+"""The finding of one check, and the rules that turn a number into a status."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Finding:
 
     Attributes:
         id: of the check in ``CHECKS``.
-        status: ``pass``; ``fail`` (a fatal check flagged), ``warn`` (any other flagged); ``skip`` (not looked at).
+        status: ``pass``; ``fail`` (a fatal check flagged), ``warn`` (any other flagged); ``skip`` (not checked).
         value: the number that was compared; ``None`` where the check has none.
-        threshold: what it was compared with.
+        threshold: of the comparison.
         detail: one sentence with the numbers; for ``skip`` the reason.
-        images: the images it is about, by their place in the arrays that were given.
-        takes: how many images the check takes, where it was skipped because there were fewer.
+        images: the images it is about, by their position in the given arrays.
+        takes: number of images that the check needs, if it was skipped because there were fewer.
     """
 
     id: str
@@ -47,7 +47,7 @@ def found(
 ) -> Finding:
     """The finding of a check that was made: its status follows from its kind.
 
-    ``limit`` stands in where the threshold depends on the data and the table has none.
+    ``limit`` is the threshold if it depends on the data and the table has none.
     """
     check = CHECKS[id]
     status = "pass" if not flagged else "fail" if check.kind == "fatal" else "warn"
@@ -58,13 +58,13 @@ def found(
 
 
 def skipped(id: str, reason: str, *, takes: int | None = None) -> Finding:
-    """The finding of a check that was not made, with the reason; ``takes`` images would do if these are too few."""
+    """The finding of a check that was not made, with the reason; it needs ``takes`` images if there were too few."""
     threshold = CHECKS[id].threshold
     return Finding(id=id, status="skip", value=None, threshold=threshold, detail=reason, takes=takes)
 
 
 def unmade(id: str, reason: str) -> Finding:
-    """The finding of a fatal check that the model itself prevents, which flags it."""
+    """The finding of a fatal check that the model itself prevents; it is flagged."""
     return Finding(id=id, status="fail", value=None, threshold=CHECKS[id].threshold, detail=reason)
 
 
@@ -88,7 +88,7 @@ def lower_bound(k: int, n: int, level: float = 0.95) -> float:
 
 
 def gain(weaker: Bool[np.ndarray, " n"], stronger: Bool[np.ndarray, " n"]) -> Difference:
-    """How much lower the accuracy is under the second attack: paired, with its 95 % interval (Tango 1998)."""
+    """The loss of accuracy under the second attack: paired, with its 95 % interval (Tango 1998)."""
     return paired_difference(weaker, stronger)
 
 

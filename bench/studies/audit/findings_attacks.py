@@ -1,7 +1,7 @@
 """Findings from attacks: one small function a check.
 
-Every (n,) bool array is *standing*: classified rightly clean and unbroken by the attack it is named after, over
-all n images looked at. All arrays of one call are of the same images in the same order.
+Every (n,) bool array is *standing*: classified rightly when clean and not broken by the attack in its name, over all n
+images. All arrays of one call are of the same images in the same order.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def c9(standing: Bool[np.ndarray, "e n"], eps: Sequence[float]) -> Finding:
 
 
 def c10(standing: Standing, label: Int64[np.ndarray, " n"]) -> Finding:
-    """Whether PGD at ε = 0.5 reaches chance: what is left if all images are made plain grey, and alike."""
+    """Whether PGD at ε = 0.5 reaches chance: the accuracy if all images are made equal and plain grey."""
     n = len(standing)
     chance = float(np.bincount(label).max() / n)
     limit = chance + 2 * math.sqrt(chance * (1 - chance) / n)
@@ -127,7 +127,7 @@ def c19(noise: Standing, white: Standing) -> Finding:
 
 
 def c20(projected: Bool[np.ndarray, " n"], failed: Sequence[str]) -> Finding:
-    """What the judge had to correct.
+    """The corrections of the judge.
 
     Args:
         projected: images that some attack had moved out of the ball or the box, by more than rounding.

@@ -1,6 +1,6 @@
 """Findings from the probe: one small function a check, on the arrays ``bench.studies.audit.probe`` returns.
 
-Images are those looked at closely, the first 32 or 64, or the first few of them, in their order.
+Images are those of the full tests, the first 32 or 64, or the first few of them, in their order.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def c3(ce: Float[np.ndarray, "p n"], margin: Float[np.ndarray, "p n"]) -> Findin
 
 
 def c4(fault: str) -> Finding:
-    """Whether there is a gradient at all; ``fault`` is what asking for it raises, empty if nothing."""
+    """Whether there is a gradient at all; ``fault`` is the exception of computing it, empty if none."""
     detail = (
         f"The gradient cannot be taken: {fault}."
         if fault
@@ -92,7 +92,7 @@ def c5(calls: Int[np.ndarray, " modes"]) -> Finding:
 
 
 def c6(classes: int) -> Finding:
-    """What so many classes rule out."""
+    """Which checks this number of classes makes impossible."""
     missing = [what for least, what in FEW_CLASSES if classes < least]
     detail = f"There are {classes} classes: {', '.join(missing) or 'enough for every loss'}."
     return found("C6", bool(missing), detail, value=float(classes))
@@ -102,7 +102,7 @@ def c15(loss: Float[np.ndarray, "steps n"], standing: Bool[np.ndarray, "steps n"
     """Whether PGD was still gaining; only images that stand throughout matter.
 
     Args:
-        loss: what PGD drives up, at each iterate, the clean image first.
+        loss: the value that PGD increases, at each iterate, the clean image first.
         standing: classified rightly at each iterate.
     """
     failed = standing.all(axis=0) & np.isfinite(loss).all(axis=0)
@@ -134,9 +134,9 @@ def c21(difference: Float[np.ndarray, "ways n"], mismatch: Bool[np.ndarray, "way
     """Whether answers depend on batch, order or gradient mode.
 
     Args:
-        difference: largest change of a logit, as a share of the largest logit, in each way of asking.
-        mismatch: whether another class is predicted. Where the change is below the threshold that is rounding:
-            two logits were as good as equal.
+        difference: largest change of a logit, as a share of the largest logit, for each way of calling the model.
+        mismatch: whether another class is predicted. Where the change is below the threshold that is rounding: two
+            logits were as good as equal.
     """
     worst, moved = float(difference.max()), (difference > limit_of("C21")).any(axis=0)
     other = (mismatch & (difference > limit_of("C21"))).any(axis=0)
@@ -163,7 +163,7 @@ def c22(difference: Float[np.ndarray, " few"], gradient: Sizes) -> Finding:
 
 
 def c24(changed: Sequence[str]) -> Finding:
-    """Whether a pass leaves a trace; the names of what it changed."""
+    """Whether a pass changes the model's state; ``changed`` has the names of the changes."""
     named = ", ".join(list(changed)[:3]) + (" and more" if len(changed) > 3 else "")
     detail = f"Passes changed {len(changed)} things: {named}." if len(changed) else "Passes changed nothing."
     return found("C24", len(changed) > 0, detail, value=float(len(changed)))
@@ -237,7 +237,7 @@ def c31(correct: Bool[np.ndarray, "ways m"]) -> Finding:
 
 
 def c32(promise: Float[np.ndarray, "sizes n"]) -> Finding:
-    """Whether gradients keep their promise; change over promised change by step size, NaN without a gradient."""
+    """Whether steps bring the predicted change; change over predicted change by step size, NaN without gradient."""
     low, high = KEPT_PROMISE
     known = np.isfinite(promise).any(axis=0)
     kept = ((promise >= low) & (promise <= high)).any(axis=0)
@@ -296,7 +296,7 @@ def _finding(id: str, part: str, read: Callable[[Arrays], Finding], arrays: Arra
         return skipped(id, "The model declares no symmetry.")
     if fault is None:
         return read(arrays)
-    # A fatal check that the model itself prevents is no check passed.
+    # A fatal check that the model itself prevents does not count as passed.
     if CHECKS[id].kind == "fatal":
         return found(id, True, f"The check failed to run: {fault}.")
     return skipped(id, f"The check failed to run: {fault}.")

@@ -1,4 +1,4 @@
-"""What an audit measures besides the evaluation itself: ordinary lanes at settings of its own; pure."""
+"""The cells of an audit besides the evaluation itself: ordinary lanes at settings of its own; pure functions."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from bench.studies.robustness.plan import lanes
 from bench.studies.robustness.results import Setting
 
 PROBE_VERSION = 2  # raised whenever the probe's numbers change
-PROBED = 200  # images the probe is given; it takes fewer for all but the cheapest looks
-FEW = 32  # images that must fall where the ball is as large as the box
+PROBED = 200  # images for the probe; only its cheapest tests take all of them
+FEW = 32  # images of the check with a ball as large as the box
 FAR = (0.5, 1.0)  # ε, L∞: every image can be made plain grey; then nothing but the box is left
 AUDITED = ("linf", "l2", "l1")  # norms with attacks for every check of strength but the transfer in L1
 STEP_SIZES = {"ε/10": 0.1, "ε/4": 0.25, "ε": 1.0}  # as shares of ε
@@ -30,14 +30,14 @@ WHITE_BOX = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditSetting:
-    """What an audit looks at.
+    """The settings of an audit.
 
     Attributes:
         mode: ``quick`` or ``full``.
         base: the evaluation under audit: FGSM and PGD over its grid, cumulative. In L1 SLIDE takes the place of PGD
             everywhere, which is weak there, and Auto-PGD that of targeted PGD.
-        surrogates: zoo models whose adversarial images are tried on others, as ``dataset/name#digest``; a
-            model is given the first that it is not itself.
+        surrogates: zoo models whose adversarial images are tried on others, as ``dataset/name#digest``; each model gets
+            the first one that is not itself.
     """
 
     mode: str
@@ -51,7 +51,7 @@ class AuditSetting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One attack in one setting, under the name the audit calls it by."""
+    """One attack in one setting, with the audit's name for it."""
 
     name: str
     setting: Setting
@@ -59,14 +59,14 @@ class Run:
 
 
 def first_runs(audit: AuditSetting) -> tuple[Run, ...]:
-    """What both modes measure, and for ``full`` PGD anew at every ε."""
+    """The runs of both modes, and for ``full`` PGD independently at every ε."""
     base = audit.base
     far = replace(base, norm="linf", eps=FAR, n=min(FEW, base.n))
     nothing = replace(base, eps=(0.0,), n=min(FEW, base.n), curve="independent")
     runs = (
         Run(name="fgsm", setting=base, request=_fgsm(base.norm)),
         Run(name="pgd", setting=base, request=_pgd(base.norm)),
-        # one start and the last iterate: a search wide enough would find a way without gradients
+        # one start and the last iterate: a wider search would succeed without gradients
         Run(name="far", setting=far, request=_pgd("linf", steps=50)),
         Run(name="zero", setting=nothing, request=_pgd(base.norm, steps=1)),
     )
@@ -89,7 +89,7 @@ def surrogate_of(audit: AuditSetting, model: ModelInfo) -> str | None:
 
 
 def strength_runs(audit: AuditSetting, model: ModelInfo, eps: float) -> tuple[Run, ...]:
-    """What ``full`` measures besides, at one ε, every attack for itself."""
+    """The further runs of ``full``, at one ε, each attack separately."""
     if audit.mode != FULL:
         return ()
     norm = audit.base.norm
@@ -114,9 +114,9 @@ def strength_runs(audit: AuditSetting, model: ModelInfo, eps: float) -> tuple[Ru
 def chosen_eps(
     eps: Sequence[float], standing: Bool[np.ndarray, "e n"], correct: Bool[np.ndarray, " n"]
 ) -> float:
-    """The ε at which a difference in strength shows best: PGD leaves nearest to half of the right images.
+    """The ε that shows differences in strength best: there PGD leaves nearest to half of the right images.
 
-    Of two that are as near, the larger.
+    Among two equally near ones the larger.
     """
     away = np.abs(standing.sum(axis=1) - correct.sum() / 2)
     return float(eps[len(eps) - 1 - int(np.argmin(away[::-1]))])

@@ -1,8 +1,8 @@
-"""A short look at the model itself, apart from any attack library.
+"""A short test of the model itself, without any attack library.
 
-``probe`` asks the model a few hundred times about a few images and returns plain arrays, which
-``bench.studies.audit.findings_probe`` judges. A model under suspicion may do anything when it is called, so each part
-is caught for itself and its fault noted; the caller's random state and torch's switches are put back.
+``probe`` runs the model a few hundred times on a few images and returns plain arrays, which
+``bench.studies.audit.findings_probe`` judges. A suspect model may do anything when it is called, so faults are caught
+and recorded for each part; the caller's random state and torch's switches are restored.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bench.studies.audit.probe_answers import NORMALISATIONS
 from bench.studies.audit.subject import ProbedModel, told
 
 IMAGES = {False: 32, True: 64}  # quick, full
-FEW = 8  # images that do for what is true of a model, whatever the image
+FEW = 8  # images for tests that do not depend on the image
 
 PARTS: dict[str, Callable[[ProbedModel], dict[str, np.ndarray]]] = {
     "logits": probe_answers.logits,
@@ -37,11 +37,11 @@ PARTS: dict[str, Callable[[ProbedModel], dict[str, np.ndarray]]] = {
     "batches": probe_answers.batches,
     "turned": probe_answers.turned,
     "normalised": probe_answers.normalised,
-    "repeats": probe_answers.repeats,  # last, so that its first and last answers lie far apart
+    "repeats": probe_answers.repeats,  # last, so that much time lies between its first and last outputs
 }
-# they look at few images, and at the model itself, not at its faster equal
+# they use few images, and the model itself instead of its faster equal
 OF_THE_MODEL = ("reload", "purity", "calls", "libraries", "repeats")
-PASSES = (84, 45)  # of each image looked at closely, and more of each of the few; at most
+PASSES = (84, 45)  # most passes of each image of the full tests, and further ones of each of the few
 
 
 def most_passes(n: int, full: bool) -> int:
@@ -62,21 +62,21 @@ def probe(
     full: bool,
     equal: nn.Module | None = None,
 ) -> dict[str, np.ndarray]:
-    """Looks at a model, and never raises because of it.
+    """Tests a model, and never raises an exception of its code.
 
     Args:
         model: deployed: frozen, in eval mode, on the device of ``x``.
         raw: a fresh instance as its author built it, never called; it is copied and left as it is.
-        x: up to 200 images (m, c, h, w), float32 in [0, 1]. The first 32, or 64 if ``full``, are looked at
-            closely, the first 8 again and again; all of them serve the check for normalisation.
+        x: up to 200 images (m, c, h, w), float32 in [0, 1]. The first 32, or 64 if ``full``, get all tests, the first 8
+            repeated ones; the check for normalisation uses all of them.
         y: their labels (m,), int64.
         seed: all random draws derive from it.
-        group: symmetry to hold the model to; ``None`` takes what ``raw.symmetry`` declares, if it does.
-        full: look at more images.
-        equal: the faster equal of ``model``, which answers where only answers and gradients count; ``None`` for none.
+        group: symmetry to test; ``None`` takes the one that ``raw.symmetry`` declares, if any.
+        full: use more images.
+        equal: the faster equal of ``model``, used where only outputs and gradients count; ``None`` for none.
 
     Returns:
-        Arrays by name, listed in ``docs/audit.md``; ``fault_<part>`` is a text where a part could not be done.
+        Arrays by name, listed in ``docs/audit.md``; ``fault_<part>`` is a text if a part failed.
     """
     n = min(IMAGES[full], len(x))
     declares = getattr(raw, "symmetry", None)
@@ -96,6 +96,6 @@ def probe(
         with left_alone(), seeded(x.device, seed, "probe", name):
             try:
                 found |= part(subject.first(FEW, model) if name in OF_THE_MODEL else subject)
-            except (Exception, SystemExit) as fault:  # whatever the model's own code raises
+            except (Exception, SystemExit) as fault:  # anything that the model's own code raises
                 found[f"fault_{name}"] = np.array(told(fault))
     return found

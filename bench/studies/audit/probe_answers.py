@@ -1,4 +1,4 @@
-"""Probes of the logits: whether they depend on what they should not."""
+"""Probes of the logits: whether they depend on anything but the image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GROUPS: dict[str, Group] = {group.name: group for group in (P4, P4M)}
 
 BATCHINGS = ("one by one", "in sevens", "in halves", "in another order", "twice over", "with gradients on")
 
-# (mean, standard deviation) by channel count; what an author may have trained with
+# (mean, standard deviation) by channel count; common values in training
 NORMALISATIONS: dict[str, dict[int, tuple[tuple[float, ...], tuple[float, ...]]]] = {
     "to [-1, 1]": {1: ((0.5,), (0.5,)), 3: ((0.5,) * 3, (0.5,) * 3)},
     "to 0 … 255": {1: ((0.0,), (1 / 255,)), 3: ((0.0,) * 3, (1 / 255,) * 3)},
@@ -37,7 +37,7 @@ def logits(subject: ProbedModel) -> dict[str, np.ndarray]:
 
 
 def batches(subject: ProbedModel) -> dict[str, np.ndarray]:
-    """C21: how far answers move when the same images are asked about in another way.
+    """C21: how much logits change when the same images are passed in another way.
 
     ``batch_difference`` (ways, n): largest change of a logit of the clean or the attacked image, as a share of
     the largest logit; ``batch_mismatch`` (ways, n) bool: another class is predicted for one of the two. The
@@ -137,7 +137,7 @@ def normalised(subject: ProbedModel) -> dict[str, np.ndarray]:
 
 
 def repeats(subject: ProbedModel) -> dict[str, np.ndarray]:
-    """C1: how much the answer to one question varies over calls, with other questions between them.
+    """C1: how much the output for one image varies over calls, with other calls between them.
 
     ``repeat_correct`` (r,): right answers of each call with the clean images. ``repeat_difference`` (n,):
     largest distance between two answers, each divided by its length, over clean and attacked images.
@@ -146,9 +146,9 @@ def repeats(subject: ProbedModel) -> dict[str, np.ndarray]:
     """
     model, clean, attacked = subject.model, subject.x, subject.pgd
     other = subject.noise.flip(0)
-    buffer = clean.clone()  # one piece of memory, to catch answers remembered by address
+    buffer = clean.clone()  # one piece of memory, to find outputs that are cached by address
     asked: dict[str, list[Tensor]] = {"c": [], "a": [], "o": []}
-    # every question right after itself and right after each of the others
+    # every call directly after itself and directly after each of the others
     for name in "ccaacooaoc":
         images = {"c": clean, "a": attacked, "o": other}[name]
         with torch.no_grad():
@@ -167,7 +167,11 @@ def repeats(subject: ProbedModel) -> dict[str, np.ndarray]:
 
 def _drawing(subject: ProbedModel) -> tuple[bool, np.ndarray]:
     """Whether a pass draws random numbers, and the spread of gradients over passes."""
-    _ = torch.rand(1), np.random.random(), random.random()  # away from any state a model may set each time
+    _ = (
+        torch.rand(1),
+        np.random.random(),
+        random.random(),
+    )  # not a state that a model sets each time
     before = _random_states(subject.x.device)
     ask(subject.model, subject.x)
     if subject.gradient_fault:

@@ -1,4 +1,4 @@
-"""Probes of the gradients: whether there are any, and whether they are those of the model."""
+"""Probes of the gradients: whether they exist, and whether they are the model's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.attacks import adapter
 from bench.attacks.losses import margin
 from bench.studies.audit.subject import EPS, ProbedModel, answer, ask, gradient
 
-SIZES = (1 / 255, 4 / 255, 16 / 255)  # of the steps that test what a gradient promises
+SIZES = (1 / 255, 4 / 255, 16 / 255)  # sizes of the steps that test a gradient's prediction
 LIBRARY_STEPS = 3
 
 
@@ -62,7 +62,7 @@ def _nonfinite(values: Sequence[Tensor]) -> Bool[np.ndarray, "p n"]:
 
 
 def promise(subject: ProbedModel) -> dict[str, np.ndarray]:
-    """C32: how much of the change a gradient promises a step really brings.
+    """C32: the change of a step, as a share of the change that the gradient predicts.
 
     ``promise`` (sizes, n): change of the margin over a step along its gradient's sign, inside the box, divided
     by the change to first order; 1 for a linear model. NaN where the gradient is 0. The sizes are ``SIZES``.
@@ -84,8 +84,8 @@ def trace(subject: ProbedModel) -> dict[str, np.ndarray]:
     """C15: PGD from the image itself, ε = 8/255, 50 steps.
 
     ``trace_loss`` (steps + 1, n), largest other logit minus the label's at each iterate; ``trace_standing``, likewise,
-    bool. There are fewer steps where every image broke.
-    The margin is taken because the cross-entropy of a confident model grows exponentially along a straight way.
+    bool. There are fewer steps if every image broke. The margin is used because the cross-entropy of a confident model
+    grows exponentially along a straight line.
     """
     path = subject.path
     if path is None:

@@ -1,4 +1,4 @@
-"""Probes of the model's state: what a pass leaves behind, and whether loading changes the answers."""
+"""Probes of the model's state: what a pass changes, and whether loading changes the logits."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def _autograd_calls(subject: ProbedModel, graph: bool) -> int:
 def purity(subject: ProbedModel) -> dict[str, np.ndarray]:
     """C24: ``changed`` (k,), names of what forward and backward passes changed, sorted.
 
-    Parameters, buffers, modes and switches must be as before the first pass. Whatever else the model can
-    reach (attributes, closures, globals of its code) must be as after it: a first call may fill a cache.
+    Parameters, buffers, modes and switches must be as before the first pass. All other state that the model can reach
+    (attributes, closures, globals of its code) must be as after the first pass, as that may fill a cache.
     """
     model = subject.model
     fixed = tensors_and_modes(model)
@@ -63,7 +63,7 @@ def purity(subject: ProbedModel) -> dict[str, np.ndarray]:
 
 
 def _pass(subject: ProbedModel, images: torch.Tensor) -> set[str]:
-    """Forward passes without gradients and with, and one backward; gives what of images and switches changed."""
+    """Forward passes without and with gradients, and one backward; returns the changed images and switches."""
     changed: set[str] = set()
     for graph in (False, True):
         given = images.clone()
@@ -84,12 +84,12 @@ def _differing(before: dict[str, str], after: dict[str, str]) -> set[str]:
 
 
 def reload(subject: ProbedModel) -> dict[str, np.ndarray]:
-    """C30: what becomes of the logits when modes are toggled, and of the gradient when asked for twice.
+    """C30: changes of the logits after toggling modes, and of the gradient when it is computed twice.
 
-    ``reload_difference`` (3, n): largest change of a logit, as a share of the largest. In a copy of the model as
-    its author made it, after ``train()`` and ``eval()``; from that copy to the deployed model; and from the
-    deployed model to a fresh one, on attacked images that the latter has never been near.
-    ``reload_fault``: what a second backward pass raises, or "".
+    ``reload_difference`` (3, n): largest change of a logit, as a share of the largest. In a copy of the model as its
+    author made it, after ``train()`` and ``eval()``; from that copy to the deployed model; and from the deployed model
+    to a fresh one, on attacked images that the fresh one has never seen. ``reload_fault``: what a second backward pass
+    raises, or "".
     """
     device = subject.x.device
     with torch.no_grad():  # a TorchScript module's copy would else be computed from it

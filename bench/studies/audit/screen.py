@@ -1,4 +1,4 @@
-"""What the terminal shows of an audit."""
+"""An audit on the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a page says of audits: marks beside names, and for each setting a grid and every flag in words."""
+"""The section on audits of a page: marks beside names, and for each setting a grid and every flag in words."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ Marks = Mapping[tuple[str, str], "Mark"]
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What stands beside a model's name.
+    """The mark beside a model's name.
 
     Attributes:
         verdict: one of ``VERDICTS``.
-        level: what it rests on: ``quick``, ``full`` or ``rows``.
+        level: its basis: ``quick``, ``full`` or ``rows``.
         reason: why.
         eps, lowest: the ε at which the audit tried stronger attacks, and the accuracy against all of them together;
             ``None`` where it tried none.
@@ -73,7 +73,7 @@ class AuditedModel:
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """Checks that were not made, for one reason; ``models`` is empty where it holds for all."""
+    """Checks that were not made, for one reason; ``models`` is empty if it is true of all."""
 
     ids: tuple[str, ...]
     models: tuple[str, ...]
@@ -91,7 +91,7 @@ class AuditBlock:
         models: the worst verdicts first.
         checks: of its mode, by kind.
         strength: texts of the ε at which strength was checked, each with the models it holds for.
-        unseen: what was not looked at.
+        unseen: checks that were not made.
     """
 
     setting: AuditSetting
@@ -109,7 +109,7 @@ class AuditBlock:
 
 
 def audit_blocks(audits: Sequence[AuditResults]) -> tuple[AuditBlock, ...]:
-    """One block for each setting that was audited, in however many runs."""
+    """One block for each audited setting, from all its runs."""
     groups: dict[AuditSetting, list[AuditResults]] = {}
     for results in audits:
         groups.setdefault(results.setting, []).append(results)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 _DEPTH = 8
-_TORCHS_OWN = frozenset(vars(nn.Module()))  # parameters, buffers, submodules, hooks, mode: looked at by name
+_TORCHS_OWN = frozenset(vars(nn.Module()))  # parameters, buffers, submodules, hooks, mode: examined by name
 
 
 def tensors_and_modes(model: nn.Module) -> dict[str, str]:
@@ -26,7 +26,7 @@ def tensors_and_modes(model: nn.Module) -> dict[str, str]:
 
 
 def switches() -> dict[str, str]:
-    """torch's global switches that change what others compute."""
+    """torch's global switches that change other computations."""
     return {
         "switch grad mode": str(torch.is_grad_enabled()),
         "switch default type": str(torch.get_default_dtype()),
@@ -38,8 +38,8 @@ def switches() -> dict[str, str]:
 def reachable_state(model: nn.Module) -> dict[str, str]:
     """Fingerprints by name of the other state a model can reach.
 
-    That is attributes of its parts and of their classes, what their methods close over, and the globals these
-    name. Of torch's own code nothing is looked at.
+    That is attributes of its parts and of their classes, what their methods close over, and the globals these name.
+    torch's own code is skipped.
     """
     seen: dict[int, Any] = {id(part): part for part in model.modules()}
     found = {}
@@ -90,7 +90,7 @@ def _is_librarys(module: str) -> bool:
 def _texts(value: Any, seen: dict[int, Any], depth: int) -> Iterator[str]:
     """A value as a stream of texts: equal streams for equal states.
 
-    ``seen`` holds what was looked at already, by id, and keeps it alive so that no id is given out twice.
+    ``seen`` has the visited objects by id, and keeps them alive so that no id is used twice.
     """
     if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
         yield f"{type(value).__name__} {value!r};"
@@ -109,7 +109,7 @@ def _texts(value: Any, seen: dict[int, Any], depth: int) -> Iterator[str]:
 
 
 def _parts(value: Any) -> list[Any]:
-    """What an object is made of."""
+    """The parts of an object."""
     if isinstance(value, torch.Generator):
         return [value.get_state()]
     if isinstance(value, np.random.Generator):

@@ -1,4 +1,4 @@
-"""The model that an audit probes, and the images that it is asked about."""
+"""The model that an audit probes, and the images for it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from bench.attacks.losses import broken, margin
 from bench.engine.seeding import seed_of
 
-EPS = 8 / 255  # of the points around an image, whatever the evaluation's grid: a probe is one for all grids
+EPS = 8 / 255  # radius of the points around an image; the same for every grid of the evaluation
 STEPS = 50
-LEAST = 10  # steps that are gone though every image is broken
+LEAST = 10  # fewest steps, also if every image is broken
 
 Images = Float[Tensor, "n c h w"]
 
@@ -29,14 +29,14 @@ class Answer(NamedTuple):
 
 @dataclass
 class ProbedModel:
-    """A model with the images it is asked about.
+    """A model with the images of its probes.
 
     Attributes:
         model: deployed: frozen, in eval mode, on the device of ``x``.
         raw: a fresh instance as its author built it, never called.
         x: images (n, c, h, w), float32 in [0, 1].
         y: labels (n,), int64.
-        all_x, all_y: as many more images as are at hand, ``x`` and ``y`` first.
+        all_x, all_y: all available images, ``x`` and ``y`` first.
         group: name of the symmetry the model declares; ``None`` for none.
         seed: of the random points.
     """
@@ -67,7 +67,7 @@ class ProbedModel:
 
     @cached_property
     def clean(self) -> Answer:
-        """What the model says of the images, with the cross-entropy's gradient; raises what it raises."""
+        """The model's output for the images, with the cross-entropy's gradient; raises the model's exceptions."""
         return answer(self.model, self.x, self.y)
 
     @cached_property
@@ -82,37 +82,37 @@ class ProbedModel:
 
     @property
     def fgsm(self) -> Float[Tensor, "n c h w"]:
-        """One step of ε, or the noise where there is no gradient to follow."""
+        """One step of ε, or the noise if there is no gradient."""
         return self.noise if self.path is None else self.path.fgsm
 
     @property
     def pgd(self) -> Float[Tensor, "n c h w"]:
-        """The last iterate of PGD, or the noise where there is no gradient to follow."""
+        """The last iterate of PGD, or the noise if there is no gradient."""
         return self.noise if self.path is None else self.path.pgd
 
     @property
     def path(self) -> Path | None:
-        """PGD's way from the images; ``None`` if it cannot be gone."""
+        """PGD's path from the images; ``None`` if PGD fails."""
         return self._walked if isinstance(self._walked, Path) else None
 
     @property
     def gradient_fault(self) -> str:
-        """What taking a gradient on the way raised; empty if nothing."""
+        """The exception of a gradient on the path; empty for none."""
         return self._walked if isinstance(self._walked, str) else ""
 
     @cached_property
     def _walked(self) -> Path | str:
         try:
             return walk(self.model, self.x, self.y, self.noise - self.x, self.clean)
-        except (Exception, SystemExit) as fault:  # whatever the model raises: that is the finding
+        except (Exception, SystemExit) as fault:  # any exception of the model is the finding
             return told(fault)
 
 
 @dataclass(frozen=True, eq=False)
 class Path:
-    """What PGD from the images themselves came by, ε = 8/255, 50 steps of 2.5·ε/50.
+    """The path of PGD from the images themselves, ε = 8/255, 50 steps of 2.5·ε/50.
 
-    It ends after 10 steps or more once every image was broken on the way.
+    It ends after 10 steps or more when every image has been broken.
 
     Attributes:
         fgsm: one step of ε instead, (n, c, h, w).
@@ -132,7 +132,7 @@ class Path:
 
 
 def walk(model: nn.Module, x: Images, y: Int64[Tensor, " n"], fallback: Images, first: Answer) -> Path:
-    """Runs FGSM and PGD on the cross-entropy; where a gradient is of no use, it goes along ``fallback``.
+    """Runs FGSM and PGD on the cross-entropy; without a usable gradient it follows ``fallback``.
 
     One pass a step: the logits come with the gradient. ``first`` is the answer at the images.
     """
@@ -149,7 +149,7 @@ def walk(model: nn.Module, x: Images, y: Int64[Tensor, " n"], fallback: Images, 
 
 
 def ask(model: nn.Module, x: Images, *, graph: bool = False) -> Tensor:
-    """The logits of a copy of the images, detached; ``graph`` asks as an attack does, with gradients on."""
+    """The logits of a copy of the images, detached; with ``graph`` gradients are on, as in an attack."""
     with torch.set_grad_enabled(graph):
         return model(x.detach().clone().requires_grad_(graph)).detach()
 

@@ -1,4 +1,4 @@
-"""Findings into a verdict, and both into JSON."""
+"""The verdict of findings, and both as JSON."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from bench.studies.audit.findings import Finding
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """All that was found about the evaluation of one model.
+    """All findings about the evaluation of one model.
 
     Attributes:
         model: its name in tables.
         weights: sha256 of its weights.
         mode: ``quick`` or ``full``.
         findings: one for each check that belongs to the mode.
-        suspect: kinds of what the first look found (see ``bench.inputs.first_look``); empty for none.
+        suspect: kinds of the first look's findings (see ``bench.inputs.first_look``); empty for none.
     """
 
     model: str

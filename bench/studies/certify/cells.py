@@ -1,4 +1,4 @@
-"""Certificates and the attacks they meet as cells: those of a few images, stored and resumed like any other."""
+"""Certificates, and the attacks compared with them, as cells of a few images, stored and resumed like any other."""
 
 from __future__ import annotations
 
@@ -46,24 +46,24 @@ def smoothing_cells(setting: CertifySetting, model: ModelInfo, turn: int = 0) ->
 
 
 def attack_cells(setting: CertifySetting, model: ModelInfo) -> tuple[Cell, ...]:
-    """The attacks on the smoothed network; they depend on no number of samples."""
+    """The attacks on the smoothed network; they do not depend on the number of samples."""
     return _cells(setting, model, "smoothed_attack", {"sigma": setting.options.sigma}, None)
 
 
 def interval_cells(setting: CertifySetting, model: ModelInfo) -> tuple[Cell, ...]:
-    """The interval bounds, which draw nothing and know L∞ only."""
+    """The interval bounds, which need no random numbers and exist for L∞ only."""
     return _cells(setting, model, "ibp", {}, None, seed=0)
 
 
 def lipschitz_cells(setting: CertifySetting, model: ModelInfo) -> tuple[Cell, ...]:
-    """The Lipschitz bounds, which draw nothing."""
+    """The Lipschitz bounds, which need no random numbers."""
     return _cells(setting, model, "lipschitz", {}, setting.options.norm, seed=0)
 
 
 def measure(cell: Cell, subject: Subject) -> CellResult:
-    """Runs a cell; what each gives is said where it is computed."""
+    """Runs a cell; the functions it calls describe the arrays."""
     start = time.perf_counter()
-    with seeded(subject.x.device, "judge", cell.key):  # the model may draw numbers
+    with seeded(subject.x.device, "judge", cell.key):  # the model may draw random numbers
         arrays = _MEASURES[cell.attack](cell, subject)
     return CellResult(arrays=arrays, seconds=time.perf_counter() - start, gradients=0)
 
@@ -104,7 +104,7 @@ def _lipschitz(cell: Cell, subject: Subject) -> dict[str, np.ndarray]:
 
 
 def _layers(model: nn.Module) -> nn.Module:
-    """The network itself; one's own is inside a module that copies its images, which no bound need know of."""
+    """The network itself; a user's own is inside a module that copies images, which is skipped."""
     return model.model if isinstance(model, Foreign) else model
 
 
@@ -137,7 +137,7 @@ def _cells(
 
 
 def bounds_known(model: nn.Module, images: np.ndarray, norm: str) -> None:
-    """Raises ``zoo.intervals.NoBounds`` for a model with a layer that no bounds are known of."""
+    """Raises ``zoo.intervals.NoBounds`` for a model with a layer without known bounds."""
     import torch
 
     from bench.studies.certify.interval import holds

@@ -1,4 +1,4 @@
-"""Requests for certificates, from what was typed to cells."""
+"""Requests for certificates: from options to cells."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ CertifyEvaluation = PreparedCells[CertifySetting]
 
 
 def prepare_certificates(ask: Ask, options: Mapping[str, Any]) -> CertifyEvaluation:
-    """Resolves the request and looks once at every model.
+    """Resolves the request and checks every model once.
 
     Args:
-        ask: models, data, n, seed and device; its attacks and ε are not looked at.
+        ask: models, data, n, seed and device; its attacks and ε are ignored.
         options: as ``bench.studies.certify.options.parse_options`` takes them.
 
     Raises:
-        UsageError: anything about it cannot be done, e.g. a model with a layer that no bounds are known of.
+        UsageError: any part of it cannot be done, e.g. a model with a layer that no bounds are known of.
     """
     data, n = images_of(ask, DEFAULT_N)
     first = data.images(0, 1)

@@ -16,7 +16,7 @@ from bench.studies.certify.results import CertifyResult, CertifySetting
 
 METHODS = {"ibp": (PALETTE[2], "s"), "lipschitz": (PALETTE[4], "v"), "smoothing": (PALETTE[2], "s")}
 ESTIMATE, ABOVE = PALETTE[0], PALETTE[1]
-DECADES = 6  # below the largest attack; what is smaller, or 0, lies on the bottom edge
+DECADES = 6  # range below the largest attack; smaller values, and 0, are on the bottom edge
 MOST = 120  # images drawn for a model, spread evenly over the ranking; violations are always drawn
 
 _WIDTH, _HEIGHT = 3.6, 2.75  # inches, of a panel
@@ -57,7 +57,7 @@ def _sheet(models: Sequence[CertifyResult], setting: CertifySetting, title: str 
 
 
 def _panel(axes: Axes, model: CertifyResult, setting: CertifySetting) -> None:
-    """One model: images from left to right by the size of their attack, each a line from certificate to attack."""
+    """One model: images from left to right by the size of their attack, each as a line from certificate to attack."""
     order = _ranked(model)
     attack, best = model.attack[order], model.best[order]
     finite = attack[np.isfinite(attack) & (attack > 0)]

@@ -1,4 +1,4 @@
-"""Certificates by interval bounds: the largest L∞ ball that they show to hold one class only."""
+"""Certificates by interval bounds: the largest L∞ ball that provably has only one class."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from zoo.intervals import FLOAT32, Rules, ball
 from zoo.margins import margins
 
-SMALLEST = -30  # log2 of the smallest radius that is sought
+SMALLEST = -30  # log2 of the smallest radius of the search
 HALVINGS = 17  # of the range of exponents: radii are found to 0.02 %
 ROUNDED = Rules(unit=FLOAT32)
 
@@ -19,7 +19,7 @@ ROUNDED = Rules(unit=FLOAT32)
 def holds(
     model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], eps: Float64[Tensor, " n"]
 ) -> Bool[Tensor, " n"]:
-    """Whether every image within ε of each x is shown to be of its class, the network's own rounding included.
+    """Whether every image within ε of each x is proven to be of its class, including the network's own rounding.
 
     Args:
         model: deployed model that computes in float32, on the device of ``x``.
@@ -32,7 +32,7 @@ def holds(
     """
     low = margins(model, ball(x.double(), eps), y, ROUNDED)
     others = low.scatter(1, y[:, None], torch.inf)
-    return others.amin(dim=1) > 0  # NaN holds nothing
+    return others.amin(dim=1) > 0  # NaN proves nothing
 
 
 def interval_radii(
@@ -40,7 +40,7 @@ def interval_radii(
 ) -> Float64[np.ndarray, " n"]:
     """The largest radii (n,) that ``holds``, by halving their exponents; 0 where 2⁻³⁰ does not hold.
 
-    Each radius is one that was checked, so it is a certificate whatever the search missed.
+    Each radius was checked, so it is a certificate, also if the search missed a larger one.
     """
     low = torch.full((len(x),), float(SMALLEST), dtype=torch.float64, device=x.device)
     high = torch.zeros_like(low)

@@ -11,7 +11,7 @@ from bench.studies.certify.results import CertifyResults
 
 
 def lead_of(results: CertifyResults) -> Lead:
-    """What the page says first."""
+    """The first screen of the page."""
     setting = results.setting
     return Lead(
         study="certificates",

@@ -28,7 +28,7 @@ REAL = Rules(unit=2.0**-53)
 
 @dataclass(frozen=True)
 class Gain:
-    """How much a network up to a layer can stretch a change, and a picture of what comes out of that layer.
+    """How much a network up to a layer can increase a change, and an example of that layer's output.
 
     Attributes:
         factor: bound of ‖out(x) − out(x')‖ / ‖x − x'‖, both in the norm.
@@ -75,7 +75,7 @@ def pair_bounds(
 def lipschitz_radii(
     model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"], norm: str
 ) -> dict[str, Float64[np.ndarray, " n"]]:
-    """What the Lipschitz bounds of all margins certify.
+    """The radii that the Lipschitz bounds of all margins certify.
 
     Returns:
         ``radius`` (n,), 0 for a wrong image, and ``bound`` (n,), the constant of the margin that decides it.

@@ -1,4 +1,4 @@
-"""What a user asks of certificates, as numbers."""
+"""Options of certificates as numbers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class CertifyOptions:
         method: ``ibp`` (interval and Lipschitz bounds) or ``smoothing``.
         norm: of the perturbation: ``l2`` or ``linf``.
         radii: at which certified accuracy is stated, ascending.
-        sigma: standard deviation of smoothing's noise in pixel units; ``None`` for other methods, as what follows.
+        sigma: standard deviation of smoothing's noise in pixel units; ``None`` for other methods, as are the next
+            fields.
         selection: samples that choose the class.
         samples: further samples that estimate its share.
         alpha: chance that a certificate is wrong, for each image.
@@ -63,10 +64,10 @@ def parse_options(
     alpha: float | None = None,
     orbit: bool = False,
 ) -> CertifyOptions:
-    """Options from what was typed; ``None`` stands for the default.
+    """Options from the command line; ``None`` stands for the default.
 
     Raises:
-        UsageError: an unknown method, norm or preset, a value outside its range, or one that the method has no use for.
+        UsageError: an unknown method, norm or preset, a value outside its range, or one that the method does not use.
     """
     smooth = method == "smoothing"
     norm = norm or ("l2" if smooth else "linf")

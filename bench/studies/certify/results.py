@@ -1,4 +1,4 @@
-"""Certificates joined over shards: what tables, figures, rows and pages are made of."""
+"""Certificates joined over shards, the input of tables, figures, rows and pages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BATCH = 20  # images of a cell, unless another number is given
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertifySetting:
-    """What two results must share to be compared.
+    """The values that two results must share to be compared.
 
     Attributes:
         dataset, data: name and sha256 of the evaluation split.
@@ -28,7 +28,7 @@ class CertifySetting:
         options: method, norm, radii, and what smoothing draws.
         clever: the setting of the CLEVER scores and attacks that stand beside interval bounds.
         protocol, backend: as in the cells.
-        batch: images of a cell, whose work is lost when a run is killed.
+        batch: images of a cell; a killed run loses at most one such cell.
     """
 
     dataset: str
@@ -66,7 +66,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Orbit:
-    """The votes on the four quarter turns of each image, under noise that does not turn with them.
+    """The votes on the four quarter turns of each image, with noise that is not turned.
 
     Attributes:
         same_class: images whose four turns have one class chosen.
@@ -80,7 +80,7 @@ class Orbit:
 
     @property
     def told_apart(self) -> Share:
-        """Images whose turns are told apart at p < 0.001; by chance one in a thousand."""
+        """Images whose turns differ at p < 0.001; by chance one in a thousand."""
         return wilson(int((self.p < 0.001).sum()), len(self.p))
 
 
@@ -98,7 +98,7 @@ class CertifyResult:
         clever: (n,) CLEVER scores of the network; ``None`` under smoothing, whose network has no gradient to sample.
         bound, estimate: (n,) the Lipschitz constant of the margin that decides, bounded everywhere and estimated
             nearby; ``None`` under smoothing.
-        orbit: what smoothing says of the quarter turns; ``None`` where it was not requested.
+        orbit: smoothing's results on the quarter turns; ``None`` if not requested.
         seconds: time the cells took.
         digest: sha256 over the cells' results.
     """
@@ -118,7 +118,7 @@ class CertifyResult:
 
     @property
     def clean(self) -> Share:
-        """Images that the certified network has right."""
+        """Images that the certified network classifies correctly."""
         return wilson(int(self.right.sum()), len(self.right))
 
     @property
@@ -149,12 +149,12 @@ class CertifyResult:
 
     @property
     def estimates_above(self) -> int:
-        """CLEVER scores above the attack: no fault of ours, since CLEVER certifies nothing."""
+        """CLEVER scores above the attack: not an error, since CLEVER certifies nothing."""
         return 0 if self.clever is None else int((self.right & (self.clever > self.attack)).sum())
 
     @property
     def estimates_below(self) -> int:
-        """CLEVER scores below the certificate, where the truth is known to lie above."""
+        """CLEVER scores below the certificate; the true distance is above."""
         return 0 if self.clever is None else int((self.right & (self.clever < self.best)).sum())
 
 

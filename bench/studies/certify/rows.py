@@ -76,7 +76,7 @@ def _row(results: CertifyResults, model: CertifyResult, method: str, radius: flo
 
 
 def image_rows(results: CertifyResults) -> list[Row]:
-    """One row an image and model; what is not known is null."""
+    """One row for each image and model; unknown values are null."""
     return [
         {
             "model": model.info.name,

@@ -1,7 +1,7 @@
-"""An attack on the smoothed network, so that its certificates meet a verified upper bound too.
+"""An attack on the smoothed network, a verified upper bound to compare with its certificates.
 
 Each step goes down the gradient of the label's mean probability under noise (Salman et al. 2019, SmoothAdv) until
-another class leads by far; then the shortest part of the way from the image that still changes the vote is sought.
+another class leads by far; then it searches for the shortest part of this path that still changes the vote.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bench.studies.certify.smoothing import noise, votes
 STEPS, PER_STEP = 30, 50  # steps, and noisy images each gradient is taken over
 STEP = 0.5  # length of a step, in σ
 HALVINGS = 8
-VERIFYING = 1000  # noisy images that must elect another class
+VERIFYING = 1000  # noisy images that vote in an election
 LEVEL = 1e-4  # of each election; together they are wrong with a chance below 0.001
 
 
@@ -49,7 +49,7 @@ def attack_smoothed(
 def _nearest(
     model: nn.Module, image: Float[Tensor, "c h w"], label: int, sigma: float, seed: int, index: int
 ) -> Float[Tensor, "c h w"] | None:
-    """The image nearest on the way to where the descent ends that is verified to be of another class."""
+    """The nearest image on the way to the descent's end that is verified to be of another class."""
 
     def elected(point: Tensor) -> bool:
         draws = noise(seed, index, "verification", VERIFYING, tuple(image.shape))

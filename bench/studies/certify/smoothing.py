@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from bench.engine.seeding import seed_of
 
-CHUNK = 500  # noisy images a pass; a part of what the samples are, since each chunk is one draw
-_INWARD = 1 - 1e-12  # what the quantile and the product may round by
+CHUNK = 500  # noisy images in a pass; it changes the samples, since each chunk is one draw
+_INWARD = 1 - 1e-12  # largest rounding error of the quantile and the product
 
 
 def noise(
@@ -57,14 +57,14 @@ def smoothed(
     samples: int,
     seed: int,
 ) -> tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, "n classes"]]:
-    """The class that the selection chooses for each image, and the votes of the further samples.
+    """The class that the selection samples choose for each image, and the votes of the further samples.
 
     Args:
         model: deployed model on the device of ``x``.
         x: images (n, c, h, w) in [0, 1]; noisy ones may leave it.
         first: index of the first image in its data set.
         sigma: standard deviation of the noise in pixel units.
-        selection, samples: how many noisy images choose, and how many vote then.
+        selection, samples: numbers of noisy images that choose the class, and that vote then.
         seed: of the noise.
     """
     chosen, counts = [], []

@@ -1,4 +1,4 @@
-"""``bench certify``: certificates below the estimates and the attacks."""
+"""``bench certify``: certificates, compared with estimates and attacks."""
 
 from __future__ import annotations
 

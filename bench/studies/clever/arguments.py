@@ -17,7 +17,7 @@ def add_options(sub: argparse.ArgumentParser) -> None:
 
 
 def clever_options(sub: argparse.ArgumentParser) -> None:
-    """Which estimate of which ball, from how many gradients."""
+    """Options of the estimate: engine, ball and number of gradients."""
     group = sub.add_argument_group("CLEVER")
     group.add_argument("--engine", default="evt", metavar="E", help="evt (default), batched or art")
     group.add_argument("--norm", default="l2", metavar="NORM", help="l2 (default), linf or l1")

@@ -1,4 +1,4 @@
-"""ART's own CLEVER, run as it is, on an estimator that answers it from one computation of the whole pool."""
+"""ART's own unchanged CLEVER, on an estimator that computes the whole pool at once."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _as_fit(fits: list[tuple[np.ndarray, tuple[float, float, float]]]) -> Fit:
 
 @contextlib.contextmanager
 def _recorded(metrics: ModuleType, fits: list[Any]) -> Iterator[None]:
-    """Notes what ART gives SciPy to fit and what it gets, and changes neither."""
+    """Records the inputs and results of SciPy's fits in ART, without changing them."""
     real = metrics.weibull_min
 
     class Recorder:
@@ -98,7 +98,7 @@ def _recorded(metrics: ModuleType, fits: list[Any]) -> Iterator[None]:
 
 
 class _Plain(nn.Module):
-    """Hides an ``nn.Sequential`` from ART, whose wrapper would keep the output of each of its layers."""
+    """Wraps an ``nn.Sequential``, as ART's wrapper would keep the output of each of its layers."""
 
     def __init__(self, body: nn.Module) -> None:
         super().__init__()

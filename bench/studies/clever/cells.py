@@ -25,7 +25,7 @@ ART = "adversarial-robustness-toolbox"
 
 
 def engine_library(engine: str) -> str:
-    """What runs an engine, with its version."""
+    """The library of an engine, with its version."""
     return library_version(ART) if engine == "art" else f"symbench.clever=={ENGINE_VERSION}"
 
 
@@ -64,7 +64,7 @@ def measure_cell(
     from bench.studies.clever import clever, upper_bounds
 
     start = time.perf_counter()
-    with seeded(x.device, "judge", cell.key):  # the model may draw numbers
+    with seeded(x.device, "judge", cell.key):  # the model may draw random numbers
         if cell.kind == "clever":
             options = options_of(cell)
             arrays = clever(model, x, y, options, first=cell.first)

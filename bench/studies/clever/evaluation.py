@@ -34,14 +34,14 @@ CleverEvaluation = PreparedCells[CleverSetting]
 
 
 def prepare_clever(ask: Ask, options: Mapping[str, Any]) -> CleverEvaluation:
-    """Resolves the request and looks once at every model.
+    """Resolves the request and checks every model once.
 
     Args:
-        ask: models, data and n; its attacks and ε are not looked at.
+        ask: models, data and n; its attacks and ε are ignored.
         options: as ``bench.studies.clever.parse_options`` takes them.
 
     Raises:
-        UsageError: anything about it cannot be done, e.g. a model that gives probabilities.
+        UsageError: any part of it cannot be done, e.g. a model that gives probabilities.
     """
     data, n = images_of(ask, DEFAULT_N)
     first = data.images(0, min(FIRST, n))

@@ -1,4 +1,4 @@
-"""Figures of the CLEVER page: estimates against attacks, and how far the fits are to be believed."""
+"""Figures of the CLEVER page: estimates against attacks, and the quality of the fits."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class CleverPanel:
 
 @dataclass(frozen=True, slots=True)
 class CleverFigures:
-    """What a page shows, and the files beside it by name."""
+    """The figures on a page, and the files beside it by name."""
 
     panels: tuple[CleverPanel, ...]
     fits: str
@@ -65,17 +65,17 @@ class Points:
 
     @property
     def above(self) -> Bool[np.ndarray, " n"]:
-        """Where the estimate exceeds a verified perturbation."""
+        """Images whose estimate exceeds a verified perturbation."""
         return self.score > self.distance
 
     @property
     def unbroken(self) -> Bool[np.ndarray, " n"]:
-        """Where the attack found nothing."""
+        """Images for which the attack found nothing."""
         return ~np.isfinite(self.distance)
 
 
 def points(model: CleverResult) -> Points | None:
-    """What a panel draws; ``None`` where no attack was run."""
+    """The points of a panel; ``None`` if no attack was run."""
     if "distance" not in model.arrays:
         return None
     right = model.right
@@ -163,7 +163,7 @@ def _sheet(
 
 
 def _panel(axes: Axes, name: str, of: Points, setting: CleverSetting, limits: tuple[float, float]) -> None:
-    """One model: a point an image, above the diagonal where all is as it should be."""
+    """One model: a point for each image; it should be above the diagonal."""
     right, top = limits
     end = min(limits)
     axes.plot([0, end], [0, end], color=MUTED, linewidth=0.8, zorder=1)

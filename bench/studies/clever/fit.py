@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float64
 
 from bench.studies.clever.nelder_mead import minimise
 
-STARTS = (0.1, 1.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # shapes the released code begins from
+STARTS = (0.1, 1.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # initial shapes of the released code
 REGULARISATION = 0.01
 SMALLEST_P = 0.001
 LARGEST_RATIO = 2.0
@@ -35,7 +35,7 @@ class Fit:
         largest_sample: the largest of the maxima.
         shape, loc, scale: of the distribution of −maxima; NaN where nothing was fitted.
         ks_p: p-value of a Kolmogorov–Smirnov test of the fit; NaN where nothing was fitted.
-        fallback: ``lipschitz`` is the largest sample, since there was no fit or it was not to be believed.
+        fallback: ``lipschitz`` is the largest sample, since there was no fit or no good one.
     """
 
     lipschitz: Float64[np.ndarray, " targets"]
@@ -52,9 +52,9 @@ def fit_once(maxima: Float64[np.ndarray, "batches targets"]) -> Fit:
 
     Falls back where p < 0.001, or where the end point is beyond 2·max or short of a sample.
 
-    Maxima resampled from one pool are tied, and from shape 1 the likelihood grows without bound as the end
-    point nears the largest sample: the fit then says what the fallback says. Unlike ART's, it is made in
-    units of the largest sample, so that scaling the gradients scales the estimate.
+    Maxima resampled from one pool have ties, and from shape 1 the likelihood grows without bound as the end point
+    approaches the largest sample: the fit then equals the fallback. Unlike ART's, it is made in units of the largest
+    sample, so that scaling the gradients scales the estimate.
     """
 
     def fit(samples: Float64[np.ndarray, "p batches"]) -> tuple[Parameters, Float64[np.ndarray, " p"]]:
@@ -143,7 +143,7 @@ def _likelihood(
 
 
 def _from_moments(samples: Float64[np.ndarray, "p batches"], shape: float | np.ndarray) -> Parameters:
-    """Where SciPy begins: location and scale that give the samples' mean and variance at this shape."""
+    """SciPy's initial values: location and scale that give the samples' mean and variance at this shape."""
     from scipy.special import gamma
 
     shape = np.broadcast_to(np.asarray(shape, dtype=np.float64), len(samples))

@@ -1,4 +1,4 @@
-"""Signs that a CLEVER result should not be believed as it stands."""
+"""Signs that a CLEVER result should not be believed without caution."""
 
 from __future__ import annotations
 

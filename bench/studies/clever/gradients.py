@@ -1,4 +1,4 @@
-"""Norms of margin gradients at many points: where CLEVER spends its time."""
+"""Norms of margin gradients at many points; CLEVER spends most time here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PIXELS = 102_400  # a forward pass takes 100 images of 32×32: fastest of 10 …
 
 
 def chunk_of(shape: Sequence[int]) -> int:
-    """How many images (c, h, w) one forward pass takes."""
+    """The number of images (c, h, w) in one forward pass."""
     return max(1, PIXELS // (shape[-1] * shape[-2]))
 
 

@@ -11,7 +11,7 @@ from bench.studies.clever.tables import CleverLine, against_text, budget_text
 
 
 def lead_of(results: CleverResults, rows: Sequence[CleverLine]) -> Lead:
-    """What the page says first; ``rows`` is its table, the largest median first."""
+    """The first screen of the page; ``rows`` is its table, the largest median first."""
     setting = results.setting
     options = setting.options
     return Lead(

@@ -1,4 +1,4 @@
-"""What a user asks of CLEVER; light enough for a command line's help."""
+"""Options of CLEVER; loads nothing heavy, so that the command's help is quick."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class CleverOptions:
         samples: gradients that each maximum is taken over (the paper's N_s).
         pool_factor: the pool has ``pool_factor · samples`` points; of no meaning to ``evt``.
         targets: how many runner-up classes are looked at; ``None`` is all other classes.
-        seed: that the samples of every image derive from.
+        seed: the samples of every image derive from it.
     """
 
     engine: str
@@ -69,7 +69,7 @@ def parse_options(
     targets: str = "all",
     seed: int = 0,
 ) -> CleverOptions:
-    """Options from what was typed; ``None`` stands for the preset's value or the default radius.
+    """Options from the command line; ``None`` stands for the preset's value or the default radius.
 
     Args:
         image_shape: (c, h, w), which the default radius depends on.
@@ -102,7 +102,7 @@ def parse_options(
 
 
 def counterparts(options: CleverOptions, engine: str) -> tuple[CleverOptions, ...]:
-    """What another engine was requested to be compared with these scores: its own quick budget, or the same one."""
+    """Options of another engine whose scores are compared with these: its own quick budget, or the same one."""
     same = replace(options, engine=engine)
     if (options.batches, options.samples) != _budget(options.engine, "quick"):
         return (same,)

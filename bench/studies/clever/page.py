@@ -27,9 +27,9 @@ def write_clever_page(results: CleverResults, others: Sequence[CleverResults], d
     """Writes ``<directory>/<data set>-clever.html`` and its figures, each file whole or not at all.
 
     Args:
-        results: what the page is about.
+        results: the results on the page.
         others: earlier settings of the same data set, shown as compact tables at the end.
-        directory: where the page and ``figures/`` go; made if absent.
+        directory: for the page and ``figures/``; made if absent.
 
     Returns:
         The path of the page.

@@ -1,4 +1,4 @@
-"""CLEVER scores joined over shards: what tables, figures and pages are made of."""
+"""CLEVER scores joined over shards, the input of tables, figures and pages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class CleverSetting:
         n: the first n images of its fixed order were scored.
         options: engine, norm, radius, budget, targets and seed.
         protocol, backend: as in the cells.
-        batch: images of a cell, whose work is lost when a run is killed.
+        batch: images of a cell; a killed run loses at most one such cell.
     """
 
     dataset: str
@@ -44,7 +44,7 @@ class CleverResult:
 
     Attributes:
         info: the model.
-        library: what ran the engine, with its version.
+        library: of the engine, with its version.
         arrays: by image, as ``bench.studies.clever.clever`` returns them, and ``distance``: the size of the smallest
             verified perturbation found (0 for a wrong image, NaN where none was found).
         seconds: time the cells took.

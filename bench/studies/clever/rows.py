@@ -1,4 +1,4 @@
-"""CLEVER results into rows of the leaderboard."""
+"""Leaderboard rows of CLEVER results."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def image_rows(results: CleverResults) -> list[Row]:
 
 
 def _weakest(model: CleverResult, index: int) -> Row:
-    """What was measured towards the class whose score is the image's."""
+    """The measurements of the class with the image's score."""
     names = ("target", "margin", "lipschitz", "largest_sample", "shape", "loc", "scale", "ks_p", "fallback")
     if not model.right[index]:
         return dict.fromkeys(names) | {"fallback": False}

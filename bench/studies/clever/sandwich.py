@@ -28,16 +28,15 @@ def upper_bounds(
 ) -> dict[str, np.ndarray]:
     """The smallest perturbation a minimum-norm attack of foolbox finds, each one verified by the judge.
 
-    DDN (Rony et al. 2019) for L2; for L∞ and L1, FMN (Pintor et al. 2021) that starts where DDN succeeded,
-    and DDN's own result where that is nearer; 100 steps each. Left alone, FMN creeps up to a flat boundary
-    and may end just short of it. Nothing an attack says of itself is believed: a bound counts if a fresh
-    look finds finite logits and a wrong class. The caller's random state is put back. As with all attacks,
-    last bits depend on which images form the batch.
+    DDN (Rony et al. 2019) for L2; for L∞ and L1, FMN (Pintor et al. 2021) that starts where DDN succeeded, and DDN's
+    own result where that is nearer; 100 steps each. By itself, FMN approaches a flat boundary slowly and may end just
+    before it. An attack's own claim does not count: a bound counts if the judge finds finite logits and a wrong class.
+    The caller's random state is restored. As with all attacks, last bits depend on which images form the batch.
 
     Args:
         model, x, y, first: as for ``clever``; parameters are frozen.
         norm: ``l2``, ``linf`` or ``l1``.
-        seed: chance enters only where a gradient is zero.
+        seed: random numbers are used only where a gradient is zero.
 
     Returns:
         (n,) each: ``attacked`` (it was classified rightly before), ``distance`` in pixel units, float64: 0

@@ -28,8 +28,8 @@ def clever(
 ) -> dict[str, np.ndarray]:
     """CLEVER scores of images (Weng et al., ICLR 2018): the smallest over targets of min(margin / L, radius).
 
-    What comes out for an image depends on the model, the image, the options and its index alone. The
-    caller's random state is put back. Wrongly classified images score 0 without any work.
+    The result of an image depends only on the model, the image, the options and its index. The caller's random state is
+    put back. Wrongly classified images score 0 without any work.
 
     Args:
         model: classifier of images in [0, 1] with logits (n, classes), in eval mode, on the device of ``x``.

@@ -1,4 +1,4 @@
-"""The tables of the CLEVER page, and what its flags are called."""
+"""The tables of the CLEVER page, and the names of its flags."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAN = float("nan")
 
 @dataclass(frozen=True, slots=True)
 class FlagText:
-    """What a flag is called, what it means, and what to do about it."""
+    """A flag's name, meaning and remedy."""
 
     name: str
     word: str
@@ -163,7 +163,7 @@ def _fit_row(model: CleverResult) -> FitRow:
 
 
 def budget_text(options: CleverOptions) -> str:
-    """How many gradients were taken, in words."""
+    """The number of gradients, in words."""
     drawn = "all fresh" if options.engine == "evt" else f"drawn from a pool of {options.gradients:,}"
     return f"{options.batches} maxima of {options.samples:,} gradients each, {drawn}, around every image"
 

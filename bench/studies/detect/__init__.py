@@ -1,1 +1,1 @@
-"""Detection of attacked images by layers that disagree, and an attack that knows the detector."""
+"""Detection of attacked images by disagreement between layers, and an attack that knows the detector."""

@@ -39,10 +39,10 @@ def adaptive(
 ) -> Float[Tensor, "n c h w"]:
     """Of all iterates of all tries the misclassified one with the lowest score; an image itself where there is none.
 
-    A try with a weight w goes along g_m − w · g_s, where g_m is the gradient of the margin, up to a margin of 1, and
-    g_s that of the score, down to the threshold, each of length 1. The orthogonal way (Bryniarski et al. 2021) goes
-    up the margin without changing the score, and once an image is misclassified down the score without changing
-    the margin. Steps grow shorter.
+    A try with a weight w follows g_m − w · g_s, where g_m is the gradient of the margin, up to a margin of 1, and g_s
+    that of the score, down to the threshold, each of length 1. The orthogonal way (Bryniarski et al. 2021) increases
+    the margin without changing the score, and once an image is misclassified decreases the score without changing the
+    margin. Steps become shorter.
     """
     best, lowest = x.clone(), torch.full((len(x),), torch.inf, device=x.device)
     for weight in TRIES:
@@ -69,7 +69,7 @@ def _way(
     quiet: Float[Tensor, " n"],
     weight: float | None,
 ) -> Float[Tensor, "n d"]:
-    """Where a try goes, from the gradients of margin and score, the margin, and the score less the threshold."""
+    """The direction of a try, from the gradients of margin and score, the margin, and the score minus the threshold."""
     up, loud = F.normalize(up, dim=1), F.normalize(loud, dim=1)
     if weight is not None:
         return up * (away < ENOUGH)[:, None] - weight * loud * (quiet > 0)[:, None]

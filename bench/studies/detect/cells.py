@@ -25,7 +25,7 @@ VERSION = 1  # raised whenever the numbers change
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectSetting:
-    """What two results must share to be compared.
+    """The values that two results must share to be compared.
 
     Attributes:
         dataset, data: name and sha256 of the evaluation split.

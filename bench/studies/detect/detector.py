@@ -1,8 +1,8 @@
-"""A detector of attacked images that needs clean ones only: layers of a model that disagree with its answer.
+"""A detector of attacked images, made from clean ones only: it compares a model's layers with its output.
 
-After "A Few Large Shifts" (arXiv 2505.12586): an attack changes a few layers much, and layers that fitted together
-on clean images do so no longer. That paper reconstructs inner layers from the last one and looks at augmented
-images too; here every layer has a linear probe of the model's own logits, and the disagreement is a divergence.
+After "A Few Large Shifts" (arXiv 2505.12586): an attack changes a few layers much, so that layers that agree on clean
+images no longer agree. That paper reconstructs inner layers from the last one and looks at augmented images too; here
+every layer has a linear probe of the model's own logits, and the disagreement is a divergence.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bench.errors import CellError
 from bench.studies.detect.taps import Features, features
 
 RIDGE = 0.1  # weight of a probe's squared coefficients, for standardised features and each image
-FLOOR = 1e-6  # smallest standard deviation that something is divided by
+FLOOR = 1e-6  # smallest standard deviation to divide by
 
 
 @dataclass(frozen=True, slots=True, eq=False)

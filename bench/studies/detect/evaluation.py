@@ -36,15 +36,15 @@ def prepare_detection(
     calibration: int | None = None,
     false_positives: float = 0.05,
 ) -> DetectEvaluation:
-    """Resolves the request and looks once at every model.
+    """Resolves the request and checks every model once.
 
     Args:
-        ask: models, data, n and seed; its attacks are not looked at.
+        ask: models, data, n and seed; its attacks are ignored.
         eps: radii with commas between; ``None`` for those of such images.
         steps, calibration, false_positives: as in ``DetectSetting``.
 
     Raises:
-        UsageError: anything about it cannot be done; nothing has been measured yet.
+        UsageError: any part of it cannot be done; nothing has been measured yet.
     """
     if steps < 1:
         raise UsageError(f"--steps is {steps}; it must be at least 1")

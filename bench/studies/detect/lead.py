@@ -9,7 +9,7 @@ from bench.studies.detect.results import DetectResults
 
 
 def lead_of(results: DetectResults) -> Lead:
-    """What the page says first."""
+    """The first screen of the page."""
     setting = results.setting
     return Lead(
         study="detection by layers that disagree",

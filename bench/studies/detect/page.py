@@ -19,9 +19,9 @@ def write_detect_page(results: DetectResults, others: Sequence[DetectResults], d
     """Writes ``<directory>/<data set>-detect.html``, its figure, and the rows of all settings.
 
     Args:
-        results: what the page is about.
+        results: the results on the page.
         others: earlier settings of the same data set, shown as compact tables at the end.
-        directory: where they go; made if absent.
+        directory: of these files; made if absent.
 
     Returns:
         The path of the page.

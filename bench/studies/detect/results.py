@@ -1,4 +1,4 @@
-"""Detection joined over ε: what tables, figures and pages are made of."""
+"""Detection joined over ε, the input of tables, figures and pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.studies.shared.results import SettingResults
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Answers:
-    """What a model and its detector say of n images."""
+    """The outputs of a model and its detector for n images."""
 
     wrong: Bool[np.ndarray, " n"]
     flagged: Bool[np.ndarray, " n"]
@@ -45,7 +45,7 @@ class AtEps:
 
     @property
     def undefended(self) -> Share:
-        """Right when clean and under the plain attack, the detector not asked."""
+        """Right when clean and under the plain attack, without the detector."""
         return _share(~self.clean.wrong & ~self.plain.wrong)
 
     @property
@@ -89,7 +89,7 @@ class DetectResult:
 
     @property
     def clean_accuracy(self) -> Share:
-        """The detector not asked."""
+        """Clean accuracy without the detector."""
         return _share(~self.radii[0].clean.wrong)
 
 

@@ -1,4 +1,4 @@
-"""``bench detect``: attacked images found by layers that disagree, and an attack that knows how."""
+"""``bench detect``: attacked images found by disagreement between layers, and an attack that knows the detector."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the layers of any model compute, as a few numbers for each image."""
+"""The outputs of any model's layers, as a few numbers for each image."""
 
 from __future__ import annotations
 

@@ -26,11 +26,11 @@ VERSION = 1  # raised whenever the numbers change
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvarianceSetting:
-    """What two results must share to be compared.
+    """The values that two results must share to be compared.
 
     Attributes:
         dataset, data: name and sha256 of the evaluation split.
-        training: sha256 of the training split, whose images are the aims and the proxy.
+        training: sha256 of the training split, whose images are the targets and the proxy.
         n: the first n images of the evaluation split's fixed order are moved.
         radii: ε in L∞, ascending.
         candidates: training images of other classes that each image is moved towards.
@@ -74,7 +74,7 @@ def measure_invariance(
         proxy gives another class to one of the moved images; ``invariant``, to one that the model still gives y.
     """
     start, eps = time.perf_counter(), float(cell.eps or 0)
-    with seeded(x.device, "judge", cell.key):  # the model may draw numbers
+    with seeded(x.device, "judge", cell.key):  # the model may draw random numbers
         aims, there = nearest_others(x, y, training, int(cell.param("candidates") or 0))
         moved = towards(x, aims, eps)
         labels = nearest_labels(moved.flatten(0, 1), training).unflatten(0, moved.shape[:2])

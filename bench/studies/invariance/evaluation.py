@@ -26,15 +26,15 @@ InvarianceEvaluation = PreparedCells[InvarianceSetting]
 
 
 def prepare_invariance(ask: Ask, *, eps: str | None = None, candidates: int = 10) -> InvarianceEvaluation:
-    """Resolves the request and looks once at every model.
+    """Resolves the request and checks every model once.
 
     Args:
-        ask: models, data and n; its attacks are not looked at.
+        ask: models, data and n; its attacks are ignored.
         eps: radii with commas between; ``None`` for those of such images.
         candidates: as in ``InvarianceSetting``.
 
     Raises:
-        UsageError: anything about it cannot be done; nothing has been measured yet.
+        UsageError: any part of it cannot be done; nothing has been measured yet.
         zoo.data.DataError: the data set has no training images.
     """
     if candidates < 1:

@@ -1,8 +1,8 @@
 """Images moved towards training images of other classes, and a proxy of the class that they then have.
 
-After Tramèr et al. 2020, "Fundamental Tradeoffs between Invariance and Sensitivity to Adversarial Perturbations":
-an image may change its true class within ε while a model keeps its answer. There people say what the class is.
-Here the proxy is the class of the nearest training image (L2).
+After Tramèr et al. 2020, "Fundamental Tradeoffs between Invariance and Sensitivity to Adversarial Perturbations": an
+image may change its true class within ε while a model keeps its answer. In that paper people decide the class. Here the
+proxy is the class of the nearest training image (L2).
 """
 
 from __future__ import annotations

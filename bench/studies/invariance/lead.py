@@ -9,7 +9,7 @@ from bench.studies.invariance.results import InvarianceResults
 
 
 def lead_of(results: InvarianceResults) -> Lead:
-    """What the page says first."""
+    """The first screen of the page."""
     setting = results.setting
     return Lead(
         study="invariance attacks",

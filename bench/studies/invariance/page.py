@@ -19,9 +19,9 @@ def write_invariance_page(
     """Writes ``<directory>/<data set>-invariance.html``, whole or not at all.
 
     Args:
-        results: what the page is about.
+        results: the results on the page.
         others: earlier settings of the same data set, shown as compact tables at the end.
-        directory: where the page goes; made if absent.
+        directory: of the page; made if absent.
 
     Returns:
         The path of the page.

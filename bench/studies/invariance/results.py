@@ -1,4 +1,4 @@
-"""Invariance attacks joined over shards and ε: what tables and pages are made of."""
+"""Invariance attacks joined over shards and ε, the input of tables and pages."""
 
 from __future__ import annotations
 

@@ -23,17 +23,17 @@ VERSION = 1  # raised whenever the numbers change
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MipSetting:
-    """What two results must share to be compared.
+    """The values that two results must share to be compared.
 
     Attributes:
         dataset, data: name and sha256 of the evaluation split.
         n: the first n images of its fixed order were looked at.
         draws: random orders for each image.
         grid: rates are 1 / grid, 2 / grid, … 1.
-        fill: what takes the place of a removed value: ``black`` (0) or ``grey`` (0.5).
+        fill: new value of a removed pixel value: ``black`` (0) or ``grey`` (0.5).
         seed: of the orders.
         protocol, backend: as in the cells.
-        batch: images of a cell, whose work is lost when a run is killed.
+        batch: images of a cell; a killed run loses at most one such cell.
     """
 
     dataset: str
@@ -49,7 +49,7 @@ class MipSetting:
 
 
 def check_options(draws: int, grid: int, fill: str) -> None:
-    """Raises ``UsageError`` for options that cannot be."""
+    """Raises ``UsageError`` for invalid options."""
     if draws < 1:
         raise UsageError(f"--draws is {draws}; it must be at least 1")
     if grid < 1:
@@ -72,7 +72,7 @@ def measure_mip(
 ) -> CellResult:
     """Runs a cell: ``steps`` (n, draws) and ``standing`` (n,), see ``bench.studies.mip.removal``."""
     start = time.perf_counter()
-    with seeded(x.device, "judge", cell.key):  # the model may draw numbers
+    with seeded(x.device, "judge", cell.key):  # the model may draw random numbers
         steps, right = steps_withstood(
             model,
             x,

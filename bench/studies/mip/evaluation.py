@@ -22,14 +22,14 @@ MipEvaluation = PreparedCells[MipSetting]
 def prepare_mip(
     ask: Ask, *, draws: int = DEFAULT_DRAWS, grid: int = DEFAULT_GRID, fill: str = "black"
 ) -> MipEvaluation:
-    """Resolves the request and looks once at every model.
+    """Resolves the request and checks every model once.
 
     Args:
-        ask: models, data, n and seed; its attacks and ε are not looked at.
+        ask: models, data, n and seed; its attacks and ε are ignored.
         draws, grid, fill: as in ``MipSetting``.
 
     Raises:
-        UsageError: anything about it cannot be done; nothing has been measured yet.
+        UsageError: any part of it cannot be done; nothing has been measured yet.
     """
     check_options(draws, grid, fill)
     data, n = images_of(ask, DEFAULT_N)

@@ -10,7 +10,7 @@ from bench.studies.mip.results import MipResult, MipResults
 
 
 def lead_of(results: MipResults) -> Lead:
-    """What the page says first."""
+    """The first screen of the page."""
     setting = results.setting
     return Lead(
         study="maximum invariant perturbation",

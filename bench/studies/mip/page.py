@@ -17,9 +17,9 @@ def write_mip_page(results: MipResults, others: Sequence[MipResults], directory:
     """Writes ``<directory>/<data set>-mip.html`` and its figure, each file whole or not at all.
 
     Args:
-        results: what the page is about.
+        results: the results on the page.
         others: earlier settings of the same data set, shown as compact tables at the end.
-        directory: where the page and ``figures/`` go; made if absent.
+        directory: for the page and ``figures/``; made if absent.
 
     Returns:
         The path of the page.

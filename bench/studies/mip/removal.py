@@ -1,4 +1,4 @@
-"""Removes ever more pixel values in a random order until a model's answer is wrong."""
+"""Removes more and more pixel values in a random order until the model is wrong."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def steps_withstood(
 ) -> tuple[Int64[np.ndarray, "n draws"], Bool[np.ndarray, " n"]]:
     """The last rate on the grid before the first misclassification, for each image and order.
 
-    Within an order a larger rate removes what the smaller one did and more. All rates are gone through in
-    turn, since an answer that was wrong may be right again further on.
+    Within an order a larger rate removes all values of the smaller one and more. All rates are tried in order, since a
+    wrong class may be right again at a larger rate.
 
     Args:
         model: deployed model on the device of ``x``.
@@ -56,7 +56,7 @@ def steps_withstood(
         first: index of the first image in its data set.
         draws: random orders for each image.
         grid: rates are 1 / grid, 2 / grid, … 1.
-        fill: of ``FILLS``: what takes the place of a removed value.
+        fill: of ``FILLS``: new value of a removed pixel value.
         seed: of the orders.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Maximum invariant perturbations joined over shards: what tables, figures and pages are made of."""
+"""Maximum invariant perturbations joined over shards, the input of tables, figures and pages."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class MipResult:
     def spread_over_draws(self) -> float:
         """Typical standard deviation (n − 1) of one image's draws, the root mean square over images.
 
-        NaN with a single draw. This is how far one random picture may be off for its image.
+        NaN with a single draw. It is the typical error of a single draw of an image.
         """
         if self.rates.shape[1] < 2 or not self.rates.size:
             return float("nan")
@@ -73,7 +73,7 @@ class MipResult:
 
     @property
     def withstood_all(self) -> float:
-        """Share of images and draws still right with every value removed: the class that emptiness has."""
+        """Share of images and draws right with every value removed, as their class is that of the empty image."""
         return float((self.rates == 1).mean()) if self.rates.size else float("nan")
 
 
@@ -98,7 +98,7 @@ class MipComparison:
 
     @property
     def verdict(self) -> str:
-        """What the interval says of the difference."""
+        """The verdict of the interval on the difference."""
         if self.difference.lo > 0:
             return "withstands more"
         if self.difference.hi < 0:

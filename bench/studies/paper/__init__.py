@@ -1,6 +1,6 @@
 """The numbers and claims of "Bridging Symmetry and Robustness" (arXiv 2510.16171v3) beside ours.
 
-Everything is a pure function of the printed numbers, kept as data, and of what was measured.
+Everything is a pure function of the printed numbers, kept as data, and of the measurements.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The same weights on the same images under every protocol: what the protocol alone does to a number."""
+"""The same weights on the same images under every protocol: the effect of the protocol alone."""
 
 from __future__ import annotations
 

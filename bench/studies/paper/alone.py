@@ -1,4 +1,4 @@
-"""What the images at hand say of a claim that is about their data set and may be about others too."""
+"""The verdict of the measured images on a claim that is about their data set and may be about others too."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TEST_IMAGES = 10_000  # of CIFAR-10, and of CIFAR-100
 def alone(
     claim: PaperClaim, tested: Sequence[TestOutcome], reproduction: Reproduction, comparisons: int
 ) -> Alone | None:
-    """A claim on the data set at hand; ``None`` where it is not about that data set.
+    """A claim on the measured data set only; ``None`` if it is not about that data set.
 
     Corrupted images are a data set of their own: their tests are not among these. `comparisons` is the number
     over which p is adjusted.
@@ -41,7 +41,7 @@ def alone(
 
 
 def images_to_tell(part: Part, comparisons: int) -> float:
-    """How many images a two-sided test needs for the difference that was measured to be significant.
+    """The number of images that a two-sided test needs so that the measured difference is significant.
 
     With probability 80 %, at 5 % after Bonferroni over so many comparisons, which is Holm's first step, by
     the normal approximation: n·((z_{1−α/2} + z_{0.8})·SE / |difference − bound|)². SE is that of the interval

@@ -1,4 +1,4 @@
-"""What a claim of the paper is made of."""
+"""A claim of the paper and its tests."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Test:
         b: the one it is compared with; empty where an accuracy is compared with ``bound``.
         of: ``clean``, ``fgsm``, ``pgd``, ``corrupted`` (PGD on corrupted images) or ``mip``.
         eps: the ε it is about.
-        bound, sign: claimed is that sign·(a − b − bound) > 0 in the mean over ε or, without ``b``, that the
-            accuracy is below the bound at each ε.
-        every: the claim speaks of each ε or corruption alone, too.
-        most: it speaks of most corruptions: claimed is that a is ahead under more than half of them.
+        bound, sign: the claim is that sign·(a − b − bound) > 0 in the mean over ε or, without ``b``, that the accuracy
+            is below the bound at each ε.
+        every: the claim is about each ε or corruption alone, too.
+        most: it is about most corruptions: a is ahead under more than half of them.
     """
 
     a: str
@@ -43,7 +43,7 @@ class Test:
 
     @property
     def comparison(self) -> tuple[object, ...]:
-        """What tests with the same two-sided p have in common, whichever model is named first."""
+        """A key that is equal for tests with the same two-sided p, whichever model is named first."""
         a, b, bound = self.a, self.b, self.bound
         if b and b < a and not self.most:  # whose p is of one side
             a, b, bound = b, a, -bound
@@ -60,11 +60,11 @@ class PaperClaim:
         quote: a fragment of its sentence, word for word.
         reading: what is compared, and how words without a number are read.
         sections: the sections of the page with its numbers.
-        data: the paper's data sets it is about; empty for a general sentence, which any images may tell.
-        tables: the printed numbers it rests on.
+        data: the paper's data sets it is about; empty for a general sentence, which any images can test.
+        tables: the printed numbers behind it.
         tests: all must come out as claimed.
         everywhere: it is about all of ``data`` together, so that one cannot confirm it.
-        often: it says what often is so: more than half of the tests decide, and one alone refutes nothing.
+        often: it is about a frequent effect: more than half of the tests decide, and one alone refutes nothing.
     """
 
     id: str

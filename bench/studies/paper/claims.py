@@ -1,4 +1,4 @@
-"""The paper's claims about measurements: where it makes them, in its own words, and how each is tested here."""
+"""The paper's claims about measurements: their place, the paper's own words, and the tests of each here."""
 
 from __future__ import annotations
 

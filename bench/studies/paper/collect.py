@@ -1,4 +1,4 @@
-"""A reproduction as a store holds it: the only way from the store to its page."""
+"""Reads a reproduction from a store; the only way from the store to its page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench.studies.robustness.results import Results
 
 
 def collect_reproduction(store: Store, run: Mapping[str, Any], failed: Sequence[str] = ()) -> Reproduction:
-    """What the store holds of a run, which may be less than was requested.
+    """The stored results of a run, which may be fewer than requested.
 
     The numbers beside the paper's are of one training run each; where there are replicas, they are kept apart.
 

@@ -22,12 +22,12 @@ class Side:
 
     Attributes:
         share: accuracy with its 95 % interval. On corrupted images the n is that of base images.
-        difference: ours less the printed one with the interval of ours, as fractions; ``None`` where the two
-            are of different images, or ours is a mean over fewer corruptions.
-        protocol: it was measured under.
-        digest: sha256 over the results of the cells it comes from.
-        dataset: what rows call the images.
-        borrowed: under released, whose script the model is under if none was published for it; else empty.
+        difference: ours minus the printed one with the interval of ours, as fractions; ``None`` if the images differ,
+            or ours is a mean over fewer corruptions.
+        protocol: of the measurement.
+        digest: sha256 over the results of its cells.
+        dataset: name of the images in rows.
+        borrowed: under released, the model whose script was used if none was published for this one; else empty.
     """
 
     share: Share
@@ -40,7 +40,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class PaperRow:
-    """A printed number, ours by column (``None`` where it was not measured), and the command that measures it.
+    """A printed number, ours by column (``None`` if it was not measured), and the command that measures it.
 
     ``name`` is the model of ours.
     """

@@ -1,4 +1,4 @@
-"""The tests of a claim carried out on what one protocol has."""
+"""Carries out the tests of a claim on the results of one protocol."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ATTACKS = {"clean": "clean", "fgsm": "FGSM", "pgd": "PGD"}
 
 
 class Evidence:
-    """What one column of a reproduction, as in ``Reproduction.column``, has for a test."""
+    """The results of one column of a reproduction (see ``Reproduction.column``), for tests."""
 
     def __init__(self, reproduction: Reproduction, column: str) -> None:
         self._reproduction = reproduction
@@ -29,7 +29,7 @@ class Evidence:
         self._corrupted = reproduction.corrupted_column(column)
 
     def part(self, test: Test) -> Part | str:
-        """The test carried out or, where something it needs was not measured, what that is."""
+        """The test's result or, if something it needs was not measured, the name of that."""
         if test.of == "corrupted":
             return self._on_corrupted(test)
         if test.of == "mip":
@@ -53,8 +53,8 @@ class Evidence:
         return {name: script for name, script in scripts.items() if script}
 
     def told(self, test: Test, claim: PaperClaim) -> bool:
-        """Whether a test can be told on these images at all, if it is measured."""
-        repeated = not self._own or test.of != "mip"  # the script's removal is not repeated
+        """Whether a test can be decided on these images at all, if it is measured."""
+        repeated = not self._own or test.of != "mip"  # the removal of the script is not reproduced
         return repeated and self.about(test, claim) and not self.unscripted(test)
 
     def _on_images(self, test: Test) -> Part | str:
@@ -108,7 +108,7 @@ class Evidence:
 
 
 def borrowed_script(name: str, dataset: str) -> str:
-    """Whose script a model is under on one of the paper's data sets where none was published for it there."""
+    """The model whose script evaluates this one on one of the paper's data sets, if none was published for it there."""
     if has_script(name, dataset):
         return ""
     script = borrowed(name)
@@ -118,7 +118,7 @@ def borrowed_script(name: str, dataset: str) -> str:
 def by_base(
     images: Corrupted, measured: MeasuredModel, grid: Sequence[float]
 ) -> tuple[Int64[np.ndarray, "corruptions bases"], int]:
-    """At how many severities and ε of the grid each base image stands, and how many there are.
+    """The number of severities and ε of the grid at which each base image is right, and the number of all of them.
 
     A base image not all of whose versions were measured is left out.
     """

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PRINTED = "published"
-# colour, dash, marker: told apart without colour too
+# colour, dash, marker: distinct without colour too
 SOURCES = {
     PRINTED: (INK, (4, 2), "D"),
     "released": (PALETTE[1], (1, 0), "s"),
@@ -168,7 +168,7 @@ def _draw_protocols(axes: Axes, across: Across, attack: str) -> None:
 
 
 def _protocol_style(i: int, label: str) -> tuple[str, str]:
-    """Sound is what it is in the curves; the released ones take the other colours in order."""
+    """Sound has its colour of the curves; the released ones take the other colours in order."""
     if label.startswith("sound"):
         return SOURCES["sound"][0], SOURCES["sound"][2]
     return PALETTE[1 + i % (len(PALETTE) - 1)], _MARKERS[i % (len(_MARKERS) - 1)]

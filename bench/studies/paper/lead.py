@@ -1,4 +1,4 @@
-"""The first screen of the paper's page: how the claims came out, and each in one line."""
+"""The first screen of the paper's page: the verdicts on its claims, each in one line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ClaimLine:
 
 
 def lead_of(reproduction: Reproduction, judged: Sequence[JudgedClaim]) -> Lead:
-    """What the page says first."""
+    """The first screen of the page."""
     return Lead(
         study="the paper beside ours",
         dataset=reproduction.dataset,
@@ -62,7 +62,7 @@ def claim_lines(judged: Sequence[JudgedClaim]) -> tuple[ClaimLine, ...]:
 
 
 def alone_on(judged: Sequence[JudgedClaim]) -> str:
-    """The data set at hand that claims are judged on alone; empty where no claim is about it."""
+    """The measured data set, if claims are judged on it alone; empty if no claim is about it."""
     found = (each.outcomes["sound"].alone for each in judged)
     return next((alone.dataset for alone in found if alone), "")
 

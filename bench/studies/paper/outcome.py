@@ -1,4 +1,4 @@
-"""How tests and claims come out."""
+"""Outcomes of tests and claims."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from bench.studies.paper.claim import PaperClaim, Test
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestOutcome:
-    """One test of a claim as it came out.
+    """The outcome of one test of a claim.
 
     Attributes:
-        test: what was asked.
-        part: what was found; ``None`` where something it needs was not measured.
-        missing: what was not; empty otherwise.
+        test: the test.
+        part: its result; ``None`` if something it needs was not measured.
+        missing: name of that; empty otherwise.
         about: whether the images are those the claim is about.
         unscripted: models no script was published for, under released, with the script they were measured
             under: then the test cannot be told.
-        told: whether the test can be told on these images at all, if it is measured.
+        told: whether the test can be decided on these images at all, if it is measured.
         p, reversal: as in ``part``, adjusted by Holm over the comparisons of the evaluation that can be told;
             1 where there is none.
         verdict: of this test alone, whatever the images are.
@@ -50,10 +50,10 @@ class Alone:
     """A claim on one of the paper's data sets.
 
     Attributes:
-        dataset: the paper's, as it is called; with the name of ours where that is a copy of it.
+        dataset: name of the paper's data set; with the name of ours if that is a copy of it.
         verdict: as of a claim, of the tests on this data set only.
-        why: where it cannot be told, what would tell: images, models, ε, or training seeds.
-        missing: what the whole claim is about besides, and was not measured; empty if nothing.
+        why: if it is undecided, what would decide it: images, models, ε, or training seeds.
+        missing: other subjects of the whole claim that were not measured; empty if none.
     """
 
     dataset: str
@@ -69,10 +69,10 @@ class ClaimOutcome:
     Attributes:
         verdict: one of ``VERDICTS``.
         tested: its tests in the order of the claim.
-        sentence: what was measured, with numbers.
-        why: what the verdict rests on, or what it would take.
-        command: the command that would tell; empty where it is told, or no command can.
-        alone: what the data set at hand says by itself; ``None`` where the claim is not about it.
+        sentence: the measurements, with numbers.
+        why: the basis of the verdict, or what it would need.
+        command: the command that would decide it; empty if it is decided, or no command can.
+        alone: the verdict of the measured data set by itself; ``None`` if the claim is not about it.
     """
 
     verdict: str
@@ -99,9 +99,9 @@ class JudgedClaim:
 
 
 def joined(tested: Sequence[TestOutcome], *, often: bool = False) -> str:
-    """What tests say together.
+    """The joint verdict of tests.
 
-    All must come out as claimed, and one refutes; of what is ``often`` so, more than half decide.
+    All must come out as claimed, and one refutes; with ``often`` more than half decide.
     """
     verdicts = [each.verdict for each in tested]
     if often:

@@ -1,4 +1,4 @@
-"""The paper's tables and figures measured here: what each takes."""
+"""The measurements for the paper's tables and figures."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _ABOUT = {"cifar10": {"cifar10", "cifar10c"}, "cifar100": {"cifar100"}, "cifar10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperSizes:
-    """How much is measured; ``None`` for all there is.
+    """The amount of measurements; ``None`` for everything.
 
     Attributes:
         sound: images under ``sound``.
         released: images for each model under its own script.
-        few: whether four ε do there, in place of the paper's fifteen.
+        few: whether four ε are used there, instead of the paper's fifteen.
         across: images for each model under the scripts of the others, which only the whole paper asks for,
             and there for the zoo's models that the paper has no number of.
         bases: images under each corruption and severity.
@@ -64,10 +64,10 @@ SIZES = {
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Plan:
-    """A reproduction that can be run: everything that can be refused has been.
+    """A reproduction that can be run: all checks have passed.
 
     Attributes:
-        page: what the page says of the run, by field of ``bench.studies.paper.Reproduction``.
+        page: facts about the run for the page, by field of ``bench.studies.paper.Reproduction``.
         sound, released: evaluations of plain images; those of models that are no part of the paper, and those
             under other models' scripts, are last.
         corrupted: evaluations of corrupted images.
@@ -115,7 +115,7 @@ class Plan:
         return loaded
 
     def manifest(self) -> dict[str, Any]:
-        """What a store keeps so that the page can be drawn again."""
+        """The record in a store, from which the page can be drawn again."""
         removal = self.removal
         return {
             "schema": 1,
@@ -130,17 +130,17 @@ class Plan:
 
 
 def plan(ask: Ask, sections: Sequence[str], *, budget: str, options: str, sizes: PaperSizes) -> Plan:
-    """Resolves what sections of the paper take on a data set, and looks once at every model.
+    """Resolves the measurements of the paper's sections on a data set, and checks every model once.
 
     A section about other data of the paper's is left out, and so is a model without weights; the plan says
     which. The whole paper takes all its models on any plain images, for the claims, and the rest of the zoo
     under every protocol at two ε.
 
     Args:
-        ask: data, seed, device and where weights come from; its models, attacks and sizes are not looked at.
+        ask: data, seed, device and where weights come from; its models, attacks and sizes are ignored.
         sections: ids of ``bench.studies.paper.SECTIONS``; none for all.
-        budget: what the sizes are called.
-        options: what names the data on the command line.
+        budget: name of the sizes.
+        options: of the command line that name the data.
         sizes: how much to measure.
 
     Raises:
@@ -160,7 +160,7 @@ def plan(ask: Ask, sections: Sequence[str], *, budget: str, options: str, sizes:
     table, removal = CORRUPTED in here, REMOVAL in here and plain
     parts = [*attacked, *([CORRUPTED] if table else []), *([REMOVAL] if removal else [])]
     models = _models(attacked)
-    # the paper has no number of these; they stand in the figure of all scripts, which is of every model
+    # the paper has no number of these; they are in the figure of all scripts, which has every model
     others = [each for each in ENTRIES if each not in models] if plain and not sections else []
     weights = _weights(ask, on.data, [*_models(parts), *others], sizes.seeds, options if plain else "")
     trained = weights.of(models, replicas=True)
@@ -194,12 +194,12 @@ def plan(ask: Ask, sections: Sequence[str], *, budget: str, options: str, sizes:
 
 
 def relation_to(spec: str, name: str, sections: Sequence[str] = ()) -> tuple[str, str]:
-    """The paper's data set that stands beside images, and how the two are related.
+    """The paper's data set that is compared with images, and the relation of the two.
 
     Args:
         spec: as ``zoo.data.load`` takes it.
         name: what rows call the images; one that begins with ``cifar10-`` is a copy of CIFAR-10.
-        sections: what was requested: images the paper does not use stand beside those it is about.
+        sections: the request: images that the paper does not use are compared with the data of these sections.
     """
     kind = spec.partition(":")[0]
     if kind in ("corrupted", "cifar10c"):

@@ -1,4 +1,4 @@
-"""Which results a page beside the paper is made of, each with its digest."""
+"""The results behind a page beside the paper, each with its digest."""
 
 from __future__ import annotations
 

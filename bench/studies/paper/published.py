@@ -1,6 +1,6 @@
-"""Every number "Bridging Symmetry and Robustness" (arXiv 2510.16171v3) prints, typed and with its place.
+"""Every printed number of "Bridging Symmetry and Robustness" (arXiv 2510.16171v3), typed and with its place.
 
-The files lie in ``published/``; the head of each says which table or figure it is and how it was read.
+The files are in ``published/``; the head of each says which table or figure it is and how it was read.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What one run measured beside the paper: all a page of it is made of. Every part may be missing."""
+"""The measurements of one run, for its page beside the paper. Every part may be missing."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Corrupted:
 
     @property
     def called(self) -> str:
-        """What the images are called: never CIFAR-10-C unless they are."""
+        """The name of the images: never CIFAR-10-C unless they are CIFAR-10-C."""
         if self.whole:
             return "CIFAR-10-C"
         count = f"{len(self.groups.names)} of {len(NAMES)}"
@@ -67,7 +67,7 @@ class MeasuredModel:
         return next((c for c in self.result.curves if c.request.attack == attack), None)
 
     def at(self, attack: str, eps: float) -> Bool[np.ndarray, " n"] | None:
-        """(n,) bool: which images stand at this ε; ``None`` where it was not measured."""
+        """(n,) bool: which images stand at this ε; ``None`` if it was not measured."""
         curve, index = self.curve(attack), eps_index(self.setting.eps, eps)
         return None if curve is None or index is None else curve.standing[index]
 
@@ -84,9 +84,8 @@ class Reproduction:
     Attributes:
         dataset: name of the data set that was measured.
         beside: the paper's data set whose numbers stand beside ours: ``cifar10`` or ``cifar100``.
-        relation: how the two are related: the ``same`` images, a ``copy`` of them that changed the pixels,
-            or ``other`` images. Beside others no difference is computed, and a claim about the paper's data
-            cannot be told.
+        relation: how the two are related: the ``same`` images, a ``copy`` of them that changed the pixels, or ``other``
+            images. With other images no difference is computed, and a claim about the paper's data cannot be decided.
         data_note: a sentence about the data set; may be empty.
         options: what names the data on the command line; by default ``--dataset`` and its name.
         budget: ``small`` or ``full``, as requested.
@@ -152,7 +151,7 @@ class Reproduction:
         return _column(self.results, column)
 
     def corrupted_column(self, column: str) -> dict[str, tuple[Corrupted, MeasuredModel]]:
-        """As ``column``, for the corrupted images, each with the set it was measured on."""
+        """Like ``column``, for the corrupted images, each with the set it was measured on."""
         return {
             name: (each, measured)
             for each in self.corrupted
@@ -160,7 +159,7 @@ class Reproduction:
         }
 
     def trainings(self, column: str) -> dict[str, list[MeasuredModel]]:
-        """As ``column``: all trainings of the models that have more than one, by the name of seed 0."""
+        """Like ``column``: all trainings of the models that have more than one, by the name of seed 0."""
         found: dict[str, list[MeasuredModel]] = {}
         for name, measured in _column(self.replicas, column).items():
             found.setdefault(name.partition("@")[0], []).append(measured)

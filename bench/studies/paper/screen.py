@@ -1,4 +1,4 @@
-"""What ``bench reproduce`` prints: how far each section came, and the claims."""
+"""The output of ``bench reproduce``: the progress of each section, and the claims."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _counts(reproduction: Reproduction, section: str) -> dict[str, tuple[int, ..
 
 
 def claims_table(reproduction: Reproduction) -> None:
-    """Prints the claims that the sections asked for are about, and what came of each."""
+    """Prints the claims of the requested sections, and the verdict on each."""
     table = Table(title="Claims", caption="The page has the tests and the reasons.")
     for column in ("claim", "where", *COLUMNS):
         table.add_column(column, overflow="fold")

@@ -1,4 +1,4 @@
-"""The paper's tables and figures as sections of a page, what each needs, and the command that makes it."""
+"""The paper's tables and figures as sections of a page, the needs of each, and the command that makes it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Section:
 
     Attributes:
         id: as in ``Published.section``.
-        title: what the paper calls it.
-        about: what it shows, in our words.
+        title: the paper's name for it.
+        about: its content, in our words.
         option: of ``bench reproduce``.
     """
 
@@ -57,7 +57,7 @@ _OBTAINED = {
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """What a section compares: models of the zoo, attacks (none for Figure 5), ε, the paper's data sets."""
+    """The content of a section: models of the zoo, attacks (none for Figure 5), ε, the paper's data sets."""
 
     models: tuple[str, ...]
     attacks: tuple[str, ...]
@@ -83,7 +83,7 @@ def statements_of(section: str) -> tuple[Statement, ...]:
 
 @cache
 def needed(section: str) -> Needed:
-    """What a section compares; Table 1's attack, which is not stated, is taken to be PGD."""
+    """The content of a section; Table 1's attack, which is not stated, is assumed to be PGD."""
     rows = numbers_of(section)
     if not rows:
         models = dict.fromkeys(PAPER_NAMES[row.model, 10] for row in statements_of(section))

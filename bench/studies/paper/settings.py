@@ -1,4 +1,4 @@
-"""What was and what was not as in the paper: said on a page before any number."""
+"""Agreements and differences with the paper's setting, which a page says before any number."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TEST_IMAGES = 10_000  # of CIFAR-10 and CIFAR-100
 class Point:
     """One point of the setting: the paper's text, the authors' released scripts, and here.
 
-    ``as_in`` says which of the two ours agrees with, for released and sound apart where they differ.
+    ``as_in`` says which of the two ours agrees with, separately for released and sound if they differ.
     """
 
     topic: str
@@ -221,7 +221,7 @@ def _training(reproduction: Reproduction) -> tuple[Point, ...]:
 
 
 def _fgsm_mix(reproduction: Reproduction) -> str:
-    """What is shown beside Parallel, or that it is not."""
+    """The model shown beside Parallel, or a note that it is not."""
     name = AS_RELEASED["parallel_gcnn"]
     if any(name in reproduction.column(column) for column in COLUMNS):
         return f"{name}, trained as the script does, is shown beside it"

@@ -29,7 +29,7 @@ from bench.studies.shared.options import command_for_terminal, data_ask, shown_d
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """What came out: the reproduction, and the results that rows are made of."""
+    """The result: the reproduction, and the results for rows."""
 
     reproduction: Reproduction
     results: tuple[Results, ...]

@@ -1,4 +1,4 @@
-"""How far our numbers move with the training seed, where models were trained with more than one."""
+"""The spread of our numbers over training seeds, for models that were trained with more than one."""
 
 from __future__ import annotations
 

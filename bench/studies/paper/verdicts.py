@@ -1,4 +1,4 @@
-"""The claims judged on what was measured under each protocol."""
+"""Judges the claims on the results of each protocol."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _family(tested: Iterable[TestOutcome], besides: Collection[Hashable] = ()) -
 
 
 def _tails(each: TestOutcome) -> Iterator[tuple[Hashable, float]]:
-    """What a test adds to a family: by what is compared, a p, which is 1 where it was not measured."""
+    """A test's entries in a family: p by comparison; 1 if it was not measured."""
     test, part = each.test, each.part
     yield test.comparison, part.p if part else 1.0
     if test.every or test.most:
@@ -108,7 +108,7 @@ def _tails(each: TestOutcome) -> Iterator[tuple[Hashable, float]]:
 
 
 def _verdict(part: Part, p: float, reversal: float) -> str:
-    """What is found at the ε that were measured."""
+    """The verdict at the measured ε."""
     if reversal < LEVEL or (p < LEVEL and not part.toward):
         return FAILS
     return HOLDS if p < LEVEL and part.reversal >= LEVEL else UNTOLD
@@ -139,8 +139,7 @@ def _command(
 ) -> str:
     """The command that measures what a claim needs: on this data if it is about it, else on data it is about.
 
-    One for each data set, with semicolons between, where it is about several together; none for what no
-    command can tell.
+    One for each data set, with semicolons between, if it is about several together; none if no command can decide it.
     """
     if column == "released" and all(test.of == "mip" for test in claim.tests):
         return ""

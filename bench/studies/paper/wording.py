@@ -17,7 +17,7 @@ _STEP = 0.01  # of the paper's ε
 
 
 def sentence(tested: Sequence[TestOutcome]) -> str:
-    """The test in full if there is one, else how they came out and between what."""
+    """The test in full if there is one, else the outcomes of all with their range."""
     found = [each for each in tested if each.part]
     parts = [each.part for each in found if each.part]
     if not parts:
@@ -41,7 +41,7 @@ def sentence(tested: Sequence[TestOutcome]) -> str:
 def why(
     claim: PaperClaim, verdict: str, tested: Sequence[TestOutcome], reproduction: Reproduction, column: str
 ) -> Iterator[str]:
-    """What a verdict rests on, or what it would take, in sentences."""
+    """The basis of a verdict, or what it would need, in sentences."""
     told = [each for each in tested if each.about and each.part]
     against = [each.part.label for each in told if each.part and each.verdict == FAILS]
     close = [
@@ -68,7 +68,7 @@ def why(
 
 
 def _elsewhere(claim: PaperClaim, tested: Sequence[TestOutcome], reproduction: Reproduction) -> Iterator[str]:
-    """What the images at hand alone would say of a claim that is about others."""
+    """The verdict of the measured images alone on a claim that is about others."""
     said = []
     for corrupted in (False, True):
         of = [each for each in tested if (each.test.of == "corrupted") == corrupted]
@@ -130,7 +130,7 @@ def _script(name: str, test: Test) -> str:
 
 
 def _listed(labels: Sequence[str]) -> str:
-    """The first few, and how many more there are."""
+    """The first few, and the number of the others."""
     more = len(labels) - _MOST_LABELS
     return "; ".join(labels[:_MOST_LABELS]) + (f"; and {more} more" if more > 0 else "")
 

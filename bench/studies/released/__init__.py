@@ -1,7 +1,7 @@
 """Any model under the evaluation of a released script: our own FGSM and PGD in the script's input space.
 
-What the scripts do is stated by ``bench.engine.protocols.Released``; here it is carried out as written, with batch
-norm in the mode it has there and running statistics that drift as there.
+What the scripts do is stated by ``bench.engine.protocols.Released``; here it is carried out as written, with the
+script's mode of batch norm and with running statistics that change as in the script.
 """
 
 from bench.studies.released.attacks import fgsm, pgd

@@ -38,13 +38,13 @@ def measure_released(
 ) -> CellResult:
     """Runs a released cell, batch after batch in the order of the images.
 
-    At each ε of the ascending grid FGSM passes over all batches, then PGD; a batch is classified right after
-    it was attacked. All of it happens on one copy of the model, whose running statistics go on drifting. What
-    no script attacks (the clean images, and ε = 0, the clamp alone) is looked at on a copy of its own.
+    At each ε of the ascending grid FGSM passes over all batches, then PGD; a batch is classified right after it was
+    attacked. All of it happens on one copy of the model, whose running statistics go on drifting. Images that no script
+    attacks (clean ones, and ε = 0, the clamp alone) go through a separate copy.
 
     Args:
         cell: what to measure.
-        model: not deployed, on the device of ``x``; it stays as it is.
+        model: not deployed, on the device of ``x``; it is not changed.
         x: images (n, c, h, w), float32 in [0, 1].
         y: labels (n,), int64.
 
@@ -131,7 +131,7 @@ def _attacked(
 
 
 class _Record:
-    """What became of every image under every attack at every ε."""
+    """The outcome of every image under every attack at every ε."""
 
     def __init__(
         self, attacks: int, grid: int, x: Float[Tensor, "n c h w"], clean_right: Bool[np.ndarray, " n"]
@@ -151,7 +151,7 @@ class _Record:
         self._image_eps = np.full((attacks, len(kept)), NOT_KEPT)
 
     def add(self, a: int, e: int, at: slice, images: Float[Tensor, "m c h w"], verdict: Verdict) -> None:
-        """Notes one batch: attacked images in pixels, and what the network made of them."""
+        """Records one batch: attacked images in pixels, and the network's verdict on them."""
         for name in _COLUMNS:
             self._columns[name][a, e, at] = _array(verdict, name)
         self._columns["distance"][a, e, at] = distance(self._x[at], images, "linf").cpu().numpy()

@@ -1,4 +1,4 @@
-"""What a released protocol cannot be asked for."""
+"""Refuses requests that a released protocol cannot fulfil."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stored released cell read as if each attack at each ε had been a cell of its own."""
+"""Splits a stored released cell into results as of separate cells, one for each attack and ε."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model as a released script sees it: a network on the script's own input space."""
+"""A model for a released script: a network on the script's own input space."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from bench.studies.released.checks import NORMALISATION, check_network
 class Network(nn.Module):
     """A copy of a model that takes z = (x − mean) / std instead of pixels x; parameters are frozen.
 
-    It hands the model z·std + mean, also where the clamp left that outside [0, 1]. Under a raw protocol the
-    model's normalisation layer is the identity.
+    The model gets z·std + mean, also where the clamp left that outside [0, 1]. Under a raw protocol the model's
+    normalisation layer is the identity.
 
     Args:
         model: classifier of images in [0, 1], not deployed: batch norm must be there to change its mode.

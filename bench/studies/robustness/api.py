@@ -1,4 +1,4 @@
-"""Measuring one's own model from Python."""
+"""Measures a user's own model from Python."""
 
 from __future__ import annotations
 
@@ -183,9 +183,9 @@ def _executor(evaluation: Evaluation, model: nn.Module, workers: int) -> Executo
 
 
 def _looked_at(data: Images, info: ModelInfo, ready: nn.Module, ask: Ask) -> nn.Module:
-    """The model, folded if it has an equal, after it was found that it can be measured."""
+    """The checked model, folded if it has a folded equal."""
     first = data.images(0, min(LOOKED_AT, ask.batch or LOOKED_AT, len(data))).to(ask.device)
-    with one_thread(), seeded(first.device, "probe"):  # the model may draw numbers
+    with one_thread(), seeded(first.device, "probe"):  # the model may draw random numbers
         logits = probe(info.name, ready, first, 2, more=True)
         if (largest := int(data.labels.max())) >= logits:
             raise UsageError(
@@ -206,10 +206,10 @@ def _loaded(
 
 
 def _found(info: ModelInfo, ready: nn.Module, data: Images, device: str) -> tuple[Suspicion, ...]:
-    """What the first look finds, which is said on stderr; once for the same weights and images."""
+    """The first look's findings, printed on stderr; made once for the same weights and images."""
     asked = info.weights, data.sha256
     if asked not in _looks:
-        with one_thread(), seeded(torch.device(device), "first look"):  # the model may draw numbers
+        with one_thread(), seeded(torch.device(device), "first look"):  # the model may draw random numbers
             _looks[asked] = suspicions(info.name, lambda: first_look(ready, data, device))
     for each in _looks[asked]:
         inside = " on the command line; here it belongs inside the model" if each.option else ""

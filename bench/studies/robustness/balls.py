@@ -1,7 +1,7 @@
-"""All that was measured in one ball: what other runs found in it counts for the worst case too.
+"""All measurements in one ball: attacks of other runs count for the worst case too.
 
-A perturbation that the judge verified within ε breaks the image whoever found it, so the worst case of a model
-takes the attacks of all runs with the same weights, images, norm, protocol, kernels and batch.
+A perturbation that the judge verified within ε breaks the image, whichever run found it. So the worst case of a model
+includes the attacks of all runs with the same weights, images, norm, protocol, kernels and batch.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bench.studies.robustness.results import Curve, Elsewhere, ModelResult, Resu
 
 @dataclass(frozen=True, slots=True)
 class BallPart:
-    """One attack at one ε that a worst case takes in: row ``at`` of a curve in its own setting."""
+    """One attack at one ε in a worst case: row ``at`` of a curve in its own setting."""
 
     setting: Setting
     curve: Curve
@@ -28,17 +28,17 @@ class BallPart:
 
     @property
     def standing(self) -> Bool[np.ndarray, " n"]:
-        """(n,) bool: what it left standing."""
+        """(n,) bool: images that it did not break."""
         return self.curve.standing[self.at]
 
 
 @dataclass(frozen=True, slots=True)
 class Beaten:
-    """Where the attacks of another run break significantly more than a model's own.
+    """An ε at which the attacks of another run break significantly more than a model's own.
 
     Attributes:
         at: index of the ε with the largest difference.
-        own, lowest: what stands there against the model's own attacks, and against all.
+        own, lowest: accuracy there under the model's own attacks, and under all.
         attack: the attack elsewhere that left the fewest images.
     """
 
@@ -82,7 +82,7 @@ def parts(setting: Setting, model: ModelResult, i: int) -> list[BallPart]:
 
 
 def lowest(setting: Setting, model: ModelResult) -> Bool[np.ndarray, "e n"]:
-    """(number of ε, n) bool: what stands against every attack of the ball, and without attacks what is right."""
+    """(number of ε, n) bool: images right under every attack of the ball; without attacks the right images."""
     if not model.curves:
         return np.tile(model.clean.correct, (len(setting.eps), 1))
     return np.stack(

@@ -33,7 +33,7 @@ def collect(
     command: str,
     failed: Sequence[str] = (),
 ) -> tuple[Results, ...]:
-    """What the store holds of an evaluation.
+    """The stored results of an evaluation.
 
     Args:
         store: where the cells are.
@@ -148,7 +148,7 @@ def _clean(shards: Sequence[Stored]) -> Clean:
 def curve_of(
     setting: Setting, request: Request, clean: Sequence[Stored], rows: Sequence[Sequence[Stored]]
 ) -> Curve:
-    """What the leaderboard counts of an attack.
+    """The curve of an attack, as the leaderboard counts it.
 
     Args:
         setting: says which images a curve counts as broken.
@@ -186,7 +186,7 @@ def curve_of(
 
 
 def _traces(rows: Sequence[Sequence[Stored]], *, cumulative: bool) -> dict[str, np.ndarray]:
-    """The curves over passes, where all cells have one; what broke an image at a smaller ε breaks it as soon here."""
+    """The curves over passes, if all cells have one; a break at a smaller ε counts here with the same passes."""
     shards = [shard for row in rows for shard in row]
     if not all("trace" in shard.result.arrays for shard in shards):
         return {}
@@ -200,7 +200,7 @@ def _traces(rows: Sequence[Sequence[Stored]], *, cumulative: bool) -> dict[str, 
 def _whole_curve(
     setting: Setting, request: Request, clean: Sequence[Stored], shards: Sequence[Stored]
 ) -> Curve:
-    """The curve that the one run of a minimum-norm attack gives: what it found within each ε is broken."""
+    """The curve of a minimum-norm attack's one run: images with a result within ε are broken."""
     length = len(setting.eps)
 
     def rows(name: str) -> np.ndarray:
@@ -262,7 +262,7 @@ def _shard_samples(request: Request, before: Stored, after: Stored) -> list[Samp
 
 
 def _spread(samples: Sequence[Sample]) -> tuple[Sample, ...]:
-    """A few samples, each of another image and as many true classes as there are."""
+    """A few samples of different images and of as many true classes as possible."""
     chosen: list[Sample] = []
     images: set[int] = set()
     labels: set[int] = set()

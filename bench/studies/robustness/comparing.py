@@ -1,4 +1,4 @@
-"""Models compared pair by pair on the same images, from what a store holds."""
+"""Models compared pair by pair on the same images, from stored results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WORST = "worst"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedResults:
-    """Models that were measured alike.
+    """Models with comparable measurements.
 
     Attributes:
         setting: what they share.
@@ -110,7 +110,7 @@ def find_measured(
     attack: str = WORST,
     eps: Sequence[float] | None = None,
 ) -> ComparedResults | None:
-    """What the newest sound setting holds of all these models under the same attack; ``None`` if no setting does.
+    """The results of all these models under one attack in the newest sound setting that has them, or ``None``.
 
     Args:
         store: where to look.

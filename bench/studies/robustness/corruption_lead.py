@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def lead_of(
     results: Results, groups: Groups, clean: Mapping[str, GroupTable], attacks: Sequence[str], intervals: str
 ) -> Lead:
-    """What the page says first.
+    """The first screen of the page.
 
     Args:
         results: what was measured.

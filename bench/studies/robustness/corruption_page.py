@@ -41,7 +41,7 @@ def write_groups_page(
     Args:
         results: of one setting on the corrupted images.
         groups: which image is which.
-        directory: where the page goes; made if absent.
+        directory: of the page; made if absent.
         errors: corruption errors of models on these images, where there are any.
 
     Returns:

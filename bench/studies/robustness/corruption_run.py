@@ -1,4 +1,4 @@
-"""What mean corruption errors need besides an evaluation: its models on the base images, without corruption."""
+"""The further cells of mean corruption errors: the models on the base images, without corruption."""
 
 from __future__ import annotations
 

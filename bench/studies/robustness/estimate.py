@@ -1,4 +1,4 @@
-"""How long a plan will take, measured on the models themselves."""
+"""Estimates the time of a plan by measurements of the models themselves."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from bench.inputs.faults import out_of_memory
 from bench.studies.robustness.evaluation import Evaluation
 from bench.studies.robustness.plan import AttackLane
 
-PATIENCE = 1.0  # seconds for which a gradient is timed, about
+PATIENCE = 1.0  # approximate seconds for timing a gradient
 
 
 def cells(lanes: Sequence[Lane], store: Store) -> tuple[int, int]:
-    """How many cells lanes have, each counted once, and how many of them are stored."""
+    """The number of cells of lanes, each counted once, and the number of stored ones."""
     clean = {lane.first.key for lane in lanes}
     total = len(clean) + sum(len(lane) - 1 for lane in lanes)
     stored = sum(store.get(key) is not None for key in clean)
@@ -38,7 +38,7 @@ def seconds_left(evaluation: Evaluation, store: Store) -> float:
 
 
 def seconds_of(evaluation: Evaluation, lanes: Sequence[Lane], store: Store) -> float:
-    """As ``seconds_left``, of other lanes of the same models.
+    """Like ``seconds_left``, of other lanes of the same models.
 
     One gradient of each model on one shard is timed, or on fewer images where that would take seconds, and multiplied
     by the gradients the cells may need.

@@ -47,7 +47,7 @@ PAPER_GRID = tuple(f"{i / 100:.2f}" for i in range(1, 16))
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Evaluation:
-    """An evaluation that can be run: everything that can be refused has been.
+    """An evaluation that can be run: all checks have passed.
 
     Attributes:
         setting: what all models share.
@@ -77,7 +77,7 @@ class Evaluation:
         return lanes(self.setting, [info for _, info in self.models], self.requests)
 
     def manifest(self) -> dict[str, Any]:
-        """What a store keeps so that pages can be drawn again."""
+        """The record in a store, from which pages can be drawn again."""
         groups = groups_of(self.data)
         baseline = {"mce_baseline": self.mce_baseline} if self.mce_baseline else {}
         return (
@@ -97,7 +97,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Finished:
-    """What came out of a run.
+    """The result of a run.
 
     Attributes:
         results: as ``collect`` gives them: the whole grid first.
@@ -109,10 +109,10 @@ class Finished:
 
 
 def prepare(ask: Ask) -> Evaluation:
-    """Resolves the request and looks once at every model.
+    """Resolves the request and checks every model once.
 
     Raises:
-        UsageError: anything about it cannot be done; nothing has been measured yet.
+        UsageError: any part of it cannot be done; nothing has been measured yet.
         zoo.data.DataError, zoo.registry.WeightsError: data or weights are missing or damaged.
     """
     check_device(ask.device)
@@ -120,7 +120,7 @@ def prepare(ask: Ask) -> Evaluation:
 
 
 def prepare_each(ask: Ask) -> tuple[Evaluation, ...]:
-    """As ``prepare``; where the protocol is ``released``, an evaluation for each protocol the models have."""
+    """Like ``prepare``; where the protocol is ``released``, an evaluation for each protocol the models have."""
     if ask.protocol != OWN_SCRIPT:
         return (prepare(ask),)
     check_device(ask.device)
@@ -136,7 +136,7 @@ def prepare_each(ask: Ask) -> tuple[Evaluation, ...]:
 
 
 def prepare_on(ask: Ask, data: Images, loaded: Loaded | None = None) -> Evaluation:
-    """As ``prepare``, on images that are already loaded from ``ask.data``, with models that are in ``loaded``."""
+    """Like ``prepare``, on images that are already loaded from ``ask.data``, with models that are in ``loaded``."""
     protocol = find_protocol(ask.protocol)
     setting = make_setting(ask, data)
     requests = within_budget(aimed(ask.requests, data.classes), len(data.classes))
@@ -167,7 +167,7 @@ def prepare_on(ask: Ask, data: Images, loaded: Loaded | None = None) -> Evaluati
 
 
 def make_setting(ask: Ask, data: Images) -> Setting:
-    """The setting an ask means on a data set; raises ``UsageError`` for an n or ε that cannot be."""
+    """The setting of a request on a data set; raises ``UsageError`` for an invalid n or ε."""
     n = checked_n(ask.n, data, DEFAULT_N)
     kind = "digits" if base_of(data)[0] == "digits" else "photographs"
     protocol = find_protocol(ask.protocol)
@@ -175,7 +175,7 @@ def make_setting(ask: Ask, data: Images) -> Setting:
     eps = default if ask.eps is None else ask.eps
     grid = parse_eps(PAPER_GRID if tuple(eps) == ("paper",) else eps)
     if isinstance(protocol, Released):
-        grid = parse_eps((0.0, *grid))  # what the clamp does by itself
+        grid = parse_eps((0.0, *grid))  # the effect of the clamp by itself
     elif ask.norm == "linf" and (most := grid[-1]) > 1:
         meant = f"; did you mean {most:g}/255?" if most <= 255 else ""
         raise UsageError(f"--eps has {most:g}, which is larger than the whole range of a pixel, 1{meant}")
@@ -201,7 +201,7 @@ def run_evaluation(
     executor: Executor,
     progress: Callable[[int, int], None] | None = None,
 ) -> Finished:
-    """Runs what the store lacks and collects what it then holds."""
+    """Runs the cells that the store lacks and collects the results."""
     (outcome,) = run_each((evaluation,), store, executor, progress)
     return outcome
 
@@ -212,7 +212,7 @@ def run_each(
     executor: Executor,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Finished, ...]:
-    """As ``run_evaluation``, for several of the same images and device side by side; the first leads pages."""
+    """Like ``run_evaluation``, for several of the same images and device side by side; the first leads pages."""
     for evaluation in reversed(evaluations):
         store.put_run(evaluation.manifest())
     lanes = [lane for evaluation in evaluations for lane in evaluation.lanes]
@@ -221,7 +221,7 @@ def run_each(
 
 
 def outcome_of(evaluation: Evaluation, store: Store, failures: Sequence[Failure]) -> Finished:
-    """What a store holds of an evaluation, with its own among some failures."""
+    """The stored results of an evaluation, with those of ``failures`` that are its own."""
     own = tuple(each for each in failures if each.cell.protocol == evaluation.setting.protocol)
     results = collect(
         store,

@@ -1,4 +1,4 @@
-"""Stored cells as files for other programs: a row an image, or the kept images themselves."""
+"""Stored cells as files for other programs: a row for each image, or the kept images themselves."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _CLEAN = ("standing", "predicted", "margin", "loss", "grad_norm", "nonfinite")
 class ImageTable:
     """One row an image, model, attack and ε, as the leaderboard counts it; clean results in ``clean_*``.
 
-    ``curve`` and ``grid`` say which row of the leaderboard an image's row belongs to: over its images
-    ``standing`` adds up to that row's ``robust``. ``standing_alone`` is what this attack at this ε left
-    standing, whatever the smaller ε did; a minimum-norm attack has no ε and leaves what it found nothing for.
+    ``curve`` and ``grid`` say which row of the leaderboard an image's row belongs to: over its images ``standing`` adds
+    up to that row's ``robust``. ``standing_alone`` says whether the image is right under this attack at this ε, without
+    the smaller ε; under a minimum-norm attack, without ε, whether the attack found nothing.
     """
 
     frame: pd.DataFrame
@@ -58,9 +58,9 @@ class ImageTable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeptImages:
-    """Attacked images that the store keeps (the first 16 of a shard), with what they are of.
+    """Attacked images that the store keeps (the first 16 of a shard), with their descriptions.
 
-    ``standing``, ``predicted`` and the like are of that very image, whatever the smaller ε did.
+    ``standing``, ``predicted`` and so on are of exactly that image, without the smaller ε.
     """
 
     arrays: dict[str, np.ndarray]
@@ -82,7 +82,7 @@ class _Part:
 
     Attributes:
         clean, stored: the cells of its images without attack and under it.
-        row: what tells rows of one cell apart: ``eps``, ``curve`` and ``grid``.
+        row: columns that distinguish rows of one cell: ``eps``, ``curve`` and ``grid``.
         counted: the shard's part of the curve.
         place: of the ε in it.
     """

@@ -1,4 +1,4 @@
-"""The requests that a store has seen, as results that pages are drawn from."""
+"""The requests of a store's runs, as results for pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from zoo.grouped import Groups
 
 @dataclass(slots=True)
 class Recorded:
-    """All that was asked in one setting.
+    """All requests in one setting.
 
     Attributes:
         setting: what its results share.
@@ -42,11 +42,11 @@ class Recorded:
         return released_rules(self.setting.protocol) is not None
 
     def add(self, run: Mapping[str, Any]) -> None:
-        """Takes in one more run of this setting."""
+        """Adds one more run of this setting."""
         requests = [_request(fields) for fields in run["requests"]]
         for fields in run["models"]:
             info = ModelInfo(**fields)
-            self.asked.pop(replace(info, folded=not info.folded), None)  # measured otherwise before
+            self.asked.pop(replace(info, folded=not info.folded), None)  # measured differently before
             self.asked.setdefault(info, {}).update(dict.fromkeys(requests))
         self.classes = tuple(run["classes"])
         self.versions = dict(run["versions"])
@@ -73,14 +73,14 @@ def chapters(store: Store, dataset: str | None = None) -> list[Recorded]:
 
 
 def chapter_of(run: Mapping[str, Any]) -> Recorded:
-    """What one run asked for, from its manifest."""
+    """The request of one run, from its manifest."""
     chapter = Recorded(_setting(run["setting"]))
     chapter.add(run)
     return chapter
 
 
 def chapter_results(store: Store, chapter: Recorded, failed: Sequence[str] = ()) -> tuple[Results, ...]:
-    """What the store holds of a chapter: the models whose whole ε grid is there, then the others."""
+    """The stored results of a chapter: the models whose whole ε grid is there, then the others."""
     return collect(
         store,
         chapter.setting,
@@ -95,10 +95,10 @@ def chapter_results(store: Store, chapter: Recorded, failed: Sequence[str] = ())
 def page_results(
     store: Store, chapter: Recorded, failed: Sequence[str] = ()
 ) -> tuple[Results, tuple[Results, ...]]:
-    """A chapter's results for a page: those over its common attacks, and the ones that stand apart.
+    """A chapter's results for a page: those under its common attacks, and separate ones.
 
-    The models are compared under the attacks that most of them share; where a model met others besides,
-    its full results come apart, so that an extra attack on one model never takes it out of the ranking.
+    The models are compared under the attacks that most of them have in common. If a model has further attacks, its full
+    results are separate, so that an extra attack on one model never removes it from the ranking.
     """
     whole, *partial = chapter_results(store, chapter, failed)
     common = _common_attacks(whole.models)
@@ -111,9 +111,9 @@ def page_results(
 
 
 def runs_beside(store: Store, found: Sequence[Results]) -> list[Results]:
-    """What other runs measured of the same weights on the same images, in any sound setting of the same norm.
+    """The results of other runs of the same weights on the same images, in any sound setting of the same norm.
 
-    What ``found`` holds already is not read again.
+    Results in ``found`` are not read again.
     """
     known = {
         (results.setting, model.info.weights, curve.request)

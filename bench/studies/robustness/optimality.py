@@ -1,4 +1,4 @@
-"""How much of the best that all attacks on a model found each of them finds by itself."""
+"""The share of all attacks' joint result on a model that each attack finds by itself."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Optimality:
     """One attack on some models, in shares of what all attacks together found.
 
     Attributes:
-        broken: of the images that any attack broke, over the ε grid, those that this one breaks; NaN where nothing
-            was broken.
+        broken: of the images that any attack broke, over the ε grid, those that this one breaks; NaN if nothing was
+            broken.
         nearest: of a minimum-norm attack the mean of least distance over its own, image by image, 0 where it found
             nothing; NaN for other attacks, and where no attack found anything.
     """

@@ -18,6 +18,6 @@ def accuracy_by_passes(
     """
     if curve.trace is None:
         raise ValueError(f"{curve.request.label} was run without a budget of passes")
-    ball = curve.request.spec.threat == "ball"  # there whatever was found lies within ε
+    ball = curve.request.spec.threat == "ball"  # there every found image is within ε
     broken = curve.trace[i] <= (np.finfo(np.float32).max if ball else setting.eps[i])
     return (model.clean.correct[:, None] & ~broken).mean(axis=0)

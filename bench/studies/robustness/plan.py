@@ -1,4 +1,4 @@
-"""The grid of an evaluation spread into lanes of cells; pure."""
+"""Turns the grid of an evaluation into lanes of cells; pure functions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class AttackLane(Lane):
         request: the attack.
         library: the attack's library with its version.
         eps: the ascending grid; ``(None,)`` for an attack that has no ball.
-        cumulative: whether a cell attacks only what the cell of the smaller ε left standing.
+        cumulative: whether a cell attacks only images that are right after the cell of the smaller ε.
         seed: of the attack.
     """
 
@@ -90,8 +90,10 @@ def clean_cells(setting: Setting, model: ModelInfo) -> tuple[Cell, ...]:
 
 
 def released_cell(setting: Setting, model: ModelInfo) -> Cell:
-    """All of a model under a released protocol: its attacks at one ε go on from the running statistics that
-    those at the smaller ones left, so nothing of it can be measured or resumed alone.
+    """The only cell of a model under a released protocol.
+
+    Its attacks at one ε continue with the running statistics after the smaller ones, so no part of it can be measured
+    or resumed alone.
     """
     params: dict[str, Scalar] = {"eps": ";".join(repr(float(eps)) for eps in setting.eps)}
     for request in RELEASED_REQUESTS:

@@ -1,4 +1,4 @@
-"""Has a model become less robust than the rows of a leaderboard say? The same measurements again, compared."""
+"""Repeats the measurements of a leaderboard's rows and compares: has a model become less robust?"""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ def _count(outcomes: Bool[np.ndarray, " n"] | None) -> int | None:
 
 
 def _stored(group: RowGroup, row: Row, store: Store) -> _Standing:
-    """What the store holds of a row's own weights, as they were measured then."""
+    """The stored results of a row's own weights, from that time."""
     setting = replace(group.setting, protocol=row["protocol"], backend=row["backend"])
     info = ModelInfo(name=row["model"], weights=row["weights"], trained_on="", parameters=0, origin="")
     asked = [(info, group.requests)]
@@ -259,7 +259,7 @@ def _checked(
 
 
 def changed_since(rows: Iterable[Row], device: str) -> list[str]:
-    """What the rows were measured with that differs here, each as ``torch 2.10.0 then, 2.15.0 now``."""
+    """The versions that differ from those of the rows, each as ``torch 2.10.0 then, 2.15.0 now``."""
     here = versions()
     notes: dict[str, None] = {}
     for row in rows:

@@ -1,4 +1,4 @@
-"""How far numbers move with a seed: that of training, or that of the attacks. The two are never mixed."""
+"""The spread of numbers over seeds: those of training, or those of the attacks. The two are never mixed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replicas:
-    """One design trained with several seeds and measured alike.
+    """One design trained with several seeds, with comparable measurements.
 
     Attributes:
         name: the design, which is the name of its replica of seed 0.
@@ -101,7 +101,7 @@ def over_attack_seeds(found: Sequence[Results]) -> tuple[AttackSeeds, ...]:
 
 
 def _replicas(results: Results, name: str, members: Sequence[ModelResult]) -> Replicas:
-    # each under its own attacks: what another run did to one of them is no variation of training
+    # each under its own attacks: another run's attacks on one of them are no variation of training
     robust = np.array([lowest(results.setting, replace(m, elsewhere=())).mean(axis=1) for m in members])
     return Replicas(
         name=name,

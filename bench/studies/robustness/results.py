@@ -1,4 +1,4 @@
-"""Measured cells joined into what tables, figures and pages are made of."""
+"""Measured cells joined into results, the input of tables, figures and pages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.studies.robustness.shown import Shown
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What two results must share to be compared.
+    """The values that two results must share to be compared.
 
     Attributes:
         dataset, data: name and sha256 of the evaluation split.
@@ -70,8 +70,8 @@ class Clean:
 class Curve:
     """One model under one attack over the ε grid of a setting; arrays are (number of ε, n).
 
-    The one run of a minimum-norm attack fills every row: at ε stands what no misclassified image was found
-    for within ε. A spatial attack has a single row that belongs to no ε.
+    The one run of a minimum-norm attack fills every row: an image is right at ε if no misclassified version was found
+    within ε. A spatial attack has a single row that belongs to no ε.
 
     Attributes:
         request: the attack and its parameters.
@@ -81,8 +81,8 @@ class Curve:
         distance: float64, size of the perturbation in the setting's norm; NaN where not attacked, where a
             minimum-norm attack found nothing, and for spatial attacks.
         predicted: int64, class under attack; -1 where not attacked.
-        nonfinite, projected: bool, what the judge noted.
-        silent: bool, an iterate on the way broke the image though the last one did not.
+        nonfinite, projected: bool, notes of the judge.
+        silent: bool, an earlier iterate broke the image though the last one did not.
         gradients: gradient evaluations by ε, one an image and pass; a minimum-norm attack's are those of
             its one run.
         seconds: time the cells took, by ε.
@@ -143,7 +143,7 @@ class ModelResult:
         curves: attacks over the ε grid, which may be joined and ranked.
         samples: for the gallery.
         spatial: spatial attacks, each a curve of one row.
-        elsewhere: curves of other runs in the same balls; empty where nobody looked for them.
+        elsewhere: curves of other runs in the same balls; empty if not collected.
     """
 
     info: ModelInfo
@@ -155,7 +155,7 @@ class ModelResult:
 
     @property
     def attack_set(self) -> tuple[Request, ...]:
-        """The attacks of this result, the ground on which it may be ranked."""
+        """The attacks of this result; only results with the same ones are ranked together."""
         return tuple(sorted((c.request for c in self.curves), key=repr))
 
     def worst(self) -> Bool[np.ndarray, "e n"]:

@@ -1,4 +1,4 @@
-"""Results into tidy rows: one a model, attack and ε, with everything the numbers were measured on."""
+"""Leaderboard rows of results: one for each model, attack and ε, with everything that identifies the measurement."""
 
 from __future__ import annotations
 
@@ -109,12 +109,12 @@ def _smallest(*parts: Clean | Curve) -> int | None:
 
 
 def vanished(clean: Clean) -> int:
-    """Of how many clean-right images the gradient is exactly 0."""
+    """The number of clean-right images whose gradient is exactly 0."""
     return int((clean.correct & (clean.grad_norm == 0)).sum())
 
 
 def _about(results: Results, model: ModelResult, standing: Bool[np.ndarray, " n"], i: int) -> Row:
-    """What every row of a model has: what it was measured on, clean accuracy, and what stands."""
+    """The columns of every row of a model: the identity of the measurement, clean and robust accuracy."""
     setting, clean = results.setting, model.clean
     right, robust = int(clean.correct.sum()), int(standing.sum())
     both = int((standing & clean.correct).sum())

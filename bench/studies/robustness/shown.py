@@ -1,4 +1,4 @@
-"""Results as a table, as curves, and as a notebook shows them."""
+"""Results as a table, as curves, and as HTML for a notebook."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class AccuracyLine:
 
 
 class Shown:
-    """How results show themselves."""
+    """Methods of results that show them."""
 
     __slots__ = ()
     setting: Any

@@ -1,1 +1,1 @@
-"""What all studies share: the request, the models that are opened for it, and runs of cells without attack curves."""
+"""Shared parts of all studies: the request, opening its models, and runs of cells without attack curves."""

@@ -17,9 +17,9 @@ class Ask:
     Attributes:
         models: names of the zoo, ``file.py:factory``, ``library:name`` or entry points.
         requests: attacks with their parameters; none under a released protocol, which brings its own.
-        data: where the images come from.
+        data: source of the images.
         names: names in rows of the models from files, in their order; none for those of the files.
-        weights: weights file of one's own model.
+        weights: weights file of a user's own model.
         weights_from: data set or directory the zoo's weights come from, if not the data set's own.
         eps: the grid as given; ``None`` for the data set's default, ``("paper",)`` for the paper's.
         n: images; ``None`` for the default.
@@ -30,10 +30,10 @@ class Ask:
         command: the command as pages show it.
         download: whether a missing data set or a library's missing weights may be fetched.
         mce_baseline: model that corruption errors are divided by; empty for the zoo's ``baseline_cnn``.
-        preparation: what is done to images before one's own models; its classes are named by ``outputs``.
-        outputs: the output of one's own models for each class, or the names of all their outputs; see
+        preparation: steps before a user's own models; its classes are named by ``outputs``.
+        outputs: the output of a user's own models for each class, or the names of all their outputs; see
             ``bench.inputs.preparation.output_numbers``.
-        suspect: take models whose logits are not finite or give no gradients too, as an audit does: it says so
+        suspect: accept models whose logits are not finite or give no gradients, as for an audit, which reports this
             itself.
     """
 

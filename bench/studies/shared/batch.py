@@ -1,4 +1,4 @@
-"""The batch and the workers of a request: as given, or what the memory has room for."""
+"""The batch and the workers of a request: as given, or as many as the memory has room for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.studies.shared.ask import Ask
 from zoo.notes import note_once
 
 FEW = 4  # images whose gradient step is measured on a CPU
-SMALL = 32 * 32  # pixels, up to which no model of the zoo takes much
+SMALL = 32 * 32  # pixels of an image up to which no model of the zoo takes much memory
 
 
 def chosen_batch(
@@ -28,14 +28,14 @@ def chosen_batch(
 ) -> int:
     """Images of a shard: as given, else 100 on a CPU or fewer, and on a GPU as many as all the models have room for.
 
-    On a CPU ``loaded`` then knows what a gradient step takes.
+    On a CPU ``loaded`` then has the bytes of a gradient step.
 
     Args:
         ask: the request.
         data: its images; the first ones are tried.
         n: images measured on; on a GPU no batch is larger than the next power of two.
         models: as ``open_models`` opened them.
-        loaded: what holds them.
+        loaded: has the models.
     """
     if ask.device == "cpu":
         return _on_cpu(ask, data, n, models, loaded)
@@ -91,7 +91,7 @@ def within_memory(where: Where, loaded: Loaded) -> Where:
 
 
 def fitting_workers(workers: int, loaded: Loaded) -> int:
-    """As many of these workers as the memory has room for; a line says so where it has not for all."""
+    """As many of these workers as the memory has room for; prints a line if they are fewer."""
     free = free_bytes()
     fitting = workers_within(workers, loaded.step_bytes, free)
     if fitting < workers:
@@ -107,5 +107,5 @@ def _gigabytes(count: int) -> str:
 
 
 def with_batch(command: str, ask: Ask, batch: int) -> str:
-    """The command as pages show it, with the batch where it was neither given nor the one that goes without saying."""
+    """The command as pages show it, with the batch if it was neither given nor the default."""
     return command if batch in (ask.batch, BATCH) else f"{command} --batch {batch}"

@@ -1,4 +1,4 @@
-"""What studies without attack curves share: a run is a setting and models, a page is of the newest setting."""
+"""The base of studies without attack curves: a run is a setting and models, a page shows the newest setting."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ResultsT = TypeVar("ResultsT", bound=Shown)
 
 
 class CellStudy(Study[PreparedCells[SettingT], ResultsT]):
-    """A study whose cells wait for no other; its runs are stored under its name."""
+    """A study whose cells do not depend on each other; its runs are stored under its name."""
 
     @staticmethod
     @abstractmethod
@@ -35,7 +35,7 @@ class CellStudy(Study[PreparedCells[SettingT], ResultsT]):
         command: str,
         failed: Sequence[str] = (),
     ) -> ResultsT:
-        """What the store holds of a setting; a model with a cell missing is left out."""
+        """The stored results of a setting; a model with a missing cell is left out."""
 
     @staticmethod
     @abstractmethod

@@ -12,7 +12,7 @@ from bench.inputs.model_info import ModelInfo
 
 @runtime_checkable
 class ShardedSetting(Protocol):
-    """What the settings have that measure shards of images."""
+    """The common fields of settings that measure shards of images."""
 
     @property
     def dataset(self) -> str: ...
@@ -44,11 +44,11 @@ def shard_cells(
     norm: str | None = None,
     seed: int = 0,
 ) -> tuple[Cell, ...]:
-    """Cells of the first n images that wait for no other and have no ε, in the order of the images.
+    """Independent cells of the first n images without ε, in the order of the images.
 
     Args:
         setting: the images, their number, and the rules.
-        model: what is measured.
+        model: the measured model.
         kind, attack, library, params, norm, seed: as in ``Cell``; ``params`` in any order.
     """
     return tuple(

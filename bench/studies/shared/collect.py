@@ -24,7 +24,7 @@ ResultsT = TypeVar("ResultsT", covariant=True)
 
 @runtime_checkable
 class Collect(Protocol[TakenT, ResultsT]):
-    """What the store holds of an evaluation; a model with a cell missing is left out."""
+    """The stored results of an evaluation; a model with a missing cell is left out."""
 
     def __call__(
         self,
@@ -41,7 +41,7 @@ class Collect(Protocol[TakenT, ResultsT]):
 def collecting(
     result: Callable[[Store, SettingT, ModelInfo], ResultT | None], results: Callable[..., ResultsT]
 ) -> Collect[SettingT, ResultsT]:
-    """A ``Collect`` of what gives one model's result, ``None`` if a cell is missing, and the class of all of them."""
+    """A ``Collect``; ``result`` gives one model's result, or ``None`` for a missing cell; ``results`` joins all."""
 
     def collect(
         store: Store,

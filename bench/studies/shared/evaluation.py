@@ -1,4 +1,4 @@
-"""Requests of studies without attack curves: a setting, models, and cells that wait for no other."""
+"""Requests of studies without attack curves: a setting, models, and independent cells."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from bench.studies.shared.where import check_device
 
 @runtime_checkable
 class CellSetting(Protocol):
-    """What every setting has: it is a dataclass, and the first n images are looked at."""
+    """The common fields of every setting: it is a dataclass, and the first n images are measured."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
@@ -42,7 +42,7 @@ ResultsT = TypeVar("ResultsT")
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class PreparedCells(Generic[SettingT]):
-    """An evaluation that can be run: everything that can be refused has been.
+    """An evaluation that can be run: all checks have passed.
 
     Attributes:
         setting: what all models share.
@@ -124,7 +124,7 @@ def opened(
 def looking_seconds(
     evaluation: PreparedCells[Any], store: Store, looks: Callable[[Cell], int], *, together: int
 ) -> float:
-    """Seconds of one worker that the missing cells take at most, from one look of each model now.
+    """The most seconds that one worker takes for the missing cells, from one timed pass of each model.
 
     Args:
         evaluation: whose cells look at images and do nothing else.

@@ -1,4 +1,4 @@
-"""A first look at a model before anything is measured: what rows say of it, and whether it can be measured."""
+"""Checks a model before anything is measured: describes it for rows, and refuses it if it cannot be measured."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from bench.inputs.sources import DataSource, Images, ModelSource, deployed, desc
 from bench.inputs.switches import left_alone
 from zoo.notes import note_once, noted
 
-LONG = 3.0  # seconds after which a user would have liked to know
+LONG = 3.0  # seconds after which the time is announced
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Look:
-    """What a model is looked at on.
+    """The images and settings for checking a model.
 
     Attributes:
         first: the first images (n, c, h, w), float32 in [0, 1].
@@ -52,7 +52,7 @@ class Look:
 
 
 def inspect_all(sources: Sequence[ModelSource], look: Look, loaded: Loaded) -> list[ModelInfo]:
-    """Looks once at every model; one that is not of the zoo is loaded in a process of its own, and stays there.
+    """Checks every model once; one that is not of the zoo is loaded in a separate process, and stays there.
 
     Raises:
         UsageError: one cannot be built or measured, or its process ended.
@@ -73,7 +73,7 @@ def inspect_all(sources: Sequence[ModelSource], look: Look, loaded: Loaded) -> l
 
 
 def _inspect(source: ModelSource, info: ModelInfo, look: Look, loaded: Loaded) -> ModelInfo:
-    """Looks at a model in this process, unless it is loaded, and keeps it, folded if it has an equal."""
+    """Checks a model in this process, unless it is loaded, and keeps it, folded if it has a folded equal."""
     with one_thread(), left_alone():
         model = loaded.kept_model(info.weights, look.device)
         if model is None:
@@ -114,7 +114,7 @@ def _inspect_apart(source: ModelSource, look: Look) -> tuple[ModelInfo, tuple[st
 
 
 def _announced_look(model: nn.Module, data: Images, device: str, name: str) -> tuple[Suspicion, ...]:
-    """``first_look``; says on stderr how long it takes where that is long, before it starts."""
+    """``first_look``; if it takes long, a line on stderr first says how long."""
     start = time.perf_counter()
     with torch.no_grad():
         model(data.images(0, 1).to(device))
@@ -130,7 +130,7 @@ def _announced_look(model: nn.Module, data: Images, device: str, name: str) -> t
 
 
 def suspicions(name: str, look: Callable[[], tuple[Suspicion, ...]]) -> tuple[Suspicion, ...]:
-    """What a first look finds; a model that fails under it, at other numbers of images, is measured all the same."""
+    """The findings of a first look; a model that fails in it, at other numbers of images, is still measured."""
     try:
         return look()
     except Exception as fault:
@@ -139,5 +139,5 @@ def suspicions(name: str, look: Callable[[], tuple[Suspicion, ...]]) -> tuple[Su
 
 
 def kinds(found: Sequence[Suspicion]) -> str:
-    """What rows say of it."""
+    """The kinds of suspicions, as text for rows."""
     return ";".join(each.kind for each in found)

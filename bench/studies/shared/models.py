@@ -1,4 +1,4 @@
-"""The models of a request, each opened and looked at once."""
+"""The models of a request, each opened and checked once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.studies.shared.ask import Ask
 from bench.studies.shared.inspection import Look, inspect_all
 from bench.studies.shared.wordnet import compared
 
-LOOKED_AT = 100  # images a model is looked at with before anything is measured
+LOOKED_AT = 100  # images for checking a model before anything is measured
 
 
 def open_models(

@@ -1,4 +1,4 @@
-"""What options of the command line mean, the same in every command."""
+"""Turns options of the command line into requests, the same in every command."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DATA = "$DATA"
 
 
 def data_source(options: Namespace) -> DataSource:
-    """Where the images come from."""
+    """The source of the images."""
     return DataSource(
         spec=options.dataset,
         root=options.data_root,
@@ -33,7 +33,7 @@ def data_source(options: Namespace) -> DataSource:
 
 
 def data_ask(options: Namespace) -> Ask:
-    """What every measuring command takes: data, seed, device and where weights come from."""
+    """The common part of every measuring request: data, seed, device and source of weights."""
     return Ask(
         models=(),
         requests=(),
@@ -59,7 +59,7 @@ def model_ask(options: Namespace) -> Ask:
 
 
 def preparation(options: Namespace) -> Preparation:
-    """What is done to images before one's own models; ``UsageError`` for what is no number."""
+    """What is done to images before a user's own models; ``UsageError`` for what is no number."""
     return Preparation(
         scale=options.scale,
         bgr=options.bgr,
@@ -115,12 +115,12 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def shown_command(argv: Sequence[str]) -> str:
-    """The command as pages show it: every path is ``$DATA`` or its last part, never where it lies."""
+    """The command as pages show it: every path is ``$DATA`` or its last part, never the whole."""
     shown = ["bench"]
     for before, word in zip(["", *argv], argv, strict=False):
         flag, equals, value = word.partition("=")
         if flag in ("--json", "--cluster") or before == "--cluster":
-            continue  # says how rows are printed or where they are measured, not what they are
+            continue  # options of printing or of the place of the work, which do not change the rows
         if equals and flag.startswith("--"):
             shown.append(f"{flag}={_shown_value(flag, value)}")
         else:
@@ -147,17 +147,17 @@ def _shown_part(part: str) -> str:
 
 
 def shown_data(options: Namespace) -> str:
-    """What names the data on a command line, with paths as pages show them."""
+    """The options that name the data, with paths as pages show them."""
     return shown_command(_data_words(options)).removeprefix("bench ")
 
 
 def data_for_terminal(options: Namespace) -> str:
-    """As ``shown_data``, with paths as they are: for the terminal of whoever gave them."""
+    """Like ``shown_data``, with whole paths, for the user's own terminal."""
     return shlex.join(_data_words(options))
 
 
 def models_for_terminal(options: Namespace) -> str:
-    """What names the models on a command line, with paths as they are."""
+    """The options that name the models, with whole paths."""
     words: list[str] = []
     for name in ("model", "weights", "weights_from"):
         value = getattr(options, name, None)
@@ -167,12 +167,12 @@ def models_for_terminal(options: Namespace) -> str:
 
 
 def command_for_terminal(command: str, options: Namespace) -> str:
-    """A command as pages show it, for the terminal of whoever gave these options: with the paths as they are."""
+    """A command as pages show it, but with whole paths, for the user's own terminal."""
     words = command.replace(shown_data(options), data_for_terminal(options))
     if options.weights_from is not None:
         out = Path(options.weights_from).name
         words = words.replace(f"--out {out}", f"--out {shlex.quote(options.weights_from)}")
-    # of other data, which only the user knows
+    # paths of other data, which only the user knows
     words = re.sub(rf"(folder|npz|imagenet|hf):{re.escape(DATA)}", r"\1:PATH", words)
     return words.replace(DATA, shlex.quote(options.data_root or "PATH"))
 
@@ -186,7 +186,7 @@ def _data_words(options: Namespace) -> list[str]:
 
 
 def check_numbers(options: Namespace) -> None:
-    """Raises ``UsageError`` for a seed that cannot be."""
+    """Raises ``UsageError`` for an invalid seed."""
     if getattr(options, "seeds", None) is not None and options.seeds < 1:
         raise UsageError(f"--seeds is {options.seeds}; it is a number of seeds, at least 1")
     if options.seed < 0:

@@ -1,4 +1,4 @@
-"""The page of the setting that was measured last."""
+"""Draws the page of the setting that was measured last."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class OnData(Protocol):
 
 @runtime_checkable
 class Shown(Protocol):
-    """What the results of every setting with a page of its own have; they are dataclasses."""
+    """The common fields of results with a page of their own; they are dataclasses."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
@@ -44,7 +44,7 @@ def draw_newest(
     """Draws the page of the setting measured last, with the other ones after it; ``None`` if there is none.
 
     Args:
-        history: what the store holds of each setting, the newest first.
+        history: the stored results of each setting, the newest first.
         results: of the run that has just ended; ``None`` for the newest of ``history`` that has models.
         draw: writes the page of some results, the other settings' and the directory given.
         directory: where the page goes.

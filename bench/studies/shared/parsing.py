@@ -1,4 +1,4 @@
-"""Reads the command line's words; a refusal is one short line."""
+"""Parses the command line; a refusal is one short line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """Refuses in one line, like every other refusal here; takes no option by a part of its name."""
+    """Refuses in one line, like every other refusal here; does not accept shortened option names."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"allow_abbrev": False, "formatter_class": Formatter, **options})
@@ -47,5 +47,5 @@ def positive(text: str) -> int:
 
 
 def shortened(message: str) -> str:
-    """A message in which no word, such as a value that a user gave, is longer than a line."""
+    """A message with long words, such as a user's value, cut to the length of a line."""
     return re.sub(r"\S{200,}", lambda found: f"{found[0][:80]}… ({len(found[0])} characters)", message)

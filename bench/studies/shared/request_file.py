@@ -12,14 +12,14 @@ from bench.errors import UsageError, nearest
 
 SUFFIX = ".toml"
 _OPTIONS = {"models": "model", "zoo": "model"}  # other names of an option
-_KEYS = {"model": "models"}  # what reads better in a file
+_KEYS = {"model": "models"}  # names that read better in a file
 _LISTS = ("model", "attacks", "eps")  # options with commas, which are lists in a file
-# options that say where a run is made and kept, not what it is
+# options of the place of a run, which do not change it
 _PLACES = ("json", "dry-run", "workers", "device", "cluster", "store", "leaderboard", "reports", "data-root")
 
 
 def expanded(arguments: Sequence[str], known: Collection[str]) -> list[str]:
-    """Arguments of ``bench run`` with the options that a file states in place of the file.
+    """Arguments of ``bench run`` with the file replaced by its options.
 
     Options of the command line follow those of the file, so that they count.
 
@@ -78,7 +78,7 @@ def as_file(command: str) -> str:
     """
     try:
         words = shlex.split(command)
-    except ValueError:  # a store may say anything
+    except ValueError:  # a store may have any text
         return ""
     if words[:2] != ["bench", "run"]:
         return ""

@@ -1,4 +1,4 @@
-"""What studies without attack curves give: the results of all models of one setting."""
+"""Results of studies without attack curves: of all models of one setting."""
 
 from __future__ import annotations
 

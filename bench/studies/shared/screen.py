@@ -1,4 +1,4 @@
-"""Lines on stderr, and numbers as tables of the terminal show them."""
+"""Lines on stderr, and numbers for tables of the terminal."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ def say(text: str) -> None:
 
 
 def percent(share: Share) -> str:
-    """A share as ``97.2±2.2``, in percent; what stands after ± covers the interval on both of its sides."""
+    """A share as ``97.2±2.2``, in percent; the number after ± covers the interval on both sides."""
     return f"{100 * share.value:.1f}±{100 * max(share.hi - share.value, share.value - share.lo):.1f}"

@@ -54,9 +54,9 @@ def print_table(
 
     Args:
         title, caption: plain texts.
-        columns: the heads; numbers stand to the right, and are not wrapped.
+        columns: the heads; numbers are aligned right, and not wrapped.
         rows: the cells; a ``Name`` may be wrapped.
-        left: the columns of names and texts, which stand to the left and may be wrapped.
+        left: the columns of names and texts, which are aligned left and may be wrapped.
     """
     console = Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
     table = _made(columns, rows, left)
@@ -66,7 +66,7 @@ def print_table(
             _made(columns, bare, left),
             f"{caption} Intervals do not fit here: see --json or the page.",
         )
-    # what is still too wide is wrapped by the terminal, with every number
+    # a table that is still too wide is wrapped by the terminal, with every number
     console.width = max(console.width, _needed(console, table))
     console.print(Text(title, style="italic"))
     console.print(table)

@@ -1,4 +1,4 @@
-"""Which models of the paper have weights here, how these were made, and how the others would be."""
+"""The models of the paper with weights here, the training of these, and the commands that train the others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zoo import registry
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What there is.
+    """The available weights.
 
     Attributes:
         names: models with weights; replicas, ``NAME@1`` and on, after the one they are of.
@@ -79,12 +79,12 @@ def records_of(
 
 
 def train_command(name: str, weights_from: str | None, options: str) -> str:
-    """How a model would be trained so that its weights are found in the same place."""
+    """The command that trains a model so that its weights are found in the same place."""
     return f"bench train {name} {_options(weights_from, options)}"
 
 
 def _options(weights_from: str | None, options: str) -> str:
-    """What besides the name says where these weights would be found."""
+    """The options besides the name that place these weights."""
     if weights_from is None:
         return options
     place = Path(weights_from)

@@ -1,4 +1,4 @@
-"""Where a command computes: ``--device``, ``--workers`` and ``--cluster``."""
+"""The place of a command's work: ``--device``, ``--workers`` and ``--cluster``."""
 
 from __future__ import annotations
 

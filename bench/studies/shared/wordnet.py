@@ -57,11 +57,11 @@ def _width(source: ModelSource, first: Float32[np.ndarray, "1 c h w"], device: s
 
 
 def _outputs(source: ModelSource, first: Float32[np.ndarray, "1 c h w"], device: str) -> int:
-    """How many outputs a model gives an image; 0 where it gives none, which is refused later, in words."""
+    """The number of outputs for an image; 0 if there are none, which is refused later with a message."""
     with one_thread(), left_alone(), torch.no_grad():
         model = deployed(source.build(), device)
         try:
             logits = model(torch.from_numpy(first).to(device))
-        except Exception:  # whatever the model's own code raises
+        except Exception:  # anything that the model's own code raises
             return 0
     return logits.shape[1] if logits.ndim == 2 else 0

@@ -1,6 +1,6 @@
 """Accuracies under rotations and translations as cells, stored and resumed like any other.
 
-A cell is of one thing at one level, so that whoever asks for a level that was measured finds it in the store.
+A cell measures one thing at one level, so that any request finds a stored level.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NO_ANSWER = -1  # predicted class where logits are not finite
 
 
 def questions(setting: SpatialSetting) -> Iterator[tuple[str, float | None]]:
-    """Everything a setting asks of a model: what, and its level."""
+    """All questions of a setting about a model: what, and its level."""
     yield "clean", None
     yield from (("rotate", level) for level in setting.rotations)
     yield from (("translate", level) for level in setting.translations)
@@ -46,10 +46,10 @@ def spatial_cells(
     """The cells of one question, one for every batch of images.
 
     Args:
-        setting: what is measured.
-        model: of whom.
-        what: ``clean``; ``rotate`` or ``translate``, random at a level; ``turn``, all fixed angles; or
-            ``grid``, the worst of the grid.
+        setting: of the measurement.
+        model: the measured model.
+        what: ``clean``; ``rotate`` or ``translate``, random at a level; ``turn``, all fixed angles; or ``grid``, the
+            worst of the grid.
         level: largest angle in degrees or largest shift as a share of the side; ``None`` for the others.
     """
     params = _params(setting, what, level)
@@ -74,7 +74,7 @@ def _params(setting: SpatialSetting, what: str, level: float | None) -> dict[str
 
 
 def looks(cell: Cell) -> int:
-    """How many times a cell looks at each image, at most."""
+    """The most passes of each image in a cell."""
     params = dict(cell.params)
     if cell.attack == "grid":
         return int(params["angles"] or 0) * int(params["shifts"] or 0) ** 2
@@ -86,9 +86,8 @@ def draws_of(
 ) -> Float64[Tensor, "count draws axes"]:
     """Angles in degrees (one axis), or shifts to the right and down as shares of the side (two axes).
 
-    Every value is ``level`` times a number uniform in ±1 that derives from seed, image, draw and ``what``
-    alone: all models meet the same, a larger level is the same draw farther out, and more draws keep the
-    ones there were.
+    Every value is ``level`` times a number uniform in ±1 that derives only from seed, image, draw and ``what``: all
+    models get the same ones, a larger level scales the same draw, and more draws keep the earlier ones.
 
     Args:
         what: ``rotate`` or ``translate``.
@@ -122,7 +121,7 @@ def measure_spatial(
         int64, looks until then.
     """
     start = time.perf_counter()
-    with seeded(x.device, "judge", cell.key):  # the model may draw numbers
+    with seeded(x.device, "judge", cell.key):  # the model may draw random numbers
         arrays = _grid(cell, model, x, y) if cell.attack == "grid" else _looked_at(cell, model, x, y)
     return CellResult(arrays=arrays, seconds=time.perf_counter() - start, gradients=0)
 
@@ -137,7 +136,7 @@ def _looked_at(cell: Cell, model: nn.Module, x: Tensor, y: Tensor) -> dict[str, 
 
 
 def _versions(cell: Cell, x: Tensor) -> Iterator[Tensor]:
-    """The images as a cell looks at them, one version after another."""
+    """The transformed images of a cell, one version after another."""
     if cell.attack == "clean":
         yield x
         return

@@ -29,14 +29,14 @@ SpatialEvaluation = PreparedCells[SpatialSetting]
 
 
 def prepare_spatial(ask: Ask, options: Options | None = None) -> SpatialEvaluation:
-    """Resolves the request and looks once at every model.
+    """Resolves the request and checks every model once.
 
     Args:
-        ask: models, data, n and seed; its attacks and ε are not looked at.
+        ask: models, data, n and seed; its attacks and ε are ignored.
         options: levels, draws, grid and way of reading; the defaults if absent.
 
     Raises:
-        UsageError: anything about it cannot be done; nothing has been measured yet.
+        UsageError: any part of it cannot be done; nothing has been measured yet.
     """
     data, n = images_of(ask, DEFAULT_N)
     return opened(ask, data, spatial_setting(ask, data, n, options or Options()), _cells, sized=True)

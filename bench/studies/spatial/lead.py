@@ -11,7 +11,7 @@ from bench.studies.spatial.results import SpatialResult, SpatialResults
 
 
 def lead_of(results: SpatialResults) -> Lead:
-    """What the page says first."""
+    """The first screen of the page."""
     setting = results.setting
     return Lead(
         study="rotations and translations",
@@ -42,7 +42,7 @@ def _finding(results: SpatialResults) -> str:
 
 
 def _hardest(results: SpatialResults) -> tuple[str, Callable[[SpatialResult], Share]]:
-    """What of the page the sentence is about, and its accuracy."""
+    """The measurement that the sentence is about, and its accuracy."""
     setting = results.setting
     if setting.rotations:
         level = setting.rotations[-1]

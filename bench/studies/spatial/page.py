@@ -25,9 +25,9 @@ def write_spatial_page(results: SpatialResults, others: Sequence[SpatialResults]
     """Writes ``<directory>/<data set>-spatial.html`` and its figures, each file whole or not at all.
 
     Args:
-        results: what the page is about.
+        results: the results on the page.
         others: earlier settings of the same data set, shown as compact tables at the end.
-        directory: where the page and ``figures/`` go; made if absent.
+        directory: for the page and ``figures/``; made if absent.
 
     Returns:
         The path of the page.
@@ -73,7 +73,7 @@ def quarters_of(results: SpatialResults) -> tuple[float, ...]:
 
 
 def _drawn(results: SpatialResults, stem: str) -> tuple[Drawing | None, Drawing | None]:
-    """The figures that there is something for."""
+    """The figures that have content."""
     if not results.models:
         return None, None
     from bench.studies.spatial.figures import draw_random, draw_turned

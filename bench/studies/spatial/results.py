@@ -1,4 +1,4 @@
-"""Spatial measurements joined over shards: what tables, figures, rows and pages are made of."""
+"""Spatial measurements joined over shards, the input of tables, figures, rows and pages."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class SpatialOutcome:
 
     @property
     def accuracy_given_clean(self) -> Share | None:
-        """Mean over the images right when clean, and all draws; ``None`` where there is none."""
+        """Mean over the images right when clean, and all draws; ``None`` if there is none."""
         return mean_of_draws(self.right[self.clean]) if self.clean.any() else None
 
     @property
@@ -54,7 +54,7 @@ class SpatialOutcome:
 
     @property
     def fooled_given_clean(self) -> Share | None:
-        """The fooling rate of the images right when clean; ``None`` where there is none."""
+        """The fooling rate of the images right when clean; ``None`` if there is none."""
         return mean_of_draws(self.changed[self.clean]) if self.clean.any() else None
 
 
@@ -89,7 +89,7 @@ class Turned:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Worst:
-    """What of n images no point of a grid breaks.
+    """The images, of n, that no point of a grid breaks.
 
     Attributes:
         right: (n,) bool, right when clean and at every point of the grid.
@@ -112,7 +112,7 @@ class Worst:
 
     @property
     def accuracy_given_clean(self) -> Share | None:
-        """Share of the images right when clean; ``None`` where there is none."""
+        """Share of the images right when clean; ``None`` if there is none."""
         clean = int(self.clean.sum())
         return wilson(int((self.right & self.clean).sum()), clean) if clean else None
 

@@ -1,4 +1,4 @@
-"""Spatial results into rows of the leaderboard: without ε, so never among the ranked ones."""
+"""Leaderboard rows of spatial results: without ε, so never ranked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a spatial evaluation asks: levels, draws, the grid, and the way images are read."""
+"""The setting of a spatial evaluation: levels, draws, the grid, and the interpolation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TURNS = 24  # fixed angles on the full circle: every 15°
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpatialSetting:
-    """What two results must share to be compared.
+    """The values that two results must share to be compared.
 
     Attributes:
         dataset, data: name and sha256 of the evaluation split.
@@ -53,10 +53,10 @@ class SpatialSetting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What can be chosen of a setting; the fields are its own.
+    """The options of a setting, with the same fields.
 
     Raises:
-        UsageError: a value that cannot be, on construction.
+        UsageError: an invalid value, on construction.
     """
 
     rotations: tuple[float, ...] = ROTATIONS
@@ -129,7 +129,7 @@ def grid_points(
 ) -> tuple[tuple[float, float, float], ...]:
     """Every (angle, shift right, shift down) of a grid but the image itself, the largest first.
 
-    The order changes no result: it only finds sooner what breaks an image, which is mostly large.
+    The order changes no result: large transformations break most images, so the search ends sooner.
     """
     along = _evenly(shifts, translation)
     points = [

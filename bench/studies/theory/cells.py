@@ -1,4 +1,4 @@
-"""The theory of a model as cells: all its images at once, for a layer's error is the largest over them."""
+"""The theory of a model as cells: all its images at once, as a layer's error is the largest over them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _TUPLES = frozenset(("steps", "scales"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TheorySetting:
-    """What two results must share to be compared.
+    """The values that two results must share to be compared.
 
     Attributes:
         dataset, data: name and sha256 of the evaluation split.
@@ -115,7 +115,7 @@ def theory_of(
     gradients: CellResult | None = None,
     design: CellResult | None = None,
 ) -> ModelTheory:
-    """The theory of a model that its cells hold; older stores have the first only."""
+    """The theory of a model from its cells; older stores have only the first."""
     arrays: Mapping[str, np.ndarray] = result.arrays
     norms = {name.removeprefix("norm_"): each for name, each in arrays.items() if name.startswith("norm_")}
     return ModelTheory(
@@ -158,7 +158,7 @@ def _part(kind: type[PartT], name: str, result: CellResult) -> PartT:
 
 
 def _measure(cell: Cell, subject: Subject) -> CellResult:
-    """Runs a cell on the model as trained, for deployment folds the layers that are looked at."""
+    """Runs a cell on the model as trained, as deployment folds the measured layers."""
     return MEASURES[cell.attack](subject.model.requires_grad_(False).eval(), subject.x, subject.y, cell.seed)
 
 

@@ -1,4 +1,4 @@
-"""A claim of the paper's theory, and how what was measured of it is written."""
+"""A claim of the paper's theory, and the formats of its measurements."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.studies.theory.intervals import Interval
 from bench.studies.theory.measured import EXACT
 
 VERDICTS = (HOLDS, FAILS, UNTOLD)
-MUCH = 10  # how many times larger "≫" is taken to mean
+MUCH = 10  # the ratio that "≫" is taken to mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +21,9 @@ class TheoryClaim:
         id: for links.
         where: section of the paper.
         statement: what is claimed.
-        measured: what was found, with numbers.
+        measured: the finding, with numbers.
         verdict: one of ``VERDICTS``.
-        why: what the verdict rests on and what it leaves open.
+        why: the basis of the verdict and the open questions.
     """
 
     id: str

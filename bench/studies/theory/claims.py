@@ -1,4 +1,4 @@
-"""The paper's theoretical claims, in our words, each with what was measured and whether it holds here."""
+"""The paper's theoretical claims, in our words, each with its measurement and whether it holds here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each network costs, in the rows of the page's table."""
+"""The cost of each network, as rows of the page's table."""
 
 from __future__ import annotations
 

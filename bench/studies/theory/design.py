@@ -1,4 +1,4 @@
-"""How a network of the zoo is put together, read from its modules, and the weights it fuses its branches with."""
+"""The design of a network of the zoo, read from its modules, and the weights that fuse its branches."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Part:
     """A part of a network.
 
     Attributes:
-        label: what it does.
+        label: its function.
         shape: of its output for one image.
-        kind: ``standard``, ``rotation`` or ``scale`` where its convolutions are, ``join``, or empty.
-        branches: what reads the part's input side by side, each in a row of parts; empty but for ``join``.
+        kind: ``standard``, ``rotation`` or ``scale`` for parts with convolutions, ``join``, or empty.
+        branches: parallel rows of parts that read the same input; empty but for ``join``.
     """
 
     label: str
@@ -54,7 +54,7 @@ class Design:
 
     @property
     def branches(self) -> tuple[str, ...]:
-        """What the branches are, in their order."""
+        """Kinds of the branches, in their order."""
         return tuple(row[0].kind for part in self.parts for row in part.branches)
 
 

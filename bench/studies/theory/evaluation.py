@@ -1,4 +1,4 @@
-"""Requests for the theory as numbers, and what a store holds of them."""
+"""Requests for the theory as numbers, and their stored results."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ TheoryEvaluation = PreparedCells[TheorySetting]
 
 
 def prepare_theory(ask: Ask) -> TheoryEvaluation:
-    """Resolves a request and looks once at every model.
+    """Resolves a request and checks every model once.
 
     Args:
-        ask: models, data, n and seed; its attacks and ε are not looked at.
+        ask: models, data, n and seed; its attacks and ε are ignored.
 
     Raises:
-        UsageError: anything about it cannot be done, e.g. images that are not square.
+        UsageError: any part of it cannot be done, e.g. images that are not square.
     """
     data, n = images_of(ask, DEFAULT_N)
     height, width = data.images(0, 1).shape[2:]

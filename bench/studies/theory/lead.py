@@ -8,7 +8,7 @@ from bench.studies.theory.results import TheoryResults
 
 
 def lead_of(results: TheoryResults) -> Lead:
-    """What the page says first."""
+    """The first screen of the page."""
     by_verdict = {
         verdict: [claim.where for claim in results.claims if claim.verdict == verdict]
         for verdict in (HOLDS, FAILS, UNTOLD)

@@ -1,4 +1,4 @@
-"""What is measured of one model."""
+"""The measurements of one model."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ModelTheory:
     """One model.
 
     Attributes:
-        info: which.
+        info: of the model.
         layers, orbit, tangent: of its layers and the sizes of its gradients.
         seconds: the wall time of these.
         gradients, cost: ``None`` where an older store lacks them.
@@ -54,7 +54,7 @@ class ModelTheory:
 
     @property
     def invariant(self) -> bool:
-        """Whether quarter turns leave the logits as they are: the hypothesis of Lemma 1 and Theorem 1."""
+        """Whether quarter turns do not change the logits: the hypothesis of Lemma 1 and Theorem 1."""
         return self.layers[-1].error <= EXACT
 
     @property

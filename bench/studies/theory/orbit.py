@@ -1,4 +1,4 @@
-"""Lemmas 1 and 2 and Theorem 1 (the paper's secs. 4.2, 4.3): what should not change when an image is turned."""
+"""Lemmas 1 and 2 and Theorem 1 (the paper's secs. 4.2, 4.3): values that should not change when an image is turned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All that was measured of the theory on one data set: what a page is made of."""
+"""All measurements of the theory on one data set, the input of its page."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class TheoryResults:
         models: in the order they were requested.
         comparisons: CLEVER medians against baselines; empty without CLEVER scores.
         scores: what the scores are, such as their norm and engine; empty without.
-        claims: what the paper claims and what became of it.
+        claims: the paper's claims with their verdicts.
         versions: package name → version of what computed it.
         command: the command that made it.
         failed: names of models that could not be measured, with the reason.
@@ -56,7 +56,7 @@ class TheoryResults:
 
     @property
     def setting(self) -> TheoryImages:
-        """What two results must share to be compared."""
+        """The values that two results must share to be compared."""
         return TheoryImages(self.dataset, self.data, self.n, self.seed)
 
 

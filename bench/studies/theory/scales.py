@@ -1,4 +1,4 @@
-"""Section 4.5 of the paper: gradients along scale orbits, and what averaging over the scales does to their variance.
+"""Section 4.5 of the paper: gradients along scale orbits, and the effect of averaging over scales on their variance.
 
 A network takes images of one size, so the orbit of an image is the image with its content made smaller or larger about
 the centre. The section claims no equality; all of it is about sizes and variances.

@@ -1,4 +1,4 @@
-"""``bench theory``: what the paper's theory says of each model, as numbers."""
+"""``bench theory``: the paper's theory as numbers, for each model."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
 """A proxy for Theorem 2 (the paper's sec. 4.4): gradient change along small rotations and across them.
 
-The theorem splits a perturbation into a part in the orbit's tangent space and one orthogonal to it. Orbits of
-the group of quarter turns are four points and have no tangent space, so the theorem cannot be measured. Small
-rotations are what its words come nearest to; they are not in the group, and nothing measured along them
-confirms or refutes the theorem.
+The theorem splits a perturbation into a part in the orbit's tangent space and one orthogonal to it. Orbits of the group
+of quarter turns are four points and have no tangent space, so the theorem cannot be measured. Small rotations are the
+closest substitute; they are not in the group, so measurements along them neither confirm nor refute the theorem.
 """
 
 from __future__ import annotations
@@ -106,6 +105,6 @@ def orthogonal(
     flat = displacement.flatten(1)
     length = flat.norm(dim=1, keepdim=True)
     unit = flat / length.clamp_min(torch.finfo(flat.dtype).tiny)
-    for _ in range(2):  # the second time takes away what rounding left
+    for _ in range(2):  # the second time removes the rest that rounding left
         drawn = drawn - (drawn * unit).sum(2, keepdim=True) * unit
     return (drawn * (length / drawn.norm(dim=2, keepdim=True))).reshape(shape)

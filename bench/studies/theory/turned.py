@@ -1,7 +1,7 @@
 """Lemmas 3 and 4 (the paper's secs. 4.3, 4.4): gradients at turned images against the turned gradients.
 
-Where turns leave the logits as they are, ∇z(g·x) = g·∇z(x): the gradient itself turns with the image, and not its
-norm alone is kept.
+Where turns leave the logits as they are, ∇z(g·x) = g·∇z(x): the gradient itself turns with the image, not only its norm
+is kept.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Spatial against adversarial robustness: what one costs in the other."""
+"""Spatial against adversarial robustness: the cost of one in terms of the other."""

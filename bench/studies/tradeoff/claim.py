@@ -1,4 +1,4 @@
-"""The statements about the trade-off that are tested, and what each verdict takes."""
+"""The tested statements about the trade-off, and the conditions of each verdict."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class TradeoffClaim:
 
     Attributes:
         id: for links.
-        title: what it says.
-        recipes: what it compares, in its order.
-        tests: one sentence on what is tested.
-        holds, fails: one sentence each on what the verdicts take.
+        title: the statement.
+        recipes: the compared ones, in its order.
+        tests: one sentence about the tests.
+        holds, fails: one sentence each about the conditions of the verdicts.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""A trade-off as a store holds it: the only way from the store to its page."""
+"""Reads a trade-off from a store; the only way from the store to its page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench.studies.tradeoff.results import ATTACK_NAMES, Replica, Tradeoff
 
 
 def collect_tradeoff(store: Store, run: Mapping[str, Any], failed: Sequence[str] = ()) -> Tradeoff:
-    """What the store holds of a run; a model with a cell of PGD or rotations missing is left out.
+    """The stored results of a run; a model with a missing cell of PGD or rotations is left out.
 
     Args:
         store: where the cells are.
@@ -100,7 +100,7 @@ def _steps(front: Results) -> int | None:
 
 
 def _attacks(*sets: Results) -> dict[str, str]:
-    """What was run, by its name: library and parameters."""
+    """The attacks by name: library and parameters."""
     found: dict[str, str] = {}
     for results in sets:
         for curve in (curve for model in results.models for curve in model.curves):

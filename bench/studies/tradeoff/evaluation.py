@@ -32,12 +32,12 @@ from zoo.data import DataError
 DEFAULT_MODELS = tuple(model_name(name, recipe) for name in ARCHITECTURES for recipe in RECIPES)
 DEFAULT_N = 1000
 FRONT_N = 100  # AutoAttack takes about a minute of one core for a model of the zoo that withstands it
-FRONT_CLASSES = 4  # AutoAttack's targeted part takes as many
+FRONT_CLASSES = 4  # AutoAttack's targeted part needs as many classes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradeoffSizes:
-    """How much is measured.
+    """The amount of measurements.
 
     Attributes:
         rotations: largest angles in degrees; ±30° and ±180° are always among them.
@@ -73,10 +73,10 @@ class TradeoffSizes:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class TradeoffPlan:
-    """A run that can be carried out: everything that can be refused has been.
+    """A run that can be carried out: all checks have passed.
 
     Attributes:
-        page: what the page says of the run besides numbers.
+        page: facts about the run for the page, besides numbers.
         spatial, pgd: of all models; ``front`` of those in the plane, ``None`` where PGD is its attack.
     """
 
@@ -97,7 +97,7 @@ class TradeoffPlan:
 
     @property
     def parts(self) -> tuple[SpatialEvaluation | Evaluation, ...]:
-        """All that is measured, the dearest last."""
+        """All measurements, the most expensive last."""
         return (self.pgd, self.spatial, *([self.front] if self.front else []))
 
     @property
@@ -111,7 +111,7 @@ class TradeoffPlan:
         return self.pgd.loaded
 
     def manifest(self) -> dict[str, Any]:
-        """What a store keeps so that the page can be drawn again."""
+        """The record in a store, from which the page can be drawn again."""
         return {
             "schema": 1,
             "kind": "tradeoff",
@@ -126,12 +126,12 @@ class TradeoffPlan:
 
 
 def plan_tradeoff(ask: Ask, sizes: TradeoffSizes, *, options: str) -> TradeoffPlan:
-    """Resolves the request and looks once at every model; a model of the zoo without weights is left out.
+    """Resolves the request and checks every model once; a model of the zoo without weights is left out.
 
     Args:
-        ask: models, data, n, ε grid, seed and device; attacks are not looked at.
-        sizes: how much is measured.
-        options: what names the data on the command line of ``bench train``.
+        ask: models, data, n, ε grid, seed and device; attacks are ignored.
+        sizes: amount of measurements.
+        options: of ``bench train`` that name the data.
 
     Raises:
         UsageError: it cannot be done.
@@ -231,7 +231,7 @@ def _best(ask: Ask, dataset: str, names: Sequence[str]) -> tuple[str, ...]:
             best = entries.made(known.architecture, known.depth, known.recipe, known.seed, best=True).name
             if training(best) == training(name):
                 found[best] = None
-        except (entries.UnknownModel, registry.WeightsError):  # one's own model, or there are none
+        except (entries.UnknownModel, registry.WeightsError):  # a user's own model, or there are none
             continue
     return tuple(name for name in found if name not in names)
 

@@ -33,7 +33,7 @@ from bench.studies.tradeoff.results import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# colour, dash and marker by recipe: the colour says what kind, dash and marker which one
+# colour, dash and marker by recipe: the colour shows the kind, dash and marker the recipe
 _KINDS = {
     "standard": (INK, (1, 0), "o"),
     "rotate60": (PALETTE[0], (1, 1.4), "^"),

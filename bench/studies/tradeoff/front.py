@@ -1,4 +1,4 @@
-"""The Pareto front of points on two axes: what is better on one only at a cost on the other."""
+"""The Pareto front of points on two axes: the points that no other one beats on both."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float64
 
 
 def on_front(points: Float64[np.ndarray, "m 2"]) -> Bool[np.ndarray, " m"]:
-    """Which points no other one dominates; more is better on both axes.
+    """The points that no other one dominates; more is better on both axes.
 
     A point dominates another if it is at least as good on both axes and better on one. Of equal points all
     are on the front, or none.

@@ -13,7 +13,7 @@ from bench.studies.tradeoff.verdicts import JudgedTradeoff
 
 
 def lead_of(tradeoff: Tradeoff, judged: Sequence[JudgedTradeoff]) -> Lead:
-    """What the page says first; ``judged`` are the claims."""
+    """The first screen of the page; ``judged`` are the claims."""
     setting = tradeoff.setting
     return Lead(
         study="spatial against adversarial robustness",

@@ -1,4 +1,4 @@
-"""Models on two axes, spatial and adversarial, by what they were trained for: all a page is made of."""
+"""Models on two axes, spatial and adversarial, by recipe: the input of the page."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ class Tradeoff:
         return ModelGroup(name, chosen) if chosen else None
 
     def outcomes(self, replica: Replica, axis: Axis) -> Bool[np.ndarray, "n d"] | None:
-        """What is right of each image, by draw: one draw but for rotations; ``None`` where not measured."""
+        """Whether each image is right, by draw: one draw except for rotations; ``None`` if not measured."""
         if axis.of == "clean":
             return replica.clean[:, None]
         if axis.of == "front":
@@ -202,12 +202,12 @@ class Tradeoff:
         """Accuracy in the mean over seeds and draws, with its interval over images.
 
         Args:
-            group: whose.
-            axis: of which kind.
-            given_clean: over the images alone that every replica has right when clean.
+            group: of these models.
+            axis: of this kind.
+            given_clean: only over the images that every replica has right when clean.
 
         Returns:
-            ``None`` where it was not measured, or no image is left.
+            ``None`` if it was not measured, or no image is left.
         """
         found = self.stacked(group.replicas, axis)
         if found is None:

@@ -1,4 +1,4 @@
-"""``bench tradeoff``: what robustness to rotations costs in adversarial robustness, and the other way round."""
+"""``bench tradeoff``: the cost of robustness to rotations in adversarial robustness, and the reverse."""
 
 from __future__ import annotations
 

@@ -24,9 +24,9 @@ class TestedPair:
 
     Attributes:
         a, b: recipes.
-        axis: the accuracy that is compared; claimed is that it is larger for ``a``.
-        given_clean: over the images alone that all replicas of both have right when clean.
-        part: what was found, each image's scores summed over the seeds; ``None`` where nothing was measured.
+        axis: the compared accuracy; the claim is that it is larger for ``a``.
+        given_clean: only over the images that all replicas of both have right when clean.
+        part: the result, each image's scores summed over the seeds; ``None`` where nothing was measured.
         lead: how many more draws of images ``a`` has right over all seeds, a whole number.
         seeds: of the training runs compared.
         by_seed: the difference of each of them.
@@ -49,7 +49,7 @@ class TestedPair:
 
     @property
     def verdict(self) -> str:
-        """What the test says of the claimed direction; nothing where training seeds contradict one another."""
+        """The test's verdict on the claimed direction; undecided if training seeds contradict each other."""
         if self.part is None or self.p >= LEVEL or self.seeds_disagree:
             return NEITHER
         return AS_CLAIMED if self.part.toward else AGAINST

@@ -1,4 +1,4 @@
-"""The claims judged on what was measured, for each architecture."""
+"""Judges the claims on the measurements, for each architecture."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class ArchitectureOutcome:
         architecture: which.
         verdict: *holds*, *does not hold* or *undecided here*.
         tested: all tests, those that are no part of the verdict last.
-        sentence: what was measured, with numbers.
-        why: what the verdict rests on, or what is missing.
-        commands: those that would train what is missing.
+        sentence: the measurements, with numbers.
+        why: the basis of the verdict, or what is missing.
+        commands: those that would train the missing models.
     """
 
     architecture: str
@@ -151,7 +151,7 @@ def _outcome(case: _Case, tested: tuple[TestedPair, ...]) -> ArchitectureOutcome
 
 
 def _caveats(case: _Case) -> list[str]:
-    """Which seeds were left out, and what besides the recipe differs in training."""
+    """Sentences about omitted seeds, and about differences in training besides the recipe."""
     said = []
     if case.dropped and not case.seeds:
         said.append(f"{_capital(NO_SEED)}.")

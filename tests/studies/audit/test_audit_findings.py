@@ -1,4 +1,4 @@
-"""What each check makes of arrays whose answer is known."""
+"""The finding of each check for arrays whose answer is known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every broken model of the bed is caught by name, and no honest one is, as far as the probe goes."""
+"""The probe finds every broken model that it can find, and no unusual but correct one."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_the_bed_is_large_enough() -> None:
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_broken_models_look_like_models(name: str) -> None:
-    """They must deceive: right on the digits, unless wrong answers are what is broken."""
+    """They must look sound: right on the digits, unless wrong answers are their fault."""
     digits = zoo.data.load("digits", "test")
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(0)

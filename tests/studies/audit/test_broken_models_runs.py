@@ -1,4 +1,4 @@
-"""The test bed through the whole audit: every broken model is caught by name, no honest one condemned."""
+"""The whole audit on all test models: every broken one is found, and no unusual but correct one is."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_some_broken_models_are_caught_by_the_quick_audit(name: str) -> None:
 
 
 def needs_runs(name: str) -> bool:
-    """What the probe catches alone is held to it in test_audit_bed.py."""
+    """Models that the probe alone finds are tested in test_broken_models.py."""
     return name in FULL_ONLY or any(CHECKS[id].cost != "probe" for id in EXPECTED[name])
 
 

@@ -1,4 +1,4 @@
-"""bench.studies.paper.alone: a claim on one data set, and how many images would tell it."""
+"""bench.studies.paper.alone: a claim on one data set, and the number of images that would decide it."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""What a test may tell: models without a script, some of the ε, the family of p, often and most."""
+"""Rules for tests of claims: models without a script, some of the ε, the family of p, often and most."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What looks at sound results only passes over those of released protocols."""
+"""Commands for sound results ignore those of released protocols."""
 
 from __future__ import annotations
 

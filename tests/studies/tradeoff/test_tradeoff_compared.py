@@ -1,4 +1,4 @@
-"""What a claim's numbers are over: training seeds in common, images, and how the models were trained."""
+"""The basis of a claim's numbers: common training seeds, images, and the training of the models."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""``bench audit``: may a model's numbers be believed?"""
+"""``bench audit``: checks whether a model's numbers may be believed."""

@@ -53,7 +53,7 @@ class AuditRun:
 
 
 class AuditStudy(Study[AuditRun, AuditResults]):
-    """Audits, which mark rows and stand on the data set's page."""
+    """Audits, which mark rows and are shown on the data set's page."""
 
     name = "audit"
     has_rows = True
