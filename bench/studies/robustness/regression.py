@@ -13,7 +13,7 @@ from bench.attacks import Request, library_version
 from bench.engine.driver import backend, versions
 from bench.engine.protocols import SOUND, released_rules
 from bench.engine.store import Store, read_runs
-from bench.errors import UsageError
+from bench.errors import UsageError, told
 from bench.inputs.model_info import FOLDED, ModelInfo
 from bench.inputs.sources import Images
 from bench.leaderboard.columns import Row
@@ -89,18 +89,19 @@ def rows_on(rows: Iterable[Row], data: Images, file: str) -> list[Row]:
     if found:
         return found
     names = sorted({row["dataset"] for row in attacked})
-    raise UsageError(f"no row of {file} is of {data.name}{_of_others(names, data.name)}")
+    raise UsageError(f"no row of {file} is of {told(data.name)}{_of_others(names, data.name)}")
 
 
 def _of_others(names: Sequence[str], asked: str) -> str:
     """What other images a leaderboard has rows of, and the remedy."""
-    default = " (the default data set)" if asked == "digits" else ""
     if not names:
-        return f"{default}; it has no attack row at all: give another --against FILE"
+        return "; it has no attack row at all: give another --against FILE"
     if asked in names:
-        return f" with these images; its rows of {asked} are of other images: give the data options of their run"
+        return (
+            f" with these images; its rows of {asked} are of other images: give the data options of their run"
+        )
     remedy = f"add --dataset {names[0]}" if len(names) == 1 else "add --dataset with one of them"
-    return f"{default}; it has rows of {', '.join(names)}: {remedy}, with the data options of their run"
+    return f"; it has rows of {', '.join(names)}: {remedy}, with the data options of their run"
 
 
 def reference_rows(rows: Sequence[Row], model: str) -> list[Row]:
