@@ -47,8 +47,8 @@ class Suspicion:
     """Something that speaks against how a model was given.
 
     Attributes:
-        kind: ``preparation``, ``classes``, both with ``;`` between, ``chance``, ``probabilities`` or ``training mode``; it
-            stands in the rows.
+        kind: ``preparation``, ``classes``, both with ``;`` between, ``chance``, ``probabilities`` or
+            ``training mode``; it stands in the rows.
         sentence: what was found, with the numbers and the option that would change it.
         option: that option; empty where none would.
     """

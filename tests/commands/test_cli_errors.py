@@ -87,7 +87,10 @@ ASKED: dict[str, tuple[Words, tuple[str, ...]]] = {
     ),
     "an option with a slip": ((*ZOO, "--esp", "0.1"), ("--esp 0.1; did you mean --eps?; see bench run --help",)),
     "an option of one letter less": ((*ZOO, "--weight", "w.pt"), ("did you mean --weights?", "bench run --help")),
-    "an option of another command": (("audit", "--model", "baseline_cnn_4", "--audi", "full"), ("did you mean --audit?", "bench audit --help")),
+    "an option of another command": (
+        ("audit", "--model", "baseline_cnn_4", "--audi", "full"),
+        ("did you mean --audit?", "bench audit --help"),
+    ),
     "no model": (RUN, ("--model all",)),
     "only commas": ((*RUN, "--model", ","), ("--model all",)),
     "unknown attack": ((*ZOO, "--attacks", "pdg"), ("'pdg'", "pgd")),
