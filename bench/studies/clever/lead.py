@@ -45,11 +45,11 @@ def _verdict(rows: Sequence[CleverLine]) -> str:
     text = "CLEVER estimates a lower bound on the smallest perturbation that changes a decision; it certifies nothing."
     shares = [row.shares["above_attack"] for row in rows if "above_attack" in row.shares]
     known = [share for share in shares if share == share]
+    if known and not max(known):
+        return f"{text} No attack found a smaller perturbation than the score."
     if known:
-        text += (
-            f" Attacks found smaller perturbations than the score on {percent(min(known))} to "
-            f"{percent(max(known))} % of the correctly classified images."
-        )
+        share = " to ".join(dict.fromkeys([percent(min(known)), percent(max(known))]))
+        text += f" Attacks found smaller perturbations than the score on {share} % of the correctly classified images."
     return text
 
 
