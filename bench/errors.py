@@ -32,3 +32,8 @@ def nearest(value: str, known: Iterable[str]) -> str:
         if close
         else "known: " + ", ".join(known[:MOST_NAMES]) + ", …" * (len(known) > MOST_NAMES)
     )
+
+
+def told(dataset: str) -> str:
+    """The name of a data set; of the one that is measured on where none is named, it says so."""
+    return f"{dataset} (the default data set)" if dataset == "digits" else dataset

@@ -103,6 +103,7 @@ def two_tensors():
     return type("Two", (Net,), {"forward": forward})()
 def a_class(): return Net
 def with_optimiser(): return Net(), torch.optim.SGD(Net().parameters())
+def forgets_return(): Net()
 def no_module(): return "a model"
 def failing(): raise ValueError("cannot be built")
 def needs_an_argument(size): return Net()

@@ -16,7 +16,7 @@ from bench.errors import CellError
 
 
 class Guarded(nn.Module):
-    """The model for torchattacks: attacks may write into logits without a gradient, and its gradients are contiguous."""
+    """The model for torchattacks: logits without a gradient may be written into, gradients are contiguous."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()

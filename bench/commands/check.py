@@ -33,6 +33,7 @@ from bench.studies.robustness.regression import (
     grouped,
     one_generation,
     reference_rows,
+    rows_on,
 )
 from bench.studies.shared.models import open_models
 from bench.studies.shared.options import check_numbers, model_ask
@@ -73,12 +74,13 @@ def _checked(
     ask = model_ask(options)
     with rows_only():
         data = ask.data.load(download=ask.download)
+        there = rows_on(table, data, Path(options.against).name)
         models, loaded = open_models(ask, data, len(data))
     store = DirectoryStore(Path(options.store))
     reference: dict[ModelInfo, list[Row]] = {}
     notes = []
     for _, info in models:
-        found = reference_rows(table, info.name, data)
+        found = reference_rows(there, info.name)
         reference[info], said = one_generation(found, store, options.generation)
         notes += [said] if said else []
     plans = {info: grouped(rows, data, ask.device) for info, rows in reference.items()}

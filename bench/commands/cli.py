@@ -48,7 +48,7 @@ def parser(chosen: str = "") -> argparse.ArgumentParser:
     overview = help.overview(COMMANDS, plugin_names())
     top = Parser(prog="bench", description=DESCRIPTION, epilog=overview, usage="bench COMMAND [options]")
     top.add_argument("--version", action="store_true", help="print the version and stop")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", help=argparse.SUPPRESS)
+    commands = top.add_subparsers(dest="command", prog="bench", metavar="COMMAND", help=argparse.SUPPRESS)
     for name, summary in COMMANDS.items():
         usage = help.usage(name) if name in STUDIES else None  # there are too many to read at once
         about = f"{summary[0].upper()}{summary[1:]}."

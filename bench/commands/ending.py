@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import threading
 from argparse import Namespace
 from collections.abc import Iterator
+from pathlib import Path
 
-from bench.studies.shared.options import data_for_terminal, models_for_terminal
+from bench.studies.shared.options import data_for_terminal, model_names, models_for_terminal
 from bench.studies.shared.screen import say
 
 DRAWING = 1.0  # seconds after which a line says that figures are drawn
+MOST = 4  # models at most that the next command compares
 # study → the command that is useful after it, and what for
 NEXT: dict[str, tuple[str, str]] = {
     "run": ("audit", "can these numbers be believed?"),
@@ -33,6 +36,9 @@ def next_command(study: str, options: Namespace) -> str:
         study = "audit"  # it is done
     if study not in NEXT:
         return ""
+    if study == "audit" and options.command == "run" and 1 < len(names := _shown_names(options)) <= MOST:
+        store = "" if options.store == ".symbench" else f" --store {options.store}"
+        return f"bench compare {shlex.join(names)}{store}   # which is more robust?"
     command, why = NEXT[study]
     if command == "leaderboard":
         file = getattr(options, "leaderboard", "leaderboard.csv")  # studies without rows have no such option
@@ -40,6 +46,16 @@ def next_command(study: str, options: Namespace) -> str:
         return f"bench leaderboard{own}   # {why}"
     data = "" if options.dataset == "digits" else data_for_terminal(options)
     return f"{' '.join(filter(None, ('bench', command, models_for_terminal(options), data)))}   # {why}"
+
+
+def _shown_names(options: Namespace) -> list[str]:
+    """The models of a command, as tables show them."""
+    chosen = iter(options.names or ())
+    return [
+        next(chosen, f"{Path(file).stem}:{factory}") if file.endswith(".py") else name
+        for name in model_names(options)
+        for file, _, factory in [name.rpartition(":")]
+    ]
 
 
 @contextlib.contextmanager

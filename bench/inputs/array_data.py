@@ -54,7 +54,9 @@ def array_data(
     """
     x, y = as_array(x, "x"), as_array(y, "y")
     if x.ndim == 4 and (len(x) == 0 or y.shape != (len(x),)):
-        raise UsageError(f"{len(x)} images were given with labels of shape {y.shape}")
+        raise UsageError(
+            f"{len(x)} images were given with labels of shape {y.shape}; one whole number for each image is needed"
+        )
     check_pixels(x)
     labels, total = check_labels(y), hashlib.sha256()
     for start in range(0, len(x), CHUNK):
@@ -91,8 +93,16 @@ def check_labels(y: np.ndarray) -> Int64[np.ndarray, " n"]:
 
 def check_pixels(x: np.ndarray, what: str = "x") -> None:
     """Raises ``UsageError`` unless these are images (n, c, h, w), floats in [0, 1], called ``what``."""
+    if _channels_last(x.shape):
+        raise UsageError(
+            f"{what} has shape {x.shape} and looks like (n, h, w, c); use x.permute(0, 3, 1, 2), of an array "
+            "x.transpose(0, 3, 1, 2)"
+        )
     if x.ndim != 4 or x.dtype.kind != "f":
-        raise UsageError(f"{what} is {x.dtype} of shape {x.shape}; it must be float images (n, c, h, w)")
+        remedy = "; divide by 255" if x.dtype == np.uint8 else ""
+        raise UsageError(
+            f"{what} is {x.dtype} of shape {x.shape}; it must be float images (n, c, h, w){remedy}"
+        )
     parts = [x[start : start + CHUNK] for start in range(0, len(x), CHUNK)]
     whole = np.concatenate([np.isfinite(part).all(axis=(1, 2, 3)) for part in parts])
     if not whole.all():
@@ -104,9 +114,16 @@ def check_pixels(x: np.ndarray, what: str = "x") -> None:
         )
     low, high = min(float(part.min()) for part in parts), max(float(part.max()) for part in parts)
     if low < 0 or high > 1:
-        raise UsageError(
-            f"{what} spans {low:.4g} to {high:.4g}, not [0, 1]; put the normalisation inside the model"
-        )
+        bytes_ = low >= 0 and 2 < high <= 255
+        remedy = "divide by 255" if bytes_ else "put the normalisation inside the model"
+        raise UsageError(f"{what} spans {low:.4g} to {high:.4g}, not [0, 1]; {remedy}")
+
+
+def _channels_last(shape: tuple[int, ...]) -> bool:
+    """Whether images have their colours last; one column is a colour only where the rest is square."""
+    if len(shape) != 4 or min(shape[1:3]) <= 4:
+        return False
+    return shape[3] == 3 or (shape[3] == 1 and shape[1] == shape[2])
 
 
 def _float32(x: Float[np.ndarray, "n c h w"]) -> Float32[np.ndarray, "n c h w"]:

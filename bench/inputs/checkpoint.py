@@ -175,7 +175,18 @@ def _misfit(state: State, own: Mapping[str, Any], fault: Exception) -> str:
         for key, value in own.items()
         if isinstance(value, Tensor) and isinstance(state[key], Tensor) and state[key].shape != value.shape
     ]
-    return ", ".join(shapes[:MOST]) or " ".join(str(fault).split())[:300]
+    return ", ".join(shapes[:MOST]) + _other_classes(state, own) or " ".join(str(fault).split())[:300]
+
+
+def _other_classes(state: State, own: Mapping[str, Any]) -> str:
+    """The remedy where only the last layer differs, in its number of rows."""
+    other = {key: state[key].shape for key in own if state[key].shape != own[key].shape}
+    rows = {shape[:1] for shape in other.values()}
+    inside = all(shape[1:] == own[key].shape[1:] for key, shape in other.items())
+    layers = {key.rpartition(".")[0] for key in other}
+    if len(rows) != 1 or not inside or layers != {list(own)[-1].rpartition(".")[0]}:
+        return ""
+    return f"; build the network with {rows.pop()[0]} classes"
 
 
 def _near(key: str, strange: list[str]) -> str:

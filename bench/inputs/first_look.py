@@ -1,6 +1,7 @@
 """Looks for the most common mistakes of users before a model is measured.
 
-These are: images prepared otherwise than in training, classes in another order, accuracy at chance, and training mode.
+These are: images prepared otherwise than in training, classes in another order, accuracy at chance, probabilities
+instead of logits, and training mode.
 A finding is printed and marked in the rows; the model is measured as given.
 """
 
@@ -34,6 +35,11 @@ LIKELY = 0.15  # a preparation may be this much worse in the quick test
 NEAR_CHANCE = 0.1  # share of the way from chance to perfect, up to which accuracy is called near chance
 SAME = 1e-3  # relative difference of logits that rounding does not make
 BATCH = 50
+ROUNDED = 1e-3  # how far the sum of an image's probabilities may be from 1
+PROBABILITIES = (
+    "its outputs are probabilities: give logits, take the softmax away; attacks with cross-entropy are weaker on "
+    "probabilities"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,8 @@ class Suspicion:
     """A sign that a model was given with a mistake.
 
     Attributes:
-        kind: ``preparation``, ``classes``, both with ``;`` between, ``chance`` or ``training mode``; the rows have it.
+        kind: ``preparation``, ``classes``, both with ``;`` between, ``chance``, ``probabilities`` or
+            ``training mode``; the rows have it.
         sentence: the finding, with the numbers and the option that would change it.
         option: that option; empty if none would.
     """
@@ -109,10 +116,13 @@ def first_look(model: nn.Module, data: Images, device: str = "cpu") -> tuple[Sus
     found = []
     if reason := _training_mode(model, x, logits):
         found.append(Suspicion("training mode", reason))
+    if _probabilities(logits):
+        found.append(Suspicion("probabilities", PROBABILITIES))
     if len(x) < FEWEST:
         return tuple(found)
     right = logits.argmax(1) == y
     chance = _at_chance(right, y, classes)
+    better = None
     if right.mean() <= 1 - MARGIN:
         rest = order[len(few) :][:more]
         alone = [_preparation(model, x, y, right), _classes(logits, y, right, classes)]
@@ -120,7 +130,7 @@ def first_look(model: nn.Module, data: Images, device: str = "cpu") -> tuple[Sus
         if better is None and chance:
             better = _better(model, data, rest, device, [_both(model, x, y, classes)])
         found += [better] if better else []
-    if chance:
+    if chance and not better:
         found.append(Suspicion("chance", chance))
     return tuple(found)
 
@@ -256,6 +266,11 @@ def _training_mode(model: nn.Module, x: Float[Tensor, "n c h w"], logits: Float3
             "training; call model.eval()"
         )
     return ""
+
+
+def _probabilities(logits: Float32[np.ndarray, "n k"]) -> bool:
+    """Whether every image's outputs are 0 or more and sum to 1."""
+    return bool((logits >= 0).all() and (abs(logits.sum(1) - 1) < ROUNDED).all())
 
 
 def _drawn(data: Images, places: Int64[np.ndarray, " m"], device: str) -> Float[Tensor, "m c h w"]:

@@ -188,7 +188,9 @@ def drawn(factory: Any, name: str) -> nn.Module:
         ) from stop
     except Exception as fault:
         raise UsageError(f"the factory of {name!r} raised {type(fault).__name__}: {fault}") from fault
-    check_module(model, f"the factory of {name!r} gives")
+    if model is None:
+        raise UsageError(f"the factory of {name!r} gives None, not a torch.nn.Module; does it lack return?")
+    check_module(model, f"the factory of {name!r} gives", "return the one in it that is to be measured")
     if any(is_lazy(value) for value in (*model.parameters(), *model.buffers())):
         raise UsageError(
             f"the factory of {name!r} gives a model with uninitialised lazy parameters; call it there once on a batch"
@@ -213,15 +215,30 @@ def _check_arguments(factory: Any, name: str) -> None:
         ) from fault
 
 
-def check_module(value: object, what: str = "model is") -> None:
-    """Raises ``UsageError`` unless a value is a model; the message begins with ``what``."""
+def check_module(value: object, what: str = "model is", several: str = "call evaluate once for each") -> None:
+    """Raises ``UsageError`` unless a value is a model.
+
+    Args:
+        value: what was given.
+        what: begins the message.
+        several: the remedy for several models in a list or dictionary.
+    """
     if isinstance(value, type) and issubclass(value, nn.Module):
         raise UsageError(f"{what} the class {value.__name__}, not a model; call it")
     if not isinstance(value, nn.Module):
-        kind = type(value).__name__
-        remedy = "; put it into the forward of one that holds its weights" if callable(value) else ""
-        if isinstance(value, tuple | list | dict) and any(
-            isinstance(part, nn.Module) for part in _within(value)
-        ):
-            remedy = "; return the one in it that is to be measured"
-        raise UsageError(f"{what} a {kind}, not a torch.nn.Module{remedy}")
+        kind = "state_dict" if _is_state(value) else type(value).__name__
+        raise UsageError(f"{what} a {kind}, not a torch.nn.Module{_remedy(value, several)}")
+
+
+def _remedy(value: object, several: str) -> str:
+    """What to do with what is no model; empty where nobody can tell."""
+    parts = list(_within(value)) if isinstance(value, tuple | list | dict) else []
+    if any(isinstance(part, nn.Module) for part in parts):
+        return f"; {several}"
+    if _is_state(value):
+        return "; load it into the network first"
+    return "; put it into the forward of one that holds its weights" if callable(value) else ""
+
+
+def _is_state(value: object) -> bool:
+    return isinstance(value, dict) and any(isinstance(part, Tensor) for part in value.values())

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.errors import UsageError, nearest
+from bench.errors import UsageError, nearest, told
 from bench.inputs.outputs import logits_of
 
 
@@ -78,18 +78,17 @@ class Prepared(nn.Module):
         return logits[:, self.outputs] if self.outputs else logits
 
 
-def check_preparation(preparation: Preparation, channels: int) -> None:
-    """Raises ``UsageError`` unless it fits images of so many channels."""
+def check_preparation(preparation: Preparation, channels: int, dataset: str) -> None:
+    """Raises ``UsageError`` unless it fits the images of a data set, which have so many channels."""
+    images = f"the images of {told(dataset)} have {channels} channel{'s' * (channels > 1)}"
     for name in ("mean", "std"):
         values = getattr(preparation, name)
         if values and len(values) not in (1, channels):
-            raise UsageError(f"--{name} has {len(values)} values, but the images have {channels} channels")
+            raise UsageError(f"--{name} has {len(values)} values, but {images}")
     if any(value == 0 for value in preparation.std):
         raise UsageError("--std has a 0, and images cannot be divided by it; give the standard deviation")
     if preparation.bgr and channels != 3:
-        raise UsageError(
-            f"--bgr reverses red, green and blue, but the images have {channels} channels; leave it out"
-        )
+        raise UsageError(f"--bgr reverses red, green and blue, but {images}; leave it out")
 
 
 def output_numbers(outputs: Sequence[str], classes: Sequence[str]) -> tuple[int, ...]:

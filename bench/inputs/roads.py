@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 
 from bench.errors import UsageError, nearest
 from bench.inputs.libraries import LIBRARIES, library_names
@@ -14,6 +15,9 @@ ROADS = f"FILE.py:FACTORY, {':NAME, '.join(LIBRARIES)}:NAME or an installed entr
 
 def unknown_model(target: str) -> UsageError:
     """The error that no model has this name, with similar names and all ways to name one."""
+    file, colon, factory = target.rpartition(":")
+    if colon and Path(f"{file}.py").is_file():  # as rows call it
+        return UsageError(f"unknown model {target!r}; did you mean {file}.py:{factory}?")
     return UsageError(f"unknown model {target!r}; {_nearest(target)}; or give {ROADS}")
 
 

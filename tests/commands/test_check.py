@@ -208,7 +208,7 @@ REFUSED = {
     "no workers": (("--model", "own.py:net", "--workers", 0), ("--workers", "'0' is not a whole number of 1 or more")),
     "other images": (
         ("--model", "own.py:two_classes", "--dataset", "folder:images"),
-        ("images", "no rows on these images"),
+        ("no row of leaderboard.csv is of images; it has rows of digits: add --dataset digits",),
     ),
 }  # fmt: skip
 
@@ -224,6 +224,24 @@ def test_what_cannot_be_checked_is_refused(
     answer = call(capsys, "check", "--against", "leaderboard.csv", *words)
     assert (answer.code, answer.out) == (2, "")
     assert not [fragment for fragment in fragments if fragment not in answer.err], answer.err
+
+
+def test_the_default_data_set_is_named_before_a_model_of_other_images_is_run(
+    capsys: Capture, tmp_path: Path
+) -> None:
+    other = tmp_path / "cifar10.csv"
+    found = leaderboard.read(Path("leaderboard.csv"))
+    write_wide(other, [{**row, "dataset": "cifar10", "data": "0" * 64} for row in found])
+    Path("wide.py").write_text("def net():\n    raise RuntimeError('the model was built')\n")
+    answer = call(capsys, "check", "--model", "wide.py:net", "--against", other)
+    assert answer.code == 2
+    said = "no row of cifar10.csv is of digits (the default data set); it has rows of cifar10: add --dataset cifar10"
+    assert said in answer.err
+    assert "was built" not in answer.err
+    moved = tmp_path / "moved.csv"
+    write_wide(moved, [{**row, "data": "0" * 64} for row in found])
+    answer = call(capsys, "check", "--model", "wide.py:net", "--against", moved)
+    assert "its rows of digits are of other images: give the data options of their run" in answer.err
 
 
 def pgd_row(**changes: Any) -> dict[str, Any]:

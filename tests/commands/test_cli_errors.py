@@ -80,6 +80,17 @@ ASKED: dict[str, tuple[Words, tuple[str, ...]]] = {
     "list of nothing": (("list", "models", "resnet*"), ("no models are named like 'resnet*'",)),
     "list of a library without one": (("list", "models", "hf:*"), ("name one as hf:NAME",)),
     "unknown zoo model": ((*RUN, "--zoo", "equivariant"), ("'equivariant'", "equivariant_gcnn")),
+    "a model as rows call it": ((*RUN, "--model", "rows:net"), ("did you mean rows.py:net?",)),
+    "mean of colours for the default data": (
+        (*RUN, "--model", "rows.py:net", "--mean", "0.4,0.4,0.4"),
+        ("--mean has 3 values, but the images of digits (the default data set) have 1 channel",),
+    ),
+    "an option with a slip": ((*ZOO, "--esp", "0.1"), ("--esp 0.1; did you mean --eps?; see bench run --help",)),
+    "an option of one letter less": ((*ZOO, "--weight", "w.pt"), ("did you mean --weights?", "bench run --help")),
+    "an option of another command": (
+        ("audit", "--model", "baseline_cnn_4", "--audi", "full"),
+        ("did you mean --audit?", "bench audit --help"),
+    ),
     "no model": (RUN, ("--model all",)),
     "only commas": ((*RUN, "--model", ","), ("--model all",)),
     **(
@@ -181,6 +192,7 @@ ASKED: dict[str, tuple[Words, tuple[str, ...]]] = {
 @pytest.mark.parametrize("case", ASKED)
 def test_what_cannot_be_asked_is_refused(case: str, capsys: Capture) -> None:
     words, fragments = ASKED[case]
+    Path("rows.py").write_text("def net(): return None\n")
     refused(capsys, words, *fragments)
 
 
@@ -198,6 +210,7 @@ FACTORIES = {
     "a_tuple": "a tuple without a tensor of logits, which must be (20, classes)",
     "two_tensors": "a tuple with several tensors that may be the logits; say which with --output 0 or 1",
     "no_module": "a str, not a torch.nn.Module",
+    "forgets_return": "gives None, not a torch.nn.Module; does it lack return?",
     "failing": "raised ValueError: cannot be built",
     "needs_an_argument": "takes arguments (missing a required argument: 'size'); name a function that calls it",
     "a_class": "the class Net, not a model; call it",

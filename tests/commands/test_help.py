@@ -8,7 +8,7 @@ import shlex
 import pytest
 
 from bench.commands.cli import COMMANDS, parser
-from bench.commands.ending import NEXT
+from bench.commands.ending import NEXT, next_command
 from bench.commands.help import EXAMPLES, GROUPS
 from bench.studies import STUDIES
 from tests.own import call
@@ -74,3 +74,16 @@ def test_options_of_single_attacks_stand_under_them(capsys: Capture) -> None:
 def test_every_study_says_what_is_useful_next() -> None:
     assert set(NEXT) == set(STUDIES)
     assert {command for command, _ in NEXT.values()} <= set(COMMANDS)
+
+
+def test_after_a_run_with_an_audit_two_models_are_compared() -> None:
+    def following(*words: str) -> str:
+        return next_command("run", parser().parse_args(["run", *words, "--audit", "quick"]))
+
+    own = ("--model", "a/resnet.py:resnet8,baseline_cnn")
+    assert following(*own) == "bench compare resnet:resnet8 baseline_cnn   # which is more robust?"
+    assert following(*own, "--as", "mine", "--store", "s").startswith(
+        "bench compare mine baseline_cnn --store s "
+    )
+    assert following("--model", "baseline_cnn").startswith("bench leaderboard ")
+    assert following("--model", "all").startswith("bench leaderboard ")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import inspect
+import operator
 import re
 import runpy
 import subprocess
@@ -12,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+import bench
+import zoo
 from bench.attacks import ATTACKS
 from bench.commands.cli import COMMANDS, main, parser
 from bench.studies import STUDIES
@@ -20,6 +24,7 @@ from tests.house.documents import DOCUMENTS, ROOT, anchors, block, blocks, comma
 from tests.toys import linear_problem
 
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda each: str(each.relative_to(ROOT)))
+PACKAGES = {"bench": bench, "zoo": zoo}
 SITE = (ROOT / "mkdocs.yml").read_text()
 PICTURE = runpy.run_path(str(ROOT / "docs/picture.py"))
 
@@ -83,6 +88,21 @@ def test_the_number_of_attacks_is_right() -> None:
     names = {name for name, _ in ATTACKS}
     assert f"| attacks | {len(names)} |" in (ROOT / "README.md").read_text()
     assert f"| attacks | {len(names)} from " in (ROOT / "docs/peers.md").read_text()
+
+
+def test_the_signatures_of_the_api_are_the_real_ones() -> None:
+    text = (ROOT / "docs/api.md").read_text()
+    shown = re.findall(r"^\| `((?:bench|zoo)\.[\w.]+)(\(.*?\))` \|", text, re.MULTILINE)
+    assert {"bench.evaluate", "bench.leaderboard_rows", "zoo.data.load"} <= {name for name, _ in shown}
+    for name, signature in shown:
+        real = inspect.signature(
+            operator.attrgetter(name.partition(".")[2])(PACKAGES[name.partition(".")[0]])
+        )
+        bare = [each.replace(annotation=inspect.Parameter.empty) for each in real.parameters.values()]
+        assert signature == str(inspect.Signature(bare)), name
+    listed = re.findall(r"^\| ((?:`[\w*]+`(?:, )?)+) \|", text, re.MULTILINE)
+    named = [name.strip("`* ") for cell in listed for name in cell.split(",")]
+    assert named == list(inspect.signature(bench.evaluate).parameters)
 
 
 def test_the_navigation_has_every_page() -> None:

@@ -122,7 +122,7 @@ UNFIT = {
     ),
     "other classes": (
         {**STATE, "head.weight": torch.zeros(10, 4), "head.bias": torch.zeros(10)},
-        "'head.weight' is (10, 4) and not (3, 4), 'head.bias' is (10,) and not (3,)",
+        "'head.weight' is (10, 4) and not (3, 4), 'head.bias' is (10,) and not (3,); build the network with 10 classes",
     ),
 }
 

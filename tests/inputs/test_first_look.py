@@ -259,3 +259,20 @@ def test_python_looks_too(
 def test_fewer_of_large_images_are_looked_at(side: int, images: tuple[int, int]) -> None:
     data = array_data("d", np.zeros((2, 1, side, side), np.float32), [0, 1])
     assert looked_at(data) == images
+
+
+def test_probabilities_instead_of_logits_are_named(coloured: tuple[Few, Tensor]) -> None:
+    data, colours = coloured
+    model = nn.Sequential(Colours(colours), nn.Softmax(1)).requires_grad_(False)
+    (found,) = first_look(model, data)
+    assert found.kind == "probabilities"
+    assert "give logits, take the softmax away" in found.sentence
+    assert not first_look(model[0], data)
+
+
+def test_beside_a_preparation_that_helps_no_general_advice_is_given(coloured: tuple[Few, Tensor]) -> None:
+    data, colours = coloured
+    model = Prepared(Colours(255 * colours), Preparation()).requires_grad_(False)
+    found = first_look(model, data)
+    assert [each.kind for each in found] == ["preparation"]
+    assert "check weights" not in found[0].sentence

@@ -116,7 +116,7 @@ class Named(nn.Module):
     \"\"\"Tells dark images from light ones by their mean, with three outputs: light, blue sky, dark.\"\"\"
     def forward(self, x):
         mean = x.mean((1, 2, 3))
-        return torch.stack([mean, 0 * mean - 1, 1 - mean], 1)
+        return torch.stack([2 * mean, 0 * mean - 1, 2 - 2 * mean], 1)
 def named(): return Named()
 """
 
@@ -164,10 +164,13 @@ def test_a_model_at_chance_is_not_believable(own: Path, capsys: Capture) -> None
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--mean", "0.5,0.5"), "--mean has 2 values, but the images have 1 channels"),
+        (
+            ("--mean", "0.5,0.5"),
+            "--mean has 2 values, but the images of digits (the default data set) have 1 channel",
+        ),
         (("--mean", "x"), "--mean is 'x'"),
         (("--std", "0"), "--std has a 0"),
-        (("--bgr",), "--bgr reverses red, green and blue, but the images have 1 channels"),
+        (("--bgr",), "--bgr reverses red, green and blue, but the images of digits (the default"),
         (("--classes", "1,2"), "--classes names 2 different outputs, but the data have 10 classes"),
         (
             ("--classes", "a,b"),

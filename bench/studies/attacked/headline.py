@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -81,14 +81,23 @@ class Headline:
 
     def levels(self, verdict: str) -> str:
         """The basis of a verdict's marks, as ``quick or full audit``; empty if no audit gave it."""
-        found = {mark.level for mark in self.marks.values() if mark.verdict == verdict}
-        levels = [level for level in (QUICK, FULL) if level in found]
-        return f"{' or '.join(levels)} audit" if levels else ""
+        levels = _levels(mark.level for mark in self.marks.values() if mark.verdict == verdict)
+        return f"{levels} audit" if levels else ""
+
+    @property
+    def audit_level(self) -> str:
+        """The kinds of audits that were made, as ``quick or full``; empty if none was."""
+        return _levels(mark.level for mark in self.marks.values())
 
     @property
     def beaten(self) -> bool:
         """Whether any mark says that another run got further."""
         return any(mark.level == "rows" for mark in self.marks.values())
+
+
+def _levels(found: Iterable[str]) -> str:
+    there = set(found)
+    return " or ".join(level for level in (QUICK, FULL) if level in there)
 
 
 def headline(results: Results, lines: Sequence[Standing], marks: Marks) -> Headline:

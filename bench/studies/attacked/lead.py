@@ -10,6 +10,7 @@ from bench.leaderboard.marks import BELIEVABLE, NOT_BELIEVABLE, UPPER_BOUND
 from bench.pages.format import interval, norm_text, percent
 from bench.pages.lead import Change, Lead, counted, listed
 from bench.studies.attacked.headline import NOT_AUDITED, Headline
+from bench.studies.audit import QUICK
 
 if TYPE_CHECKING:
     from bench.numbers.stats import Share
@@ -54,9 +55,8 @@ def _finding(table: Headline, lines: Sequence[Standing]) -> str:
     what = "accuracy" if table.released else "worst-case accuracy"
     if len(first) == 1:
         text = f"{first[0].name} has the highest {what}: {_share(first[0].mean_worst)} {against}."
-        return (
-            text if len(table.ranked) == 1 else f"{text} It is significantly better than every other model."
-        )
+        others = {1: "", 2: " It is significantly better than the other."}
+        return text + others.get(len(table.ranked), " It is significantly better than every other model.")
     named = listed([f"{line.name} ({_share(line.mean_worst)})" for line in first], most=3)
     return f"{named} have the highest {what}, {against}. They do not differ significantly from each other."
 
@@ -84,7 +84,9 @@ def _audited(table: Headline) -> str:
     ]
     if len(parts) == 1 and table.named(NOT_AUDITED):
         return "No model was audited."
-    return " ".join([f"Audit: {'; '.join(parts)}.", *_falls(table)])
+    level = f" ({table.audit_level})" if table.audit_level else ""
+    limit = "; a quick audit tries no stronger attack" if QUICK in table.levels(BELIEVABLE) else ""
+    return " ".join([f"Audit{level}: {'; '.join(parts)}{limit}.", *_falls(table)])
 
 
 def _falls(table: Headline) -> Iterator[str]:

@@ -37,9 +37,10 @@ def ranked_table(results: Results, verdicts: Mapping[tuple[str, str], str] | Non
             f"n = {setting.n}",
             heads,
             [_cells(line, setting, verdicts) for line in lines],
-            "± covers the 95 % interval; ranks run from 1 + the number of significantly better models to the "
-            "number of models minus the significantly worse ones: two models whose ranges do not overlap "
-            "differ significantly." + _about_numbers(setting) + _about_marks(lines, setting, verdicts),
+            "± covers the 95 % interval."
+            + _about_ranks(lines)
+            + _about_numbers(setting)
+            + _about_marks(lines, setting, verdicts),
             left=("", "model"),
         )
     if spatial := spatial_table(results, lines):
@@ -69,6 +70,16 @@ def _cells(
     mean = [f"{100 * line.mean_worst.value:.1f}"] if line.result.curves else []
     sign = SIGNS.get(verdict_of(_mark(line, setting, verdicts)), "")
     return [line.ranks, sign, Name(line.name), *map(percent, shares), *mean]
+
+
+def _about_ranks(lines: Sequence[Standing]) -> str:
+    """What a range of ranks means; two models need no words for it."""
+    if len(lines) < 3:
+        return ""
+    return (
+        " Rank 3–7 means: two models are significantly better, and the tests allow any rank from 3 to 7; two models "
+        "whose ranges do not overlap differ significantly."
+    )
 
 
 def _about_numbers(setting: Setting) -> str:

@@ -72,7 +72,8 @@ def evaluate(
             is given float64.
         x: images (n, c, h, w), float in [0, 1]; or what has labels of its own: a torch ``Dataset`` or ``DataLoader``
             of images (c, h, w), which are read again for each cell and never kept as a whole, or a data set of
-            ``zoo.data``. Of a loader that shuffles, the order is that of this call.
+            ``zoo.data``. Of a loader that shuffles, the order is that of this call. All of them are measured, in the
+            order given; ``bench run --n`` takes the first of an order in which every class keeps its share.
         y: labels (n,), integers from 0, below the number of logits.
         attacks: names as on the command line, e.g. ``pgd``, ``foolbox:pgd`` or one's own ``FILE.py:FUNCTION``, which
             runs in this process; a text may hold several, with commas.
@@ -223,6 +224,10 @@ _looks: dict[tuple[str, str], tuple[Suspicion, ...]] = {}
 def _known(params: dict[str, Scalar | np.generic]) -> dict[str, Scalar]:
     known = [*dict.fromkeys(name for spec in ATTACKS.values() for name in spec.params), TARGET, BUDGET]
     for name in params:
+        if name == "audit":
+            raise UsageError(
+                "bench.evaluate makes no audit; audits run from the command line: bench audit --model FILE.py:FUNCTION"
+            )
         if name not in known:
             raise UsageError(f"unknown attack parameter {name!r}; {nearest(name, known)}")
     return {name: value.item() if isinstance(value, np.generic) else value for name, value in params.items()}

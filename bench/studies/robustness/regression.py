@@ -13,7 +13,7 @@ from bench.attacks import Request, library_version
 from bench.engine.driver import backend, versions
 from bench.engine.protocols import SOUND, released_rules
 from bench.engine.store import Store, read_runs
-from bench.errors import UsageError
+from bench.errors import UsageError, told
 from bench.inputs.model_info import FOLDED, ModelInfo
 from bench.inputs.sources import Images
 from bench.leaderboard.columns import Row
@@ -67,26 +67,56 @@ class _Standing:
     attacked: Mapping[tuple[Request, float], tuple[Bool[np.ndarray, " n"], str]]
 
 
-def reference_rows(rows: Iterable[Row], model: str, data: Images) -> list[Row]:
-    """The rows of a model on these images that are of one attack at one ε, whatever its weights were.
+def rows_on(rows: Iterable[Row], data: Images, file: str) -> list[Row]:
+    """The rows on these images that are of one attack at one ε.
 
     Rows of released protocols are not among them: what they say is no robust accuracy.
 
+    Args:
+        rows: of a leaderboard.
+        data: the images.
+        file: name of the leaderboard, for the message.
+
     Raises:
-        UsageError: there are none; the message says what there is.
+        UsageError: there are none; the message says which data sets there are.
     """
     attacked = [
         row
         for row in rows
         if row["eps"] is not None and not is_worst(row["attack"]) and released_rules(row["protocol"]) is None
     ]
-    found = [row for row in attacked if row["model"] == model and row["data"] == data.sha256]
+    found = [row for row in attacked if row["data"] == data.sha256]
     if found:
         return found
-    here = sorted({row["model"] for row in attacked if row["data"] == data.sha256})
+    names = sorted({row["dataset"] for row in attacked})
+    raise UsageError(f"no row of {file} is of {told(data.name)}{_of_others(names, data.name)}")
+
+
+def _of_others(names: Sequence[str], asked: str) -> str:
+    """What other images a leaderboard has rows of, and the remedy."""
+    if not names:
+        return "; it has no attack row at all: give another --against FILE"
+    if asked in names:
+        return (
+            f" with these images; its rows of {asked} are of other images: give the data options of their run"
+        )
+    remedy = f"add --dataset {names[0]}" if len(names) == 1 else "add --dataset with one of them"
+    return f"; it has rows of {', '.join(names)}: {remedy}, with the data options of their run"
+
+
+def reference_rows(rows: Sequence[Row], model: str) -> list[Row]:
+    """The rows of a model, whatever its weights were, among rows as ``rows_on`` gives them.
+
+    Raises:
+        UsageError: there are none; the message says of which models there are.
+    """
+    found = [row for row in rows if row["model"] == model]
+    if found:
+        return found
+    here = sorted({row["model"] for row in rows})
     raise UsageError(
-        f"no attack row of {model!r} on these images of {data.name}; the file has "
-        + (f"rows on them of {', '.join(here)}" if here else "no rows on these images at all")
+        f"no attack row of {model!r} on these images of {rows[0]['dataset']}; the file has rows on them of "
+        f"{', '.join(here)}; --as NAME gives a model from a file the name of its rows"
     )
 
 

@@ -67,7 +67,7 @@ def _prepared(sources: list[ModelSource], preparation: Preparation, data: Images
             "--mean, --std, --scale, --bgr, --input-size, --output and --classes are for one's own models; the zoo's "
             "take images in [0, 1] as they are"
         )
-    check_preparation(preparation, data.images(0, 1).shape[1])
+    check_preparation(preparation, data.images(0, 1).shape[1], data.name)
     return [replace(source, preparation=preparation) if source.foreign else source for source in sources]
 
 

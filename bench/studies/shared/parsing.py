@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import re
 import sys
 from typing import Any, NoReturn
@@ -29,7 +30,21 @@ class Parser(argparse.ArgumentParser):
         for word in sys.argv[1:] if args is None else args:
             if word.startswith("--") and word.endswith("=--"):  # argparse of Python 3.11 makes [] of that
                 self.error(f"{word.removesuffix('=--')} was given the value '--'")
-        return super().parse_known_args(args, namespace)
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{self._meant(unknown[0])}")
+        return found, unknown
+
+    def _meant(self, word: str) -> str:
+        """The option of this command most like a word; empty where none is."""
+        shown = [
+            text
+            for action in self._actions
+            if action.help != argparse.SUPPRESS
+            for text in action.option_strings
+        ]
+        close = difflib.get_close_matches(word.partition("=")[0], shown, n=1, cutoff=0.7)
+        return f"; did you mean {close[0]}?" if close else ""
 
     def error(self, message: str) -> NoReturn:
         self.exit(EXIT_USAGE, f"bench: error: {shortened(message)}; see {self.prog} --help\n")
