@@ -69,6 +69,7 @@ class Loaded:
         self.rooms = Rooms()
         self.step_bytes = 0
         self._models: OrderedDict[tuple[str, str, bool], nn.Module] = OrderedDict()
+        self._kept: dict[tuple[str, str], bool] = {}
         self._raw: dict[str, nn.Module] = {}
         self._data: dict[DataSource, Images] = {}
         self._splits: dict[tuple[DataSource, str], Images] = {}  # other than the evaluation split
@@ -78,12 +79,13 @@ class Loaded:
     def keep_model(self, weights: str, device: str, model: nn.Module, raw: nn.Module | None = None) -> None:
         """Adds a model that is already loaded and deployed; ``raw``, the model as made, if it has no source."""
         self._models[weights, device, is_folded(model)] = model
+        self._kept[weights, device] = is_folded(model)
         if raw is not None:
             self._raw[weights] = raw
 
-    def kept_model(self, weights: str, device: str) -> nn.Module | None:
-        """A deployed model that was handed in or loaded here, folded if it was; ``None`` if there is none."""
-        return self._models.get((weights, device, True), self._models.get((weights, device, False)))
+    def kept(self, weights: str, device: str) -> bool | None:
+        """Whether a model that ``keep_model`` has added is folded; ``None`` if it was not added."""
+        return self._kept.get((weights, device))
 
     def keep_data(self, source: DataSource, data: Images) -> None:
         """Adds images that are already loaded."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import zoo
 from bench.leaderboard.columns import TIMING
 from bench.leaderboard.file import merge, read
 from bench.studies.robustness.rows import rows
@@ -149,7 +150,11 @@ def test_a_model_that_ends_its_process_is_one_sentence_and_exit_2(name: str, cap
 
 
 def test_a_gate_is_not_green_when_nothing_was_measured(capsys: Capture) -> None:
-    merge(Path("leaderboard.csv"), rows(make_results(models=("own:net",))))
+    digits = zoo.data.load("digits", "test").sha256
+    merge(
+        Path("leaderboard.csv"),
+        [row | {"data": digits} for row in rows(make_results(models=("own:net",)))],
+    )
     Path("own.py").write_text(f"{NET}\nos._exit(0)\n")
     answer = call(capsys, "check", "--model", "own.py:net", "--against", "leaderboard.csv", "--workers", 1)
     assert answer.code == 2

@@ -67,17 +67,17 @@ def inspect_all(sources: Sequence[ModelSource], look: Look, loaded: Loaded) -> l
             for note in notes:
                 note_once(note)
         else:
-            info = _inspect(source, known[source], look, loaded)
+            info = known[source]
+            folded = loaded.kept(info.weights, look.device)  # by another evaluation of the same images
+            info = _inspect(source, info, look, loaded) if folded is None else replace(info, folded=folded)
         found.append(info)
     return found
 
 
 def _inspect(source: ModelSource, info: ModelInfo, look: Look, loaded: Loaded) -> ModelInfo:
-    """Checks a model in this process, unless it is loaded, and keeps it, folded if it has a folded equal."""
+    """Checks a model in this process and keeps it, folded if it has a folded equal."""
     with one_thread(), left_alone():
-        model = loaded.kept_model(info.weights, look.device)
-        if model is None:
-            model = _looked_at(source, info, look)
+        model = _looked_at(source, info, look)
         loaded.keep_model(info.weights, look.device, model)
         return replace(info, folded=is_folded(model))
 
