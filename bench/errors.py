@@ -34,6 +34,6 @@ def nearest(value: str, known: Iterable[str]) -> str:
     )
 
 
-def told(dataset: str) -> str:
+def data_in_words(dataset: str) -> str:
     """The name of a data set; of the one that is measured on where none is named, it says so."""
     return f"{dataset} (the default data set)" if dataset == "digits" else dataset

@@ -167,8 +167,8 @@ class Driver:
         return self._executor.submit(task)
 
     def _following(self, cell: Cell) -> Part | None:
-        """The images that are measured after a cell's, where a single process measures one cell after another."""
-        if self._executor.slots > 1:
+        """The images that are measured after a cell's, where a single GPU process measures one cell after another."""
+        if self._device == "cpu" or self._executor.slots > 1:  # on a CPU nothing is read ahead
             return None
         others = (each.cell for each in self._queue if each.cell.first != cell.first)
         return next(((other.first, other.count) for other in others), None)

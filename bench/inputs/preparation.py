@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.errors import UsageError, nearest, told
+from bench.errors import UsageError, data_in_words, nearest
 from bench.inputs.outputs import logits_of
 
 
@@ -80,7 +80,7 @@ class Prepared(nn.Module):
 
 def check_preparation(preparation: Preparation, channels: int, dataset: str) -> None:
     """Raises ``UsageError`` unless it fits the images of a data set, which have so many channels."""
-    images = f"the images of {told(dataset)} have {channels} channel{'s' * (channels > 1)}"
+    images = f"the images of {data_in_words(dataset)} have {channels} channel{'s' * (channels > 1)}"
     for name in ("mean", "std"):
         values = getattr(preparation, name)
         if values and len(values) not in (1, channels):

@@ -91,13 +91,14 @@ class Asked:
         """Nothing to stop."""
 
 
-@pytest.mark.parametrize("slots", [1, 2])
-def test_one_process_is_told_which_images_come_next(slots: int) -> None:
+@pytest.mark.parametrize(("slots", "device"), [(1, "cuda"), (2, "cuda"), (1, "cpu")])
+def test_one_process_of_a_gpu_is_told_which_images_come_next(slots: int, device: str) -> None:
     lanes = [
         Lane(first=clean_cell(first=first, count=count)) for first, count in ((0, 10), (10, 10), (20, 5))
     ]
     executor, source = Asked(slots), DataSource(spec="digits")
     model = ModelSource(kind="zoo", name="toy", target="toy", dataset="digits")
-    assert not Driver(MemoryStore(), executor, {"w": model}, source).run(lanes)
-    after = {0: (10, 10), 10: (20, 5), 20: None} if slots == 1 else dict.fromkeys((0, 10, 20))
+    assert not Driver(MemoryStore(), executor, {"w": model}, source, device=device).run(lanes)
+    ahead = (slots, device) == (1, "cuda")
+    after = {0: (10, 10), 10: (20, 5), 20: None} if ahead else dict.fromkeys((0, 10, 20))
     assert dict(executor.seen) == after

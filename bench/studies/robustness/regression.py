@@ -13,7 +13,7 @@ from bench.attacks import Request, library_version
 from bench.engine.driver import backend, versions
 from bench.engine.protocols import SOUND, released_rules
 from bench.engine.store import Store, read_runs
-from bench.errors import UsageError, told
+from bench.errors import UsageError, data_in_words
 from bench.inputs.model_info import FOLDED, ModelInfo
 from bench.inputs.sources import Images
 from bench.leaderboard.columns import Row
@@ -89,7 +89,7 @@ def rows_on(rows: Iterable[Row], data: Images, file: str) -> list[Row]:
     if found:
         return found
     names = sorted({row["dataset"] for row in attacked})
-    raise UsageError(f"no row of {file} is of {told(data.name)}{_of_others(names, data.name)}")
+    raise UsageError(f"no row of {file} is of {data_in_words(data.name)}{_of_others(names, data.name)}")
 
 
 def _of_others(names: Sequence[str], asked: str) -> str:
