@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 # what the command line takes for each model, by its name
-BED = {
+BUILT = {
     node.name: f"{file}:{node.name}"
     for file in sorted((Path(__file__).parent / "broken_models").glob("*.py"))
     for node in ast.parse(file.read_text("utf-8")).body

@@ -26,7 +26,7 @@ jaxtyping.install_import_hook(
     ["bench", "zoo"], "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 )
 
-import bench.engine.rooms  # noqa: E402 (after the hook)
+import bench.engine.workers  # noqa: E402 (after the hook)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -34,8 +34,8 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-class _Here(bench.engine.rooms.Room):
-    """A room in the test's own process: what starts no process is quick, and can be looked into."""
+class _Here(bench.engine.workers.WorkerGroup):
+    """A group in the test's own process: what starts no process is quick, and can be looked into."""
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
         future: Future[Any] = Future()
@@ -46,15 +46,15 @@ class _Here(bench.engine.rooms.Room):
         return future
 
 
-_ROOM = bench.engine.rooms.Room
-bench.engine.rooms.Room = _Here  # pyright: ignore[reportAttributeAccessIssue]
+_GROUP = bench.engine.workers.WorkerGroup
+bench.engine.workers.WorkerGroup = _Here  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @pytest.fixture(autouse=True)
-def _rooms(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Models that are not of the zoo have processes of their own in tests marked ``rooms`` only."""
-    if request.node.get_closest_marker("rooms") is not None:
-        monkeypatch.setattr(bench.engine.rooms, "Room", _ROOM)
+def _groups(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models that are not of the zoo have processes of their own in tests marked ``processes`` only."""
+    if request.node.get_closest_marker("processes") is not None:
+        monkeypatch.setattr(bench.engine.workers, "WorkerGroup", _GROUP)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from bench.attacks.surrogate import AND, SURROGATE
 from bench.attacks.table import OWN, OWN_CODE, OWN_JUDGED, Defaults
-from bench.engine import rooms
+from bench.engine import workers
 from bench.engine.cell import Cell
 from bench.engine.kind import Subject
 from bench.errors import CellError, UsageError
@@ -44,15 +44,15 @@ def described(source: OwnAttack) -> Defaults:
     Raises:
         UsageError: it cannot be loaded or called as an attack, or its code ended the process.
     """
-    room = rooms.Room(1)
+    group = workers.WorkerGroup(1)
     try:
-        own, code = room.submit(description, source).result()
+        own, code = group.submit(description, source).result()
     except (BrokenProcessPool, SystemExit):
         raise UsageError(
             f"the code of attack {source.name!r} ended its process when it was looked at"
         ) from None
     finally:
-        room.close()
+        group.close()
     return {**own, **OWN_JUDGED, OWN_CODE: code}
 
 

@@ -59,17 +59,17 @@ def pinned(surrogate: str) -> str:
 
 def _own(target: str) -> tuple[str, ModelSource]:
     """Its code runs in a process of its own."""
-    from bench.engine.rooms import Room, answer
+    from bench.engine.workers import WorkerGroup, answer
     from bench.inputs.sources import find_source
 
     source = find_source(target, dataset="", weights=None, weights_from=None)
-    room = Room(1)
+    group = WorkerGroup(1)
     try:
-        digest = answer(room.submit(digest_of, source), source.name)
+        digest = answer(group.submit(digest_of, source), source.name)
     except UsageError as fault:
         raise UsageError(f"surrogate {source.name!r} cannot be loaded: {fault}") from fault
     finally:
-        room.close()
+        group.close()
     return f"{source.name}#{digest[:DIGITS]}", source
 
 

@@ -13,10 +13,10 @@ from typing import Any
 from bench.engine.driver import Failure
 from bench.engine.executors import Executor, executor_for
 from bench.engine.loaded import Loaded
-from bench.engine.rooms import end_children
 from bench.engine.store import store_at
 from bench.engine.study import Study
 from bench.engine.where import Where
+from bench.engine.workers import end_children
 from bench.studies.robustness.estimate import cells
 from bench.studies.shared.screen import say
 

@@ -10,11 +10,11 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
-from bench.engine import rooms
+from bench.engine import workers
 from bench.engine.loaded import Loaded, Task, one_thread, worker
 from bench.engine.result import CellResult
-from bench.engine.rooms import Rooms
-from bench.engine.where import Where, company_of
+from bench.engine.where import Where, own_code_of
+from bench.engine.workers import WorkerGroups
 
 
 @runtime_checkable
@@ -65,13 +65,13 @@ class Processes:
 
     def __init__(self, devices: tuple[str, ...]) -> None:
         self.slots = len(devices)
-        self._devices, self._room = devices, rooms.Room(len(devices))
+        self._devices, self._group = devices, workers.WorkerGroup(len(devices))
 
     def submit(self, task: Task) -> Future[CellResult]:
-        return self._room.submit(_run, task, self._devices)
+        return self._group.submit(_run, task, self._devices)
 
     def close(self) -> None:
-        self._room.close()
+        self._group.close()
 
 
 class Separated:
@@ -85,14 +85,14 @@ class Separated:
         devices: the device of each process of a model, which run at once.
     """
 
-    def __init__(self, zoo: Callable[[], Executor], apart: Rooms, devices: tuple[str, ...]) -> None:
+    def __init__(self, zoo: Callable[[], Executor], apart: WorkerGroups, devices: tuple[str, ...]) -> None:
         self.slots = len(devices)
-        self._rooms, self._devices = apart, devices
+        self._groups, self._devices = apart, devices
         self._start, self._zoo = zoo, None
 
     def submit(self, task: Task) -> Future[CellResult]:
-        if (company := company_of(task)) is not None:
-            return self._rooms.of(company, self.slots).submit(_run, task, self._devices)
+        if (own_code := own_code_of(task)) is not None:
+            return self._groups.of(own_code, self.slots).submit(_run, task, self._devices)
         if self._zoo is None:
             self._zoo = self._start()
         return self._zoo.submit(task)
@@ -100,7 +100,7 @@ class Separated:
     def close(self) -> None:
         if self._zoo is not None:
             self._zoo.close()
-        self._rooms.close()
+        self._groups.close()
 
 
 def executor_for(loaded: Loaded, where: Where) -> Executor:
@@ -117,9 +117,9 @@ def executor_for(loaded: Loaded, where: Where) -> Executor:
         return Cluster(loaded, where)
     devices = where.devices
     alone = len(devices) == 1
-    return Separated(lambda: InProcess(loaded) if alone else Processes(devices), loaded.rooms, devices)
+    return Separated(lambda: InProcess(loaded) if alone else Processes(devices), loaded.workers, devices)
 
 
 def _run(task: Task, devices: tuple[str, ...]) -> CellResult:
-    """Measures a task in a worker process, on the device of its place in the room."""
-    return worker().run(replace(task, device=devices[rooms.place() % len(devices)]))
+    """Measures a task in a worker process, on the device of its place in the group."""
+    return worker().run(replace(task, device=devices[workers.place() % len(devices)]))

@@ -14,8 +14,8 @@ from torch import nn
 
 from bench.engine.loaded import Task, worker
 from bench.engine.result import CellResult
-from bench.engine.rooms import start_worker
 from bench.engine.signals import deferred, starting_workers
+from bench.engine.workers import start_worker
 from bench.errors import UsageError, in_words
 from bench.inputs.sources import DataSource, Images, deployed
 

@@ -19,8 +19,8 @@ from bench.engine.cell import Cell
 from bench.engine.gradient_cache import GradientCache
 from bench.engine.kind import Subject, kind_of
 from bench.engine.result import CellResult
-from bench.engine.rooms import Rooms, answer
 from bench.engine.splitting import measured
+from bench.engine.workers import WorkerGroups, answer
 from bench.errors import CellError
 from bench.inputs.foreign import is_folded
 from bench.inputs.model_info import FOLDED
@@ -61,12 +61,12 @@ class Loaded:
     """Models and images a process has loaded; the most recent few models are kept.
 
     Attributes:
-        rooms: processes of the models that are not of the zoo.
+        workers: processes of the models that are not of the zoo.
         step_bytes: memory that a gradient step of a batch takes at most on a CPU; 0 if unknown.
     """
 
     def __init__(self) -> None:
-        self.rooms = Rooms()
+        self.workers = WorkerGroups()
         self.step_bytes = 0
         self._models: OrderedDict[tuple[str, str, bool], nn.Module] = OrderedDict()
         self._kept: dict[tuple[str, str], bool] = {}
@@ -119,8 +119,8 @@ class Loaded:
             UsageError: the model's process ended.
         """
         if source.foreign:
-            room = self.rooms.of(source)
-            return answer(room.submit(_of_model, source, weights, device, function, args, raw), source.name)
+            group = self.workers.of(source)
+            return answer(group.submit(_of_model, source, weights, device, function, args, raw), source.name)
         return self.of_model(source, weights, device, function, args, raw)
 
     def of_model(

@@ -100,11 +100,11 @@ def leave_to_main() -> None:
 
 
 def _end_children() -> None:
-    if "bench.engine.rooms" in sys.modules:  # else none was started
-        sys.modules["bench.engine.rooms"].end_children()
+    if "bench.engine.workers" in sys.modules:  # else none was started
+        sys.modules["bench.engine.workers"].end_children()
 
 
 def _join_pools() -> None:
     """Not for a signal's handler: the code that it interrupts may hold a pool's lock."""
-    if "bench.engine.rooms" in sys.modules:
-        sys.modules["bench.engine.rooms"].join_pools()
+    if "bench.engine.workers" in sys.modules:
+        sys.modules["bench.engine.workers"].join_pools()

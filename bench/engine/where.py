@@ -23,7 +23,7 @@ class Where:
     most: int | None = None
 
 
-def company_of(task: Task) -> Hashable | None:
+def own_code_of(task: Task) -> Hashable | None:
     """The user's code that a task runs, by name; tasks of different code share no process.
 
     ``None`` if it runs only ours.

@@ -24,8 +24,8 @@ from bench.inputs.model_info import ModelInfo
 from bench.inputs.outputs import giving_logits
 from bench.inputs.own_code import digest_of, source_files
 from bench.inputs.preparation import AS_IT_IS, Preparation, Prepared
-from bench.inputs.roads import unknown_model
 from bench.inputs.switches import put_back
+from bench.inputs.unknown_model import unknown_model
 from zoo import data as zoo_data
 from zoo import entries, registry
 from zoo.deployment import Deployed, deploy

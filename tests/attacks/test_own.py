@@ -165,7 +165,7 @@ def test_what_an_attack_does_to_model_and_images_is_not_what_is_judged() -> None
     assert torch.is_grad_enabled()
 
 
-@pytest.mark.rooms
+@pytest.mark.processes
 def test_a_process_that_ends_fails_its_own_cells_only(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from bench.engine.executors import executor_for
 from bench.engine.where import Where
-from bench.inputs.luggage import moved, packed, unpack
+from bench.inputs.packing import moved, packed, unpack
 from bench.inputs.sources import find_model
 from tests.engine.test_isolation import NET
 from tests.executed import asked, digests
@@ -73,23 +73,23 @@ def test_a_model_is_the_same_where_its_luggage_is_unpacked(name: str, tmp_path: 
     """In another process, for it must not find the files where they were packed."""
     target = write_model(tmp_path / "home") if name.startswith("own") else name
     source, info = find_model(target, dataset="digits", weights=None, weights_from=None)
-    luggage = packed(source)
-    unpack(luggage, tmp_path / "there") if source.kind == "zoo" else None
+    packed_files = packed(source)
+    unpack(packed_files, tmp_path / "there") if source.kind == "zoo" else None
     there = moved(source, tmp_path / "there")
     if source.kind == "zoo":
         assert there.record().path.is_relative_to(tmp_path)
         assert there.digest(there.build()) == info.weights
         return
-    assert {Path(each).name for each in luggage.files} == {
+    assert {Path(each).name for each in packed_files.files} == {
         "own.py", "helper.py", "late.py", "layer.py", "__init__.py"
     }  # fmt: skip
     (tmp_path / "home").rename(tmp_path / "away")
     code = (
-        "import pickle, sys; from pathlib import Path; from bench.inputs.luggage import unpack; "
-        "luggage, folder, source = pickle.load(sys.stdin.buffer); unpack(luggage, folder); "
+        "import pickle, sys; from pathlib import Path; from bench.inputs.packing import unpack; "
+        "packed_files, folder, source = pickle.load(sys.stdin.buffer); unpack(packed_files, folder); "
         "print(source.digest(source.build()))"
     )
-    given = pickle.dumps((luggage, tmp_path / "there", there))
+    given = pickle.dumps((packed_files, tmp_path / "there", there))
     (tmp_path / "there").mkdir()
     done = subprocess.run([sys.executable, "-c", code], input=given, capture_output=True, check=True)
     assert done.stdout.decode().strip() == info.weights
@@ -153,7 +153,7 @@ def test_a_command_that_is_stopped_leaves_no_worker(number: int, code: int, tmp_
 
 @needs_ray
 @slow
-@pytest.mark.rooms
+@pytest.mark.processes
 def test_a_node_that_is_killed_in_the_middle_loses_nothing(
     two_nodes: tuple[Any, Any], tmp_path: Path
 ) -> None:

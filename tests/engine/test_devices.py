@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.engine import rooms
+from bench.engine import workers
 from bench.engine.executors import Processes, Separated, executor_for
 from bench.engine.loaded import worker
 from bench.engine.where import Where
@@ -85,15 +85,15 @@ def test_clusters_that_are_refused(cluster: str, device: str, says: str) -> None
         where_of(options(cluster=cluster, device=device))
 
 
-@pytest.mark.rooms
+@pytest.mark.processes
 def test_every_process_of_a_room_has_a_place_of_its_own(tmp_path: Path) -> None:
-    room = rooms.Room(2)
-    busy = room.submit(until, (tmp_path / "go").exists)
-    assert room.submit(rooms.place).result() == 1
+    group = workers.WorkerGroup(2)
+    busy = group.submit(until, (tmp_path / "go").exists)
+    assert group.submit(workers.place).result() == 1
     (tmp_path / "go").touch()
     assert busy.result()
-    assert rooms.place() == 0
-    room.close()
+    assert workers.place() == 0
+    group.close()
 
 
 def devices_loaded() -> tuple[str, ...]:
@@ -101,7 +101,7 @@ def devices_loaded() -> tuple[str, ...]:
     return tuple(sorted({device for _, device, _ in worker()._models}))
 
 
-@pytest.mark.rooms
+@pytest.mark.processes
 @pytest.mark.slow
 def test_two_devices_have_a_process_each_and_change_no_number(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(NET)
@@ -113,9 +113,9 @@ def test_two_devices_have_a_process_each_and_change_no_number(tmp_path: Path) ->
     found, failures = digests(evaluation, both)
     assert not failures
     assert isinstance(both._zoo, Processes)
-    (apart,) = both._rooms._rooms.values()
-    for room, looked_at_on in ((both._zoo._room, ()), (apart, ("cpu",))):
-        devices = [each.submit(devices_loaded).result() for each in room._workers]
+    (apart,) = both._groups._groups.values()
+    for group, looked_at_on in ((both._zoo._group, ()), (apart, ("cpu",))):
+        devices = [each.submit(devices_loaded).result() for each in group._workers]
         # a second process starts only while the first is at work, and these cells are short
         assert devices == [(*looked_at_on, "cpu:0"), ("cpu:1",)][: len(devices)]
     both.close()

@@ -93,7 +93,7 @@ def test_a_cell_tried_again_has_the_workers_to_itself() -> None:
     assert any(len(each) == 2 for each in pool.beside)
 
 
-@pytest.mark.rooms
+@pytest.mark.processes
 @pytest.mark.slow
 def test_a_model_that_ends_its_process_takes_no_other_with_it(
     capsys: pytest.CaptureFixture[str], tmp_path: Path

@@ -24,7 +24,7 @@ from tests.stores import cell_ids
 from zoo import notes
 
 Capture = pytest.CaptureFixture[str]
-pytestmark = pytest.mark.rooms
+pytestmark = pytest.mark.processes
 
 NET = """
 import os, signal, sys, warnings

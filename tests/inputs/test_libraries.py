@@ -216,7 +216,7 @@ def test_transformers_gives_a_saved_model_by_its_logits(home: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.rooms
+@pytest.mark.processes
 def test_it_is_measured_in_a_process_of_its_own(capsys: Capture, home: Path) -> None:
     words = ("--attacks", "fgsm", "--eps", 0.1, "--n", 8, "--workers", 1, "--json")
     answer = call(capsys, "run", "--model", "torchvision:resnet18@none", *words)

@@ -10,12 +10,12 @@ from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from typing import Any
 
 from bench.engine.cluster.connection import Connection, Lost
-from bench.engine.cluster.seats import Seats
+from bench.engine.cluster.slots import WorkerSlots
 from bench.engine.loaded import Loaded, Task
 from bench.engine.result import CellResult
-from bench.engine.where import Where, company_of
-from bench.inputs.luggage import packed, sources_of
+from bench.engine.where import Where, own_code_of
 from bench.inputs.own_attacks import OwnAttack
+from bench.inputs.packing import packed, sources_of
 from bench.inputs.sources import DataSource, ModelSource
 
 TRIES = 4  # a cell fails when more nodes than this were lost while it ran
@@ -38,7 +38,7 @@ class Cluster:
     def __init__(self, loaded: Loaded, where: Where) -> None:
         self._loaded = loaded
         self._cluster = Connection(where)
-        self._seats = Seats(self._cluster)
+        self._slots = WorkerSlots(self._cluster)
         self._threads = ThreadPoolExecutor(self._cluster.most)  # each waits for one cell
         self._sent: dict[DataSource | ModelSource | OwnAttack, Any] = {}
 
@@ -48,18 +48,18 @@ class Cluster:
 
     def submit(self, task: Task) -> Future[CellResult]:
         try:
-            images, luggage = self._images(task.data), self._luggage(task)
+            images, packed_files = self._images(task.data), self._files(task)
         except (Exception, SystemExit) as fault:
             future: Future[CellResult] = Future()
             future.set_exception(fault)
             return future
-        return self._threads.submit(self._measured, task, [images], luggage)
+        return self._threads.submit(self._measured, task, [images], packed_files)
 
     def close(self) -> None:
         """Ends the workers, whatever they compute."""
-        self._seats.close()
+        self._slots.close()
         self._threads.shutdown(wait=True, cancel_futures=True)
-        self._loaded.rooms.close()
+        self._loaded.workers.close()
         self._cluster.leave()
 
     def _images(self, source: DataSource) -> Any:
@@ -67,26 +67,26 @@ class Cluster:
             self._sent[source] = self._cluster.ray.put(self._loaded.data(source))
         return self._sent[source]
 
-    def _luggage(self, task: Task) -> list[Any]:
+    def _files(self, task: Task) -> list[Any]:
         """References to the packed files of a task's model, and of its attack if it has any."""
-        company, sources = company_of(task), (task.model, *sources_of(task.attack))
+        own_code, sources = own_code_of(task), (task.model, *sources_of(task.attack))
         for source in sources:
             if source in self._sent:
                 continue
-            apart = company is not None and source.kind != "zoo"
+            apart = own_code is not None and source.kind != "zoo"
             found = (
-                self._loaded.rooms.of(company).submit(packed, source).result() if apart else packed(source)
+                self._loaded.workers.of(own_code).submit(packed, source).result() if apart else packed(source)
             )
             self._sent[source] = self._cluster.ray.put(found)
         return [self._sent[source] for source in sources]
 
-    def _measured(self, task: Task, images: list[Any], luggage: list[Any]) -> CellResult:
+    def _measured(self, task: Task, images: list[Any], packed_files: list[Any]) -> CellResult:
         for _ in range(TRIES):
             node = ""
             try:
-                with self._seats.taken(company_of(task)) as seat:
-                    node = seat.node
-                    outcome = self._cluster.get(seat.worker.run.remote(task, images, luggage))
+                with self._slots.taken(own_code_of(task)) as slot:
+                    node = slot.node
+                    outcome = self._cluster.get(slot.worker.run.remote(task, images, packed_files))
             except Lost:
                 if node and self._cluster.lives(node):
                     break

@@ -14,9 +14,9 @@ from typing import Any
 
 from bench.engine.loaded import Task, worker
 from bench.engine.result import CellResult
-from bench.engine.rooms import called, settle
-from bench.inputs.luggage import moved, sources_of, unpack, with_sources
+from bench.engine.workers import called, settle
 from bench.inputs.own_attacks import OwnAttack
+from bench.inputs.packing import moved, sources_of, unpack, with_sources
 from bench.inputs.sources import ModelSource
 
 Reference = Any  # of Ray: to an object in the object store of each node
@@ -36,25 +36,25 @@ class ClusterWorker:
         """The id of the node this process is on."""
         return _ray().get_runtime_context().get_node_id()
 
-    def run(self, task: Task, images: Sequence[Reference], luggage: Sequence[Reference]) -> object:
+    def run(self, task: Task, images: Sequence[Reference], packed_files: Sequence[Reference]) -> object:
         """The result of a task, or its exception: Ray would end this process at ``SystemExit``.
 
         Args:
             task: what to measure.
             images: reference to its images, in a list, as Ray would otherwise unpack them for each call.
-            luggage: references to the files of its model and then of ``sources_of`` its attack.
+            packed_files: references to the files of its model and then of ``sources_of`` its attack.
         """
         try:
-            return called(self._run, task, images, luggage)
+            return called(self._run, task, images, packed_files)
         except BaseException as fault:
             return fault
 
-    def _run(self, task: Task, images: Sequence[Reference], luggage: Sequence[Reference]) -> CellResult:
+    def _run(self, task: Task, images: Sequence[Reference], packed_files: Sequence[Reference]) -> CellResult:
         if task.data not in self._data:
             worker().keep_data(task.data, _ray().get(images[0]))
             self._data.add(task.data)
         sources = (task.model, *sources_of(task.attack))
-        model, *others = map(self._unpacked, sources, luggage)
+        model, *others = map(self._unpacked, sources, packed_files)
         return worker().run(replace(task, model=model, attack=with_sources(task.attack, others)))
 
     def _unpacked(self, source: Any, reference: Reference) -> Any:

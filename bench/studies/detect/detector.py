@@ -16,7 +16,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
 from bench.errors import CellError
-from bench.studies.detect.taps import Features, features
+from bench.studies.detect.features import Features, features
 
 RIDGE = 0.1  # weight of a probe's squared coefficients, for standardised features and each image
 FLOOR = 1e-6  # smallest standard deviation to divide by

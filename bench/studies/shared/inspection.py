@@ -15,7 +15,7 @@ from torch import nn
 from bench.attacks import Request
 from bench.attacks.gradient_free import check_gradients
 from bench.engine.loaded import Loaded, one_thread, worker
-from bench.engine.rooms import answer
+from bench.engine.workers import answer
 from bench.errors import UsageError
 from bench.inputs.first_look import Suspicion, first_look, looked_at
 from bench.inputs.foreign import folded_if_equal, is_folded, reason_of
@@ -59,7 +59,7 @@ def inspect_all(sources: Sequence[ModelSource], look: Look, loaded: Loaded) -> l
     """
     known = {source: describe(source, look.data) for source in sources if not source.foreign}
     foreign = [source for source in sources if source.foreign]
-    started = {source: loaded.rooms.of(source).submit(_inspect_apart, source, look) for source in foreign}
+    started = {source: loaded.workers.of(source).submit(_inspect_apart, source, look) for source in foreign}
     found = []
     for source in sources:
         if source in started:

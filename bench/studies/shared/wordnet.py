@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float32
 
 from bench.engine.loaded import Loaded, one_thread
-from bench.engine.rooms import answer
+from bench.engine.workers import answer
 from bench.inputs.sources import ModelSource, deployed
 from bench.inputs.switches import left_alone
 from zoo.imagenet import wnids
@@ -53,7 +53,7 @@ def compared(
 
 
 def _width(source: ModelSource, first: Float32[np.ndarray, "1 c h w"], device: str, loaded: Loaded) -> int:
-    return answer(loaded.rooms.of(source).submit(_outputs, source, first, device), source.name)
+    return answer(loaded.workers.of(source).submit(_outputs, source, first, device), source.name)
 
 
 def _outputs(source: ModelSource, first: Float32[np.ndarray, "1 c h w"], device: str) -> int:

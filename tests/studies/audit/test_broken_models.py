@@ -12,7 +12,7 @@ import zoo
 from bench.inputs.own_models import from_file
 from bench.studies.audit import CHECKS, Audit, probe_findings
 from bench.studies.audit.probe import probe
-from tests.broken_expected import BED, EXPECTED, FULL_ONLY, HONEST, HONEST_ZOO
+from tests.broken_expected import BUILT, EXPECTED, FULL_ONLY, HONEST, HONEST_ZOO
 from zoo.deployment import deploy
 
 # A few classes in the default suite, every model with the slow tests.
@@ -27,7 +27,7 @@ def probed(model: torch.nn.Module, n: int) -> Audit:
 
 @cache
 def flagged(name: str, n: int) -> frozenset[str]:
-    findings = probed(from_file(BED[name])(), n).findings
+    findings = probed(from_file(BUILT[name])(), n).findings
     return frozenset(each.id for each in findings if each.status in ("fail", "warn"))
 
 
@@ -60,7 +60,7 @@ def test_an_unusual_honest_model_is_believable() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*zoo.names(), *HONEST])
 def test_every_honest_model_is_believable(name: str) -> None:
-    model = from_file(BED[name])() if name in HONEST else zoo.load(name)
+    model = from_file(BUILT[name])() if name in HONEST else zoo.load(name)
     findings = probed(model, 200).findings
     assert {each.id: each.detail for each in findings if each.status in ("fail", "warn")} == {}
 
@@ -79,7 +79,7 @@ def test_broken_models_look_like_models(name: str) -> None:
     digits = zoo.data.load("digits", "test")
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(0)
-        right = deploy(from_file(BED[name])())(digits.images(0, 60)).argmax(1) == digits.targets(0, 60)
+        right = deploy(from_file(BUILT[name])())(digits.images(0, 60)).argmax(1) == digits.targets(0, 60)
     if name not in ("expects_normalised", "expects_bytes", "random_shift"):
         assert right.float().mean() > 0.8
 
@@ -99,6 +99,6 @@ def test_the_documentation_has_every_check_and_every_broken_model() -> None:
         assert f"| {' | '.join(row)} |" in text
         assert f"| {check.id} | {check.meaning} | {check.remedy} |" in text
     for name, ids in EXPECTED.items():
-        summary = str(from_file(BED[name]).__doc__).splitlines()[0]
+        summary = str(from_file(BUILT[name]).__doc__).splitlines()[0]
         later = ", ".join(FULL_ONLY.get(name, ()))
         assert f"| `{name}` | {summary} | {', '.join(ids)} | {later} |" in text

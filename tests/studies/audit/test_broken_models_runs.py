@@ -12,7 +12,7 @@ from bench.studies.attacked.audits.study import STUDY, AuditRun
 from bench.studies.audit import CHECKS, Audit
 from bench.studies.audit.evaluation import prepare_audit
 from bench.studies.shared.ask import Ask
-from tests.broken_expected import BED, EXPECTED, FULL_ONLY, HONEST, HONEST_ZOO
+from tests.broken_expected import BUILT, EXPECTED, FULL_ONLY, HONEST, HONEST_ZOO
 from tests.measured import measured
 
 IMAGES = 40
@@ -38,7 +38,7 @@ def flagged(audit: Audit) -> set[str]:
 
 @pytest.mark.parametrize("name", ["quantised", "nan_when_attacked", "detached"])
 def test_some_broken_models_are_caught_by_the_quick_audit(name: str) -> None:
-    audit = audited(BED[name], "quick")
+    audit = audited(BUILT[name], "quick")
     assert set(EXPECTED[name]) <= flagged(audit)
     assert audit.verdict == "not_believable"
 
@@ -51,17 +51,17 @@ def needs_runs(name: str) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*filter(needs_runs, EXPECTED), "stale", "softmax", "only_the_best"])
 def test_broken_models_are_caught_by_the_full_audit(name: str) -> None:
-    audit = audited(BED[name], "full", 100 if name in FULL_ONLY else IMAGES)
+    audit = audited(BUILT[name], "full", 100 if name in FULL_ONLY else IMAGES)
     assert {*EXPECTED[name], *FULL_ONLY.get(name, ())} <= flagged(audit)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*HONEST_ZOO, *HONEST])
 def test_no_honest_model_is_condemned_by_the_full_audit(name: str) -> None:
-    audit = audited(name if name in HONEST_ZOO else BED[name], "full")
+    audit = audited(name if name in HONEST_ZOO else BUILT[name], "full")
     assert audit.verdict != "not_believable", audit.findings
 
 
 def test_a_model_that_turns_gradients_off_for_good_condemns_no_other() -> None:
-    assert audited(BED["switches_gradients_off"], "quick", 8).verdict == "not_believable"
+    assert audited(BUILT["switches_gradients_off"], "quick", 8).verdict == "not_believable"
     assert audited("baseline_cnn_4", "quick", 8).verdict == "believable"

@@ -21,10 +21,10 @@ from bench.inputs.model_info import ModelInfo
 from bench.studies.detect.attack import adaptive, plain
 from bench.studies.detect.cells import DetectSetting, measure_detection
 from bench.studies.detect.detector import RIDGE, calibrated, fitted
+from bench.studies.detect.features import features
 from bench.studies.detect.page import write_detect_page
 from bench.studies.detect.results import Answers, AtEps, DetectResult, DetectResults
 from bench.studies.detect.rows import COLUMNS, detection_rows
-from bench.studies.detect.taps import features
 from tests.own import call
 
 Capture = pytest.CaptureFixture[str]

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.engine import rooms
+from bench.engine import workers
 from bench.errors import CellError
 from tests.engine.test_isolation import NET, RUN
 from tests.own import call
 from tests.processes import children, gone, until
 
-pytestmark = pytest.mark.rooms
+pytestmark = pytest.mark.processes
 
 LOUD = f"""{NET}
 import tempfile
@@ -41,30 +41,30 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_room_starts_a_process_only_when_none_is_free(tmp_path: Path) -> None:
-    room, found, before = rooms.Room(2), set(), set(active_children())
+    group, found, before = workers.WorkerGroup(2), set(), set(active_children())
     for _ in range(5):
-        asked = room.submit(os.getpid)
+        asked = group.submit(os.getpid)
         asked.add_done_callback(
             lambda _: time.sleep(0.2)
         )  # the pool is slow to learn that its process is free
         found.add(asked.result())
     (first,) = found
     assert {each.pid for each in set(active_children()) - before} == found
-    busy = room.submit(until, (tmp_path / "first").exists)
-    (second,) = {room.submit(os.getpid).result() for _ in range(10)}
+    busy = group.submit(until, (tmp_path / "first").exists)
+    (second,) = {group.submit(os.getpid).result() for _ in range(10)}
     assert second != first
-    busier = room.submit(until, (tmp_path / "second").exists)
-    third = room.submit(os.getpid)
+    busier = group.submit(until, (tmp_path / "second").exists)
+    third = group.submit(os.getpid)
     assert not any(each.done() for each in (busy, busier, third))
     for name in ("first", "second"):
         (tmp_path / name).touch()
     assert third.result() in (first, second)
-    room.close()
+    group.close()
     assert gone([first, second])
 
 
 def test_a_room_grows_with_the_workers_that_are_asked_for() -> None:
-    found = rooms.Rooms()
+    found = workers.WorkerGroups()
     assert found.of("model").size == 1
     assert found.of("model", 3).size == 3
     assert found.of("model").size == 3
@@ -91,20 +91,20 @@ def test_a_model_is_built_twice_in_its_process_and_prints_nothing_into_json(
 
 def test_the_main_process_is_given_no_object_of_a_model() -> None:
     """It could load none of their classes."""
-    room = rooms.Room(1)
+    group = workers.WorkerGroup(1)
     odd = "class Odd(BaseException): __str__ = lambda self: 'odd'\nOdd.__module__ = 'own'\n"
-    stop = room.submit(exec, f"{odd}raise SystemExit(Odd())").exception()
+    stop = group.submit(exec, f"{odd}raise SystemExit(Odd())").exception()
     assert isinstance(stop, SystemExit)
     assert stop.code == "odd"
-    fault = room.submit(exec, f"{odd}raise Odd").exception()
+    fault = group.submit(exec, f"{odd}raise Odd").exception()
     assert isinstance(fault, CellError)
     assert str(fault) == "odd"
-    room.close()
+    group.close()
 
 
 @pytest.mark.slow
 def test_more_models_than_rooms_that_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
-    names = [f"net_{i}" for i in range(rooms.KEPT + 2)]
+    names = [f"net_{i}" for i in range(workers.KEPT + 2)]
     nets = (f"def {name}():\n    net = Net()\n    net.layer.bias.data[0] = {i}\n    return net\n"
             for i, name in enumerate(names))  # fmt: skip
     Path("own.py").write_text(NET + "".join(nets))
@@ -165,7 +165,7 @@ def test_a_command_that_is_stopped_while_its_workers_start_leaves_none(
 EXIT = """
 import os, signal, time
 from concurrent.futures import process
-from bench.engine.rooms import Room
+from bench.engine.workers import WorkerGroup
 from bench.engine.signals import stopping
 
 def slowly(self):
@@ -175,8 +175,8 @@ def slowly(self):
 
 if __name__ == "__main__":
     with stopping():
-        room = Room(1)
-        room.submit(os.getpid).result()
+        group = WorkerGroup(1)
+        group.submit(os.getpid).result()
         process._ThreadWakeup.wakeup = slowly
         raise KeyboardInterrupt
 """

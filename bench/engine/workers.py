@@ -62,7 +62,7 @@ class Worker:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-class Room:
+class WorkerGroup:
     """Workers; one more is started when a call waits and none is free.
 
     Args:
@@ -98,36 +98,36 @@ class Room:
             list(threads.map(Worker.close, self._workers))
 
 
-class Rooms:
-    """A room for each model; the most recently used ones are kept."""
+class WorkerGroups:
+    """A group of workers for each model; the most recently used ones are kept."""
 
     def __init__(self) -> None:
-        self._rooms: OrderedDict[Hashable, Room] = OrderedDict()
+        self._groups: OrderedDict[Hashable, WorkerGroup] = OrderedDict()
 
-    def of(self, model: Hashable, size: int = 1) -> Room:
-        """The room of a model for at least ``size`` processes; made at the first request."""
-        if model not in self._rooms:
+    def of(self, model: Hashable, size: int = 1) -> WorkerGroup:
+        """The group of a model for at least ``size`` processes; made at the first request."""
+        if model not in self._groups:
             self._close_idle()
-            self._rooms[model] = Room(size)
-        self._rooms.move_to_end(model)
-        room = self._rooms[model]
-        room.size = max(room.size, size)
-        return room
+            self._groups[model] = WorkerGroup(size)
+        self._groups.move_to_end(model)
+        group = self._groups[model]
+        group.size = max(group.size, size)
+        return group
 
     def _close_idle(self) -> None:
-        """Closes an idle room, if there is one, to make place for another."""
-        idle = [model for model, room in self._rooms.items() if room.idle]
-        for model in idle[: max(0, len(self._rooms) + 1 - KEPT)]:
-            self._rooms.pop(model).close()
+        """Closes an idle group, if there is one, to make place for another."""
+        idle = [model for model, group in self._groups.items() if group.idle]
+        for model in idle[: max(0, len(self._groups) + 1 - KEPT)]:
+            self._groups.pop(model).close()
 
     def close(self) -> None:
         """Ends all processes, each after its present call."""
-        while self._rooms:
-            self._rooms.popitem()[1].close()
+        while self._groups:
+            self._groups.popitem()[1].close()
 
 
 def answer(future: Future[T], name: str) -> T:
-    """The result of a call in the room of a model with this name; ``UsageError`` if its code ended the process."""
+    """The result of a call in a worker of a model with this name; ``UsageError`` if its code ended the process."""
     try:
         return future.result()
     except BrokenProcessPool:
@@ -157,7 +157,7 @@ def join_pools() -> None:
 
 
 def start_worker(number: int) -> None:
-    """Makes a process the ``number``-th worker of a room, which ends with the main process."""
+    """Makes a process the ``number``-th worker of a group, which ends with the main process."""
     global _place
     _place = number
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -166,7 +166,7 @@ def start_worker(number: int) -> None:
 
 
 def place() -> int:
-    """The number of this process in its room, from 0; 0 in the main process."""
+    """The number of this process in its group, from 0; 0 in the main process."""
     return _place
 
 

@@ -26,7 +26,7 @@ Own = OwnAttack | OwnSurrogates | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Luggage:
+class PackedFiles:
     """Files by content.
 
     Attributes:
@@ -55,15 +55,15 @@ def with_sources(attack: Own, sources: Sequence[Any]) -> Own:
     return None if attack is None else sources[0]
 
 
-def packed(source: ModelSource | OwnAttack) -> Luggage:
+def packed(source: ModelSource | OwnAttack) -> PackedFiles:
     """The files that a model or an attack needs besides installed packages; runs its code if it is not of the zoo."""
     if isinstance(source, OwnAttack):
-        return _luggage(_attack_files(source), ())
+        return _files(_attack_files(source), ())
     if source.kind == "zoo":
         record = source.record()
-        return Luggage(files={record.file: record.path.read_bytes()}, record=record)
+        return PackedFiles(files={record.file: record.path.read_bytes()}, record=record)
     code = source.code_files(source.build()) if source.kind == "file" else []
-    return _luggage(code, [Path(source.weights)] if source.weights is not None else [])
+    return _files(code, [Path(source.weights)] if source.weights is not None else [])
 
 
 def _attack_files(attack: OwnAttack) -> list[Path]:
@@ -73,11 +73,11 @@ def _attack_files(attack: OwnAttack) -> list[Path]:
     return source_files(nn.Module(), own_models.module_of("file", attack.target), function)
 
 
-def _luggage(code: list[Path], others: Iterable[Path]) -> Luggage:
+def _files(code: list[Path], others: Iterable[Path]) -> PackedFiles:
     beside = {each.resolve() for folder in {file.parent for file in code} for each in folder.glob("*.py")}
     known = [Path(each).resolve() for each in sys.path]
     roots = [root for root in dict.fromkeys(known) if any(file.is_relative_to(root) for file in code)]
-    return Luggage(
+    return PackedFiles(
         files={_below(each): each.read_bytes() for each in sorted({*code, *beside, *others})},
         roots=tuple(map(_below, roots)),
     )
@@ -88,15 +88,15 @@ def _below(path: Path) -> str:
     return path.relative_to(path.anchor).as_posix()
 
 
-def unpack(luggage: Luggage, folder: Path) -> None:
+def unpack(packed_files: PackedFiles, folder: Path) -> None:
     """Writes the files below a folder; imports look there first."""
-    for name, content in luggage.files.items():
+    for name, content in packed_files.files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    if luggage.record is not None:
-        registry.add(folder, luggage.record)
-    sys.path[:0] = [str(folder / root) for root in luggage.roots]
+    if packed_files.record is not None:
+        registry.add(folder, packed_files.record)
+    sys.path[:0] = [str(folder / root) for root in packed_files.roots]
 
 
 def moved(source: SourceT, folder: Path) -> SourceT:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-TAPS = 4  # layers that are looked at, evenly spaced in the order in which they compute
+LAYERS = 4  # layers that are looked at, evenly spaced in the order in which they compute
 
 Features = Float[Tensor, "n _"]
 
@@ -38,9 +38,9 @@ def _watched(model: nn.Module) -> Iterator[list[Features]]:
 def features(
     model: nn.Module, x: Float[Tensor, "n c h w"]
 ) -> tuple[Float[Tensor, "n classes"], Sequence[Features]]:
-    """Logits, and the features of up to ``TAPS`` layers that come before them; there may be none of the latter."""
+    """Logits, and the features of up to ``LAYERS`` layers that come before them; there may be none of the latter."""
     with _watched(model) as seen:
         logits = model(x)
     inner = [each for each in seen if len(each) == len(x)][:-1]
-    places = dict.fromkeys((at + 1) * len(inner) // (TAPS + 1) for at in range(TAPS) if inner)
+    places = dict.fromkeys((at + 1) * len(inner) // (LAYERS + 1) for at in range(LAYERS) if inner)
     return logits, [inner[at] for at in places]

@@ -15,23 +15,23 @@ PATIENCE = 5.0  # seconds between two looks for a free place
 
 
 @dataclass(eq=False, slots=True)
-class Seat:
+class WorkerSlot:
     """A worker and its use.
 
     Attributes:
-        company: whose code runs there besides ours (see ``bench.engine.where.company_of``).
+        own_code: whose code runs there besides ours (see ``bench.engine.where.own_code_of``).
         worker: the handle of its process.
         node: id of its node; empty until it has answered.
         taken: whether a cell runs there.
     """
 
-    company: Hashable | None
+    own_code: Hashable | None
     worker: Any
     node: str = ""
     taken: bool = True
 
 
-class Seats:
+class WorkerSlots:
     """As many workers as the cluster has room for; an idle one is replaced when other code needs its place.
 
     Args:
@@ -40,88 +40,88 @@ class Seats:
 
     def __init__(self, cluster: Connection) -> None:
         self._cluster = cluster
-        self._seats: list[Seat] = []
+        self._slots: list[WorkerSlot] = []
         self._changed = threading.Condition()
         self._closed = False
 
     @contextlib.contextmanager
-    def taken(self, company: Hashable | None) -> Iterator[Seat]:
+    def taken(self, own_code: Hashable | None) -> Iterator[WorkerSlot]:
         """A worker for one cell; waits while all are taken. The worker is dropped if the block raises ``Lost``.
 
         Raises:
-            Lost: it did not start, or the seats were closed.
+            Lost: it did not start, or the slots were closed.
         """
-        seat = self._take(company)
+        slot = self._take(own_code)
         try:
-            yield seat
+            yield slot
         except Lost:
             if not self._closed:
-                self._cluster.wait_for_end(seat.worker)  # else its place would be free too soon
-            self._drop(seat)
+                self._cluster.wait_for_end(slot.worker)  # else its place would be free too soon
+            self._drop(slot)
             raise
         finally:
             with self._changed:
-                seat.taken = False
+                slot.taken = False
                 self._changed.notify_all()
 
-    def _take(self, company: Hashable | None) -> Seat:
+    def _take(self, own_code: Hashable | None) -> WorkerSlot:
         while True:
-            seat, new = self._found(company)
-            if not new or self._started(seat):
-                return seat
-            self._drop(seat)
+            slot, new = self._found(own_code)
+            if not new or self._started(slot):
+                return slot
+            self._drop(slot)
 
-    def _found(self, company: Hashable | None) -> tuple[Seat, bool]:
-        """A seat that is now taken, and whether its worker must still start."""
+    def _found(self, own_code: Hashable | None) -> tuple[WorkerSlot, bool]:
+        """A slot that is now taken, and whether its worker must still start."""
         with self._changed:
             while not self._closed:
-                idle = [seat for seat in self._seats if not seat.taken]
-                if same := [seat for seat in idle if seat.company == company]:
+                idle = [slot for slot in self._slots if not slot.taken]
+                if same := [slot for slot in idle if slot.own_code == own_code]:
                     same[0].taken = True
                     return same[0], False
                 slots = self._cluster.slots
-                self._end(idle[: max(0, len(self._seats) + 1 - slots)])
-                if len(self._seats) < slots:
-                    self._seats.append(Seat(company, self._cluster.worker(ClusterWorker)))
-                    return self._seats[-1], True
+                self._end(idle[: max(0, len(self._slots) + 1 - slots)])
+                if len(self._slots) < slots:
+                    self._slots.append(WorkerSlot(own_code, self._cluster.worker(ClusterWorker)))
+                    return self._slots[-1], True
                 self._changed.wait(PATIENCE)
-        raise Lost("the seats were closed")
+        raise Lost("the slots were closed")
 
-    def _started(self, seat: Seat) -> bool:
+    def _started(self, slot: WorkerSlot) -> bool:
         """Waits until a worker answers; ``False`` if there is no room for it any more."""
-        answer = seat.worker.about.remote()
+        answer = slot.worker.about.remote()
         while not self._cluster.ray.wait([answer], timeout=PATIENCE)[0]:
             with self._changed:
-                if self._closed or len(self._seats) > self._cluster.slots:
+                if self._closed or len(self._slots) > self._cluster.slots:
                     return False
         try:
-            seat.node = self._cluster.get(answer)
+            slot.node = self._cluster.get(answer)
         except Lost:
-            self._drop(seat)
+            self._drop(slot)
             raise
         return True
 
-    def _drop(self, seat: Seat) -> None:
+    def _drop(self, slot: WorkerSlot) -> None:
         with self._changed:
-            if seat in self._seats:
-                self._seats.remove(seat)
+            if slot in self._slots:
+                self._slots.remove(slot)
             self._changed.notify_all()
-        self._cluster.ray.kill(seat.worker)
+        self._cluster.ray.kill(slot.worker)
 
-    def _end(self, seats: Sequence[Seat]) -> None:
+    def _end(self, slots: Sequence[WorkerSlot]) -> None:
         """Ends idle workers, which first remove their files."""
-        leaving = [seat.worker.leave.remote() for seat in seats]
+        leaving = [slot.worker.leave.remote() for slot in slots]
         if leaving:
             self._cluster.ray.wait(leaving, num_returns=len(leaving), timeout=PATIENCE)
-        for seat in seats:
-            self._seats.remove(seat)
-            self._cluster.ray.kill(seat.worker)
+        for slot in slots:
+            self._slots.remove(slot)
+            self._cluster.ray.kill(slot.worker)
 
     def close(self) -> None:
         """Ends all workers, whatever they compute."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-            self._end([seat for seat in self._seats if not seat.taken])
-            for seat in self._seats:
-                self._cluster.ray.kill(seat.worker)
+            self._end([slot for slot in self._slots if not slot.taken])
+            for slot in self._slots:
+                self._cluster.ray.kill(slot.worker)

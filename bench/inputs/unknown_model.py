@@ -10,7 +10,7 @@ from bench.inputs.libraries import LIBRARIES, library_names
 from bench.inputs.own_models import entry_points
 from zoo.entries import ENTRIES
 
-ROADS = f"FILE.py:FACTORY, {':NAME, '.join(LIBRARIES)}:NAME or an installed entry point"
+WAYS = f"FILE.py:FACTORY, {':NAME, '.join(LIBRARIES)}:NAME or an installed entry point"
 
 
 def unknown_model(target: str) -> UsageError:
@@ -18,7 +18,7 @@ def unknown_model(target: str) -> UsageError:
     file, colon, factory = target.rpartition(":")
     if colon and Path(f"{file}.py").is_file():  # as rows call it
         return UsageError(f"unknown model {target!r}; did you mean {file}.py:{factory}?")
-    return UsageError(f"unknown model {target!r}; {_nearest(target)}; or give {ROADS}")
+    return UsageError(f"unknown model {target!r}; {_nearest(target)}; or give {WAYS}")
 
 
 def _nearest(target: str) -> str:
