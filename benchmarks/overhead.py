@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from bench.attacks import parse_requests
 from bench.attacks.measure import measure
 from bench.engine.driver import provenance
+from bench.engine.heap import keep_freed_memory
 from bench.engine.lane import Lane
 from bench.engine.store import DirectoryStore, Stored
 from bench.inputs.sources import DataSource, deployed
@@ -34,6 +35,7 @@ def main() -> None:
     """Prints medians in milliseconds and their ratios."""
     options = arguments()
     torch.set_num_threads(1)
+    keep_freed_memory()
     evaluation = prepared(options)
     lane = evaluation.lanes[0]
     model = deployed(evaluation.models[0][0].build(), "cpu")
@@ -70,6 +72,7 @@ def prepared(options: argparse.Namespace) -> Evaluation:
             weights_from=options.weights_from,
             eps=(options.eps,),
             n=options.n,
+            batch=options.n,
         )
     )
 

@@ -1,7 +1,8 @@
 """Reading a store: one SQLite file against the folder of ``.npz`` files that symbench wrote before schema 2.
 
 Cells are those of an attack on 100 CIFAR-10 images: eight arrays of 100 values and 16 kept images. (A) 1,000 cells
-read from ``.npz`` files as schema 1 did; (B) the same cells read from the store, each checked by its digest.
+read from ``.npz`` files as schema 1 did; (B) the same cells read from the store, each checked by its digest; (C) what
+tables and figures read of them: all arrays but the images, checked too.
 With ``--large N``: a store of N cells is opened, and the cells of a page of 18 models (18 × 4 ε × 2 attacks × 10
 shards) are read from it.
 """
@@ -13,6 +14,7 @@ import io
 import json
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -45,15 +47,34 @@ def compare(folder: Path, count: int) -> None:
         store.put(each)
         write_npz(folder, each)
     store.close()
-    begin = time.perf_counter()
-    old = [read_npz(folder, each.cell.key) for each in cells]
-    middle = time.perf_counter()
+    keys = [each.cell.key for each in cells]
+    del cells
+    before = seconds(lambda key: read_npz(folder, key), keys)
     store = DirectoryStore(folder / "store")
-    new = [store.get(each.cell.key) for each in cells]
-    end = time.perf_counter()
-    assert all(a == b.result.digest for a, b in zip(old, new, strict=True) if b)
-    before, after = middle - begin, end - middle
-    print(f"{count} cells: (A) .npz {before:.2f} s, (B) store {after:.2f} s, ratio {before / after:.1f}")
+    after = seconds(lambda key: digest(store.get(key)), keys)
+    store = DirectoryStore(folder / "store")
+    without = seconds(lambda key: digest(store.get(key, images=False)), keys)
+    assert before[1] == after[1] == without[1]
+    print(
+        f"{count} cells: (A) .npz {before[0]:.2f} s, (B) store {after[0]:.2f} s, ratio {before[0] / after[0]:.1f}; "
+        f"(C) without images {without[0]:.3f} s, ratio {before[0] / without[0]:.1f}"
+    )
+
+
+def seconds(read: Callable[[str], str], keys: list[str]) -> tuple[float, list[str]]:
+    """The least time of three to read all keys, and the digests."""
+    times = []
+    for _ in range(3):
+        begin = time.perf_counter()
+        digests = [read(key) for key in keys]
+        times.append(time.perf_counter() - begin)
+    return min(times), digests
+
+
+def digest(found: Stored | None) -> str:
+    """The digest of a stored cell."""
+    assert found is not None
+    return found.result.digest
 
 
 def large(path: Path, count: int) -> None:
@@ -68,7 +89,9 @@ def large(path: Path, count: int) -> None:
     store = DirectoryStore(path)
     opened = time.perf_counter()
     step = max(1, count // PAGE)
-    found = sum(store.get(cell(i).key) is not None for i in range(0, min(count, step * PAGE), step))
+    found = sum(
+        store.get(cell(i).key, images=False) is not None for i in range(0, min(count, step * PAGE), step)
+    )
     done = time.perf_counter()
     print(
         f"{count} cells: opened in {opened - begin:.3f} s; {found} cells of a page read in {done - opened:.2f} s"

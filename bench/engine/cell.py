@@ -14,6 +14,7 @@ from typing import Any
 
 Scalar = str | int | float | bool | None
 Params = tuple[tuple[str, Scalar], ...]
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def sorted_params(params: Mapping[str, Scalar]) -> Params:
@@ -89,7 +90,7 @@ def key_of(fields: Mapping[str, Any]) -> str:
 
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces: equal values give equal text. Refuses NaN and infinities."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _CANONICAL.encode(value)
 
 
 def parent_of(key: str, digest: str) -> str:

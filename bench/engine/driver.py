@@ -260,11 +260,11 @@ def backend(device: str) -> str:
     return f"{'cuda' if device.startswith('cuda') else 'cpu'} torch {importlib.metadata.version('torch')}"
 
 
-def lane_results(store: Store, lane: Lane) -> list[Stored]:
+def lane_results(store: Store, lane: Lane, *, images: bool = False) -> list[Stored]:
     """The stored cells of a lane from its clean cell on, as far as they go without a gap."""
     found: list[Stored] = []
     position = _Position(lane)
-    while (stored := store.get(position.cell.key)) is not None:
+    while (stored := store.get(position.cell.key, images=images)) is not None:
         found.append(stored)
         if not position.advance(stored.result):
             break

@@ -1,21 +1,24 @@
 """A cell with its result as a record with checksums: a description, its digest, and the arrays.
 
 A record is believed only if the seal is that of the description, the description is of the wanted cell, and the
-arrays have the digest that it states.
+arrays have the digest that it states. The arrays of images lie at the end: what a table counts can be read, and
+checked by a digest of its own, without them.
 """
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import json
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
 
 from bench.engine.cell import Cell, canonical_json, key_of
-from bench.engine.result import CellResult
+from bench.engine.result import IMAGES, CellResult, digest_of
 
 _KINDS = "biufcUS"  # types of array elements: none of them needs unpickling
 _ALIGNED = 64  # bytes; torch reads arrays where they begin
@@ -41,10 +44,10 @@ class Record:
     """A stored cell in bytes.
 
     Attributes:
-        description: canonical JSON of the cell, its costs and provenance, and names, types, shapes and digest of
+        description: canonical JSON of the cell, its costs and provenance, and names, types, shapes and digests of
             the arrays.
         seal: sha256 of the description.
-        arrays: the arrays one after another, each from a multiple of 64 bytes on.
+        arrays: the arrays one after another, each from a multiple of 64 bytes on; those of images last.
     """
 
     description: bytes
@@ -54,12 +57,14 @@ class Record:
 
 def encode(stored: Stored) -> Record:
     """The record of a cell; ``ValueError`` for an array of Python objects."""
-    layout, parts = [], []
-    for name, value in stored.result.arrays.items():
+    layout, parts, front = [], [], 0
+    for name, value in sorted(stored.result.arrays.items(), key=lambda item: item[0] in IMAGES):
         array = np.ascontiguousarray(value).reshape(np.shape(value))
         _checked(array.dtype)
         layout.append([name, array.dtype.str, list(array.shape)])
         parts.append(array.tobytes() + bytes(-array.nbytes % _ALIGNED))
+        front += len(parts[-1]) * (name not in IMAGES)
+    content = b"".join(parts)
     fields = {
         "cell": asdict(stored.cell),
         "seconds": stored.result.seconds,
@@ -67,9 +72,10 @@ def encode(stored: Stored) -> Record:
         "provenance": stored.provenance,
         "arrays": layout,
         "digest": stored.result.digest,
+        "front": [front, sha256(content[:front]).hexdigest()],
     }
     description = canonical_json(fields).encode()
-    return Record(description, _seal(description), b"".join(parts))
+    return Record(description, _seal(description), content)
 
 
 def decode(record: Record, key: str | None = None) -> Stored:
@@ -82,29 +88,69 @@ def decode(record: Record, key: str | None = None) -> Stored:
     Raises:
         ValueError: the record is damaged or of another cell.
     """
+    with _damage_said():
+        fields = _opened(record.description, record.seal, key)
+        result = _result(fields, record.arrays, fields["arrays"])
+        if digest_of(result.arrays) != fields["digest"]:
+            raise ValueError("the arrays do not have their digest")
+        return _stored(fields, result)
+
+
+def decode_without_images(
+    description: bytes, seal: bytes, read: Callable[[int], bytes], key: str | None = None
+) -> Stored:
+    """The cell of a record without the arrays of images, which are not read.
+
+    Args:
+        description, seal: as in ``Record``.
+        read: the first bytes of the record's arrays, as many as requested.
+        key: as in ``decode``.
+
+    Raises:
+        ValueError: the record is damaged, of another cell, or of a version that did not write images last.
+    """
+    with _damage_said():
+        fields = _opened(description, seal, key)
+        size, digest = fields["front"]
+        content = read(size)
+        if sha256(content).hexdigest() != digest:
+            raise ValueError("the arrays do not have their digest")
+        result = _result(fields, content, [part for part in fields["arrays"] if part[0] not in IMAGES])
+        return _stored(fields, result)
+
+
+@contextlib.contextmanager
+def _damage_said() -> Iterator[None]:
     try:
-        return _decoded(record, key)
+        yield
     except (KeyError, TypeError, AttributeError, OverflowError, RecursionError, MemoryError) as fault:
         raise ValueError(f"a damaged record: {fault}") from None
 
 
-def _decoded(record: Record, key: str | None) -> Stored:
-    if _seal(record.description) != record.seal:
+def _opened(description: bytes, seal: bytes, key: str | None) -> dict[str, Any]:
+    if _seal(description) != seal:
         raise ValueError("the description does not have its seal")
-    fields = json.loads(record.description)
-    cell = Cell.from_json(fields["cell"])
+    fields = json.loads(description)
     if key not in (None, key_of(fields["cell"])):
         raise ValueError("the record is of another cell")
-    whole, start, arrays = memoryview(bytearray(record.arrays)), 0, {}
-    for name, kind, shape in fields["arrays"]:
+    return fields
+
+
+def _result(fields: dict[str, Any], content: bytes, layout: list[Any]) -> CellResult:
+    memory, start, arrays = memoryview(bytearray(content)), 0, {}
+    for name, kind, shape in layout:
         dtype = _checked(np.dtype(kind))
-        size = math.prod(shape) * dtype.itemsize
-        arrays[name] = np.frombuffer(whole[start : start + size], dtype=dtype).reshape(shape)
-        start += size + -size % _ALIGNED
-    result = CellResult(arrays=arrays, seconds=fields["seconds"], gradients=fields["gradients"])
-    if start != len(whole) or result.digest != fields["digest"]:
-        raise ValueError("the arrays do not have their digest")
-    return Stored(cell=cell, result=result, provenance=fields["provenance"])
+        end = start + math.prod(shape) * dtype.itemsize
+        arrays[name] = np.frombuffer(memory[start:end], dtype=dtype).reshape(shape)
+        start = end + -end % _ALIGNED
+    if start != len(memory):
+        raise ValueError("the arrays do not have their size")
+    costs = {name: fields[name] for name in ("seconds", "gradients")}
+    return CellResult(arrays=arrays, whole=fields["digest"], **costs)
+
+
+def _stored(fields: dict[str, Any], result: CellResult) -> Stored:
+    return Stored(cell=Cell.from_json(fields["cell"]), result=result, provenance=fields["provenance"])
 
 
 def sealed(value: Any) -> tuple[str, bytes]:
@@ -121,7 +167,7 @@ def unsealed(text: Any, seal: Any) -> Any:
 
 
 def _seal(content: bytes) -> bytes:
-    return hashlib.sha256(content).digest()
+    return sha256(content).digest()
 
 
 def _checked(dtype: np.dtype) -> np.dtype:

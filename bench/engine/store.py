@@ -19,7 +19,8 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 from bench.engine import database
 from bench.engine.cell import canonical_json
 from bench.engine.old_store import old_cells, old_runs
-from bench.engine.records import Record, Stored, decode, encode, sealed, unsealed
+from bench.engine.records import Stored, encode, sealed
+from bench.engine.store_rows import cell, cell_of, cell_without_images, is_sound, run_of
 from bench.errors import UsageError
 from zoo.notes import note_once
 
@@ -35,8 +36,8 @@ Run = Mapping[str, Any]
 class Store(Protocol):
     """A place for results."""
 
-    def get(self, key: str) -> Stored | None:
-        """The result under a key, or ``None``."""
+    def get(self, key: str, *, images: bool = True) -> Stored | None:
+        """The result under a key, or ``None``. Without ``images``, the arrays of images may be missing: not read."""
         ...
 
     def put(self, stored: Stored) -> None:
@@ -59,7 +60,7 @@ class MemoryStore:
         self._cells: dict[str, Stored] = {}
         self._runs: dict[str, dict[str, Any]] = {}
 
-    def get(self, key: str) -> Stored | None:
+    def get(self, key: str, *, images: bool = True) -> Stored | None:
         return self._cells.get(key)
 
     def put(self, stored: Stored) -> None:
@@ -137,7 +138,7 @@ class DirectoryStore:
             return database.connect(self.file)
 
     def _rebuild(self) -> None:
-        kept = database.rebuild(self.file, _sound)
+        kept = database.rebuild(self.file, is_sound)
         note_once(
             f"the store {self.path} was damaged; what can be read of it is kept, the rest is measured again "
             f"(the damaged file: {kept.name})"
@@ -169,11 +170,11 @@ class DirectoryStore:
                 )
         return Taken(**taken)
 
-    def get(self, key: str) -> Stored | None:
-        statement = "SELECT description, seal, arrays FROM cells WHERE key = ?"
+    def get(self, key: str, *, images: bool = True) -> Stored | None:
         try:
-            row = self.connection.execute(statement, (key,)).fetchone()
-            return None if row is None else decode(Record(*row), key)
+            return (None if images else cell_without_images(self.connection, key)) or cell(
+                self.connection, key
+            )
         except sqlite3.OperationalError as fault:
             raise UsageError(
                 f"cannot read the store {self.path}: {fault}; give another --store DIR"
@@ -206,14 +207,14 @@ class DirectoryStore:
 
     def cells(self) -> Iterator[Stored | None]:
         """Every cell, oldest first; ``None`` for one that is damaged."""
-        return map(_cell, database.rows(self.connection, "cells"))
+        return map(cell_of, database.rows(self.connection, "cells"))
 
     def runs(self) -> Iterator[dict[str, Any]]:
         return (run for run in self.all_runs() if run is not None)
 
     def all_runs(self) -> Iterator[dict[str, Any] | None]:
         """Every run, oldest first; ``None`` for one that is damaged."""
-        return map(_run, list(database.rows(self.connection, "runs")))
+        return map(run_of, list(database.rows(self.connection, "runs")))
 
     def rebuild(self) -> None:
         """Writes a new file with all readable rows; the old file stays beside it."""
@@ -261,29 +262,6 @@ class DirectoryStore:
             self.connection.close()
 
     __del__ = close
-
-
-def _cell(row: tuple[Any, ...]) -> Stored | None:
-    """The cell of a row of the table, or ``None`` if it is damaged."""
-    key, *_, description, seal, arrays = row
-    try:
-        return decode(Record(description, seal, arrays), key)
-    except (ValueError, TypeError):
-        return None
-
-
-def _run(row: tuple[Any, ...]) -> dict[str, Any] | None:
-    """The run of a row of the table, or ``None`` if it is damaged."""
-    _, text, seal = row
-    try:
-        run = unsealed(text, seal)
-    except ValueError:
-        return None
-    return run if isinstance(run, dict) else None
-
-
-def _sound(table: str, row: tuple[Any, ...]) -> bool:
-    return (_cell(row) if table == "cells" else _run(row)) is not None
 
 
 def store_at(path: Path) -> DirectoryStore | MemoryStore:

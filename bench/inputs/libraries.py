@@ -191,26 +191,34 @@ def _cached_by_timm(described: dict[str, Any]) -> str | None:
 def _hugging_face(wanted: Wanted) -> Adapted:
     hub = _package("hf", "transformers")
     local = {"local_files_only": not wanted.download}
+    if not wanted.download:
+        hub.logging.disable_progress_bar()  # its lock would be left behind when a worker is ended
     try:
         if wanted.random:
             labels = {"num_labels": wanted.classes} if wanted.classes else {}
             config = hub.AutoConfig.from_pretrained(wanted.name, **labels, **local)
             return Adapted(hub.AutoModelForImageClassification.from_config(config), wanted.size)
+        hub.AutoConfig.from_pretrained(wanted.name, **local)
+        described = _image_processor(hub, wanted, local)
         model = hub.AutoModelForImageClassification.from_pretrained(wanted.name, **local)
     except OSError as fault:
         if wanted.download:
             raise
         raise wanted.absent("the local cache") from fault
+    normalised = described.get("do_normalize", True)
+    mean, std = (described.get(f"image_{each}", ()) if normalised else () for each in ("mean", "std"))
+    return Adapted(model, wanted.size or _side(described), mean, std)
+
+
+def _image_processor(hub: Any, wanted: Wanted, local: dict[str, bool]) -> dict[str, Any]:
+    """How a model's images are prepared; asked before its weights are read, which takes longer."""
     try:
-        described = hub.AutoImageProcessor.from_pretrained(wanted.name, **local).to_dict()
+        return hub.AutoImageProcessor.from_pretrained(wanted.name, **local).to_dict()
     except OSError as fault:
         raise UsageError(
             f"{wanted.shown} has no preprocessor_config.json, which says how images are prepared; save the image "
             "processor beside it, or load the model in a FILE.py:FACTORY and give --mean and --std"
         ) from fault
-    normalised = described.get("do_normalize", True)
-    mean, std = (described.get(f"image_{each}", ()) if normalised else () for each in ("mean", "std"))
-    return Adapted(model, wanted.size or _side(described), mean, std)
 
 
 def _side(described: dict[str, Any]) -> int | None:

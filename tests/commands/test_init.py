@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from bench.commands import init
 from bench.commands.cli import _run_options, parser
 from bench.errors import UsageError
+from bench.studies.shared.arguments import device_options
 from bench.studies.shared.request_file import as_file, expanded
 from tests.own import call
 
@@ -87,6 +88,12 @@ def test_the_file_that_a_page_prints_asks_for_the_same(command: str) -> None:
     models = [",".join(found.pop("model") or []) for found in (ours, theirs)]
     assert models[0] == models[1]
     assert ours == theirs
+
+
+def test_every_option_of_the_place_of_the_work_is_left_out() -> None:
+    device_options(place := ArgumentParser(add_help=False).add_argument_group())
+    for action in place._group_actions:
+        assert as_file(f"bench run --model a {action.option_strings[0]} 1") == 'models = ["a"]'
 
 
 def test_places_and_processes_are_left_out_and_other_commands_have_no_file() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from bench.engine.executors import Processes, Separated, executor_for
 from bench.engine.loaded import worker
 from bench.engine.where import Where
 from bench.errors import UsageError
+from bench.studies.shared.arguments import device_options
 from bench.studies.shared.where import devices_of, where_of
 from tests.engine.test_isolation import NET
 from tests.executed import asked, digests
@@ -28,7 +29,10 @@ def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def options(**given: object) -> Namespace:
-    return Namespace(**{"device": "cpu", "workers": None, "cluster": None, **given})
+    """Those of the place of the work, as a command line without them has them, but for those given."""
+    parser = ArgumentParser()
+    device_options(parser.add_argument_group())
+    return parser.parse_args([], Namespace(**given))
 
 
 @pytest.mark.parametrize(

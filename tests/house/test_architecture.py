@@ -10,20 +10,22 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# from the ground up; a folder imports itself and lower floors, never another folder of its own floor
+# folders of bench from the ground up; a folder imports itself and lower floors, never another folder of its own floor
 FLOORS = """
-bench.numbers
-bench.inputs
-bench.engine
-bench.attacks
-bench.leaderboard bench.pages bench.studies.shared bench.studies.released
-bench.studies.robustness
-bench.studies.clever bench.studies.detect bench.studies.invariance bench.studies.mip bench.studies.spatial
-bench.studies.audit bench.studies.certify bench.studies.theory
-bench.studies.attacked bench.studies.paper bench.studies.tradeoff
-bench.commands
+numbers
+inputs
+engine
+attacks
+leaderboard pages studies.shared studies.released
+studies.robustness
+studies.clever studies.detect studies.invariance studies.mip studies.spatial
+studies.audit studies.certify studies.theory
+studies.attacked studies.paper studies.tradeoff
+commands
 """
-RANKS = {name: rank for rank, line in enumerate(FLOORS.strip().split("\n")) for name in line.split()}
+RANKS = {
+    f"bench.{name}": rank for rank, line in enumerate(FLOORS.strip().split("\n")) for name in line.split()
+}
 GROUND = ("bench", "bench.errors", "bench.studies")  # names and errors, which every floor may use
 FILES = sorted([*ROOT.glob("zoo/**/*.py"), *ROOT.glob("bench/**/*.py")])
 

@@ -77,7 +77,9 @@ def attack_options(sub: argparse.ArgumentParser) -> None:
     one.add_argument(
         "--restarts", type=int, metavar="N", help="attacks that start at random: how often (default 1)"
     )
-    one.add_argument("--targets", type=int, metavar="N", help="pgd_t: classes it aims at (default 9)")
+    one.add_argument(
+        "--targets", type=int, metavar="N", help="targeted attacks: classes to aim at (default 9)"
+    )
     one.add_argument(
         "--target", metavar="CLASS",
         help="class that attacks aim at: its name, its number from 0, random, or least-likely; an image is broken when "
@@ -85,10 +87,10 @@ def attack_options(sub: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     one.add_argument(
         "--surrogate", metavar="NAMES|FILE.py:FACTORY",
-        help="mi_fgsm, ni_fgsm, di_fgsm, ti_fgsm, vmi_fgsm, transfer: models whose gradients they follow, of the zoo, "
-        "one's own or a library's; several, with commas between, form an ensemble",
+        help="attacks that transfer: models whose gradients they follow, of the zoo, one's own or a "
+        "library's; several, with commas between, form an ensemble",
     )  # fmt: skip
-    one.add_argument("--queries", type=int, metavar="N", help="square, noise: passes of the model")
+    one.add_argument("--queries", type=int, metavar="N", help="black boxes: passes of the model")
     one.add_argument("--eot", type=int, metavar="N", help="eot_pgd: passes it averages over (default 10)")
     one.add_argument(
         "--rotation", type=float, metavar="D", help="spatial_grid, spatial_random: degrees (default 30)"

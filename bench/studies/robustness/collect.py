@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,6 +21,25 @@ from bench.studies.robustness.plan import clean_cells, lanes, released_cell
 from bench.studies.robustness.results import Clean, Curve, ModelResult, Results, Sample, Setting
 
 SAMPLES = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Broken:
+    """A broken image: its cells, its row among the kept images, its place in the shard."""
+
+    request: Request
+    before: Stored
+    after: Stored
+    row: int
+    place: int
+
+    @property
+    def index(self) -> int:
+        return self.before.cell.first + self.place
+
+    @property
+    def label(self) -> int:
+        return int(self.before.result.arrays["label"][self.place])
 
 
 def collect(
@@ -67,11 +86,11 @@ def _model_results(
 ) -> dict[int, ModelResult]:
     if released_rules(setting.protocol) is not None:
         return _released_results(store, setting, info)
-    shards = [store.get(cell.key) for cell in clean_cells(setting, info)]
+    shards = [store.get(cell.key, images=False) for cell in clean_cells(setting, info)]
     if not all(shards):
         return {}
     clean_shards = [shard for shard in shards if shard is not None]
-    found: dict[int, list[tuple[Curve, list[Sample]]]] = {}
+    found: dict[int, list[tuple[Curve, list[_Broken]]]] = {}
     spatial: list[Curve] = []
     for request in requests:
         columns = [lane_results(store, lane)[1:] for lane in lanes(setting, [info], [request])]
@@ -85,7 +104,7 @@ def _model_results(
         elif request.spec.threat == "minimum_norm":
             found.setdefault(len(setting.eps), []).append((curve, []))
         else:
-            found.setdefault(length, []).append((curve, _samples(request, clean_shards, rows)))
+            found.setdefault(length, []).append((curve, _broken(request, clean_shards, rows)))
     if spatial:
         found.setdefault(len(setting.eps), [])
     clean = _clean(clean_shards)
@@ -94,7 +113,7 @@ def _model_results(
             info=info,
             clean=clean,
             curves=tuple(curve for curve, _ in pairs),
-            samples=_spread([sample for _, samples in pairs for sample in samples]),
+            samples=_samples(store, [each for _, broken in pairs for each in broken]),
             spatial=tuple(spatial) if length == len(setting.eps) else (),
         )
         for length, pairs in found.items()
@@ -107,12 +126,12 @@ def _released_results(store: Store, setting: Setting, info: ModelInfo) -> dict[i
         return {}
     clean, attacked = as_cells(stored)
     rows = {request: [[part] for part in parts] for request, parts in attacked.items()}
-    samples = [sample for request in rows for sample in _samples(request, [clean], rows[request])]
+    broken = [each for request in rows for each in _broken(request, [clean], rows[request])]
     result = ModelResult(
         info=info,
         clean=_clean([clean]),
         curves=tuple(curve_of(setting, request, [clean], rows[request]) for request in rows),
-        samples=_spread(samples),
+        samples=_samples(store, broken),
     )
     return {len(setting.eps): result}
 
@@ -229,51 +248,54 @@ def _whole_curve(
     )
 
 
-def _samples(request: Request, clean: Sequence[Stored], rows: Sequence[Sequence[Stored]]) -> list[Sample]:
+def _broken(request: Request, clean: Sequence[Stored], rows: Sequence[Sequence[Stored]]) -> list[_Broken]:
     """Broken images among those the store keeps, each at the smallest ε that broke it, in the set's order."""
-    found: dict[int, Sample] = {}
+    found: dict[int, _Broken] = {}
     for shards in rows:
         for before, after in zip(clean, shards, strict=True):
-            for sample in _shard_samples(request, before, after):
-                found.setdefault(sample.index, sample)
+            for row, place in enumerate(after.result.arrays["image_index"]):
+                if not after.result.arrays["standing"][place]:
+                    each = _Broken(request, before, after, row, int(place))
+                    found.setdefault(each.index, each)
     return [found[index] for index in sorted(found)]
 
 
-def _shard_samples(request: Request, before: Stored, after: Stored) -> list[Sample]:
-    clean, attacked = before.result.arrays, after.result.arrays
-    samples = []
-    for place, image in zip(attacked["image_index"], attacked["image"], strict=True):
-        if attacked["standing"][place]:
-            continue
-        samples.append(
-            Sample(
-                index=before.cell.first + int(place),
-                label=int(clean["label"][place]),
-                clean_predicted=int(clean["predicted"][place]),
-                predicted=int(attacked["predicted"][place]),
-                eps=float(after.cell.eps or 0),
-                attack=request.label,
-                distance=float(attacked["distance"][place]),
-                clean=clean["image"][place],
-                attacked=image,
-            )
-        )
-    return samples
-
-
-def _spread(samples: Sequence[Sample]) -> tuple[Sample, ...]:
-    """A few samples of different images and of as many true classes as possible."""
-    chosen: list[Sample] = []
-    images: set[int] = set()
-    labels: set[int] = set()
+def _samples(store: Store, broken: Sequence[_Broken]) -> tuple[Sample, ...]:
+    """A few broken images of different places and of as many true classes as possible."""
+    chosen: list[_Broken] = []
     for fresh_label in (True, False):
-        for sample in samples:
+        for each in broken:
             if (
                 len(chosen) < SAMPLES
-                and sample.index not in images
-                and (not fresh_label or sample.label not in labels)
+                and each.index not in {other.index for other in chosen}
+                and (not fresh_label or each.label not in {other.label for other in chosen})
             ):
-                chosen.append(sample)
-                images.add(sample.index)
-                labels.add(sample.label)
-    return tuple(chosen)
+                chosen.append(each)
+    samples = [_sample(store, each) for each in chosen]
+    return tuple(sample for sample in samples if sample is not None)
+
+
+def _sample(store: Store, broken: _Broken) -> Sample | None:
+    """A broken image with its pixels; ``None`` if these are damaged, which the next run mends."""
+    place, arrays = broken.place, broken.after.result.arrays
+    clean, attacked = _images(store, broken.before), _images(store, broken.after)
+    if clean is None or attacked is None:
+        return None
+    return Sample(
+        index=broken.index,
+        label=broken.label,
+        clean_predicted=int(broken.before.result.arrays["predicted"][place]),
+        predicted=int(arrays["predicted"][place]),
+        eps=float(broken.after.cell.eps or 0),
+        attack=broken.request.label,
+        distance=float(arrays["distance"][place]),
+        clean=clean[place],
+        attacked=attacked[broken.row],
+    )
+
+
+def _images(store: Store, part: Stored) -> np.ndarray | None:
+    if "image" in part.result.arrays:
+        return part.result.arrays["image"]
+    whole = store.get(part.cell.key)
+    return None if whole is None else whole.result.arrays["image"]

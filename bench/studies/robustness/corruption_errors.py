@@ -186,7 +186,7 @@ def _base_share(store: Store, chapter: Recorded, info: ModelInfo) -> float:
     """Share of the base images classified rightly without corruption; NaN if that was not measured."""
     assert chapter.groups is not None
     setting = base_setting(chapter.setting, chapter.groups)
-    stored = [store.get(cell.key) for cell in clean_cells(setting, info)] if setting else []
+    stored = [store.get(cell.key, images=False) for cell in clean_cells(setting, info)] if setting else []
     right = [each.result.arrays["standing"] for each in stored if each is not None]
     return float(np.concatenate(right).mean()) if right and len(right) == len(stored) else float("nan")
 

@@ -28,7 +28,7 @@ def cells(lanes: Sequence[Lane], store: Store) -> tuple[int, int]:
     """The number of cells of lanes, each counted once, and the number of stored ones."""
     clean = {lane.first.key for lane in lanes}
     total = len(clean) + sum(len(lane) - 1 for lane in lanes)
-    stored = sum(store.get(key) is not None for key in clean)
+    stored = sum(store.get(key, images=False) is not None for key in clean)
     return total, stored + sum(max(0, len(lane_results(store, lane)) - 1) for lane in lanes)
 
 
@@ -65,7 +65,7 @@ def _images_left(lanes: Iterable[Lane], store: Store, classes: int) -> float:
         if isinstance(lane, AttackLane):
             missing = len(lane) - max(1, len(lane_results(store, lane)))
             left += missing * passes(lane.request, classes) * lane.first.count
-        elif store.get(lane.first.key) is None:
+        elif store.get(lane.first.key, images=False) is None:
             left += kind_of(lane.first).gradients(lane.first)
     return left
 

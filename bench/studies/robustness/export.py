@@ -108,7 +108,8 @@ def kept_images(
 ) -> KeptImages:
     """The kept images of the chapters; all must be of one shape, so name one data set if there are several."""
     columns: dict[str, list[np.ndarray]] = {}
-    cells = {part.stored.cell.key: part for part in _parts(store, chapters, model, attack)}
+    parts = _parts(store, chapters, model, attack, images=True)
+    cells = {part.stored.cell.key: part for part in parts}
     for part in cells.values():
         attacked, clean = part.stored.result.arrays, part.clean.result.arrays
         place = attacked["image_index"]
@@ -128,21 +129,22 @@ def kept_images(
 
 
 def _parts(
-    store: Store, chapters: Sequence[Recorded], model: str | None, attack: str | None
+    store: Store, chapters: Sequence[Recorded], model: str | None, attack: str | None, *, images: bool = False
 ) -> Iterator[_Part]:
     for chapter in chapters:
         for info, requests in chapter.asked.items():
             if model in (None, info.name):
                 chosen = [r for r in requests if attack in (None, r.attack, r.label)]
-                yield from _measured(store, chapter.setting, info, chosen)
+                yield from _measured(store, chapter.setting, info, chosen, images=images)
 
 
 def _measured(
-    store: Store, setting: Setting, info: ModelInfo, requests: Sequence[Request]
+    store: Store, setting: Setting, info: ModelInfo, requests: Sequence[Request], *, images: bool
 ) -> Iterator[_Part]:
+    released = released_rules(setting.protocol) is not None
     for lane in lanes(setting, [info], requests):
-        measured = lane_results(store, lane)
-        if measured and released_rules(setting.protocol) is not None:
+        measured = lane_results(store, lane, images=images or released)
+        if measured and released:
             clean, attacked = as_cells(measured[0])
             for request in requests:
                 yield from _spread(setting, request, clean, attacked[request])

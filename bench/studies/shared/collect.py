@@ -103,7 +103,7 @@ def history(
 
 def whole(store: Store, cells: Iterable[Cell]) -> list[CellResult]:
     """The results of all the cells, or none if one is missing."""
-    found = [store.get(cell.key) for cell in cells]
+    found = [store.get(cell.key, images=False) for cell in cells]
     return [each.result for each in found if each is not None] if all(found) else []
 
 

@@ -136,7 +136,7 @@ def looking_seconds(
     x = evaluation.data.images(0, min(together, evaluation.setting.n)).numpy()
     for source, info in evaluation.models:
         cells = evaluation.cells(evaluation.setting, info)
-        missing = sum(cell.count * looks(cell) for cell in cells if store.get(cell.key) is None)
+        missing = sum(cell.count * looks(cell) for cell in cells if store.get(cell.key, images=False) is None)
         if missing:
             device = evaluation.device
             total += missing * evaluation.loaded.ask(source, info.weights, device, _look_seconds, x, device)
