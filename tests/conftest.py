@@ -5,7 +5,7 @@ Small batches gain nothing from more threads, and lose much where cores are shar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ jaxtyping.install_import_hook(
 )
 
 import bench.engine.workers  # noqa: E402 (after the hook)
+from tests.forked import Forking  # noqa: E402
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -55,6 +56,13 @@ def _groups(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """Models that are not of the zoo have processes of their own in tests marked ``processes`` only."""
     if request.node.get_closest_marker("processes") is not None:
         monkeypatch.setattr(bench.engine.workers, "WorkerGroup", _GROUP)
+
+
+@pytest.fixture(scope="session")
+def forking() -> Iterator[Forking]:
+    """Starts commands that need not import everything first."""
+    with Forking() as started:
+        yield started
 
 
 @pytest.fixture

@@ -8,10 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from tests.forked import Forked
+
 T = TypeVar("T")
 
 
-def until(found: Callable[[], T], process: subprocess.Popen[bytes] | None = None, seconds: float = 60) -> T:
+def until(
+    found: Callable[[], T], process: subprocess.Popen[bytes] | Forked | None = None, seconds: float = 60
+) -> T:
     """What a function gives as soon as it gives something; the process, if one is named, must run that long."""
     end = time.monotonic() + seconds
     while not (value := found()):

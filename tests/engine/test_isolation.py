@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from bench.leaderboard.columns import TIMING
 from bench.leaderboard.file import merge, read
 from bench.studies.robustness.rows import rows
 from tests.factory import make_results
+from tests.forked import Forking
 from tests.own import call, forget_rows
 from tests.processes import children, gone, until
 from tests.stores import cell_ids
@@ -194,26 +194,14 @@ def slow(): return Slow()
     ],
 )
 def test_a_stopped_command_leaves_no_process(
-    send: Callable[[int, int], None], number: int, code: int
+    send: Callable[[int, int], None], number: int, code: int, forking: Forking
 ) -> None:
     """Measured cells are kept, the command answers within 5 seconds, and its processes are gone by then.
 
     The same where all processes get the signal, as from a terminal.
     """
     Path("own.py").write_text(SLOW_NET)
-    words = [
-        sys.executable,
-        "-m",
-        "bench.commands.cli",
-        "run",
-        "--model",
-        "baseline_cnn_4,own.py:slow",
-        *map(str, RUN),
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    with subprocess.Popen(
-        words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment, start_new_session=True
-    ) as process:
+    with forking.start(["run", "--model", "baseline_cnn_4,own.py:slow", *RUN]) as process:
         until(lambda: bool(cell_ids(Path(".symbench"))), process)  # the look is over
         Path("begin").touch()
         until(Path("begun").exists, process)
@@ -223,7 +211,7 @@ def test_a_stopped_command_leaves_no_process(
         asked = time.monotonic()
         assert process.wait(timeout=20) == code
         assert until(lambda: gone(workers), seconds=5 - (time.monotonic() - asked))
-        said = process.stderr.read().decode() if process.stderr else ""
+        said = process.stderr.read().decode()
     assert ("what was measured is kept" in said) == (number != signal.SIGKILL)
     assert "Traceback" not in said
     assert cell_ids(Path(".symbench"))

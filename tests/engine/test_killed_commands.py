@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.engine.test_isolation import NET
+from tests.forked import Forking
 from tests.processes import children, gone, until
 
-ROOT = Path(__file__).parents[2]
 COMMANDS = {
     "run": "run --model baseline_cnn,own.py:net --attacks pgd --steps 40 --workers 2",
     "clever": "clever --model baseline_cnn,own.py:net --workers 2",
@@ -28,16 +25,13 @@ COMMANDS = {
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("command", COMMANDS)
 def test_killed_at_a_random_moment_it_leaves_no_process(
-    command: str, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: str, seed: int, forking: Forking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The command is forked: the moments lie in its work and the start of its workers, not in its imports."""
     monkeypatch.chdir(tmp_path)
     Path("own.py").write_text(NET)
-    words = [sys.executable, "-m", "bench.commands.cli", *COMMANDS[command].split()]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
-        words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment
-    ) as process:
-        time.sleep(random.Random(f"{command}{seed}").uniform(0.5, 10))
+    with forking.start(COMMANDS[command].split()) as process:
+        time.sleep(random.Random(f"{command}{seed}").uniform(0, 6))
         left = descendants(process.pid)
         process.kill()
         killed = time.monotonic()

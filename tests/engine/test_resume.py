@@ -18,6 +18,7 @@ from bench.engine.driver import Driver
 from bench.engine.store import MemoryStore, Stored
 from bench.leaderboard.columns import TIMING
 from tests.engine.test_run import EPS, FGSM, PGD, Counting, World
+from tests.forked import Forking
 from tests.stores import cell_ids
 
 CELLS = 3 * (1 + 2 * len(EPS))  # of the toy world
@@ -92,24 +93,15 @@ MODELS = "baseline_cnn_4,equivariant_gcnn_4,parallel_gcnn"
 STORED = 3 * 2 * (1 + 2 * 4)  # models × shards × (clean + attacks × ε)
 
 
-def start(folder: Path, workers: int) -> subprocess.Popen[bytes]:
-    """The command in a process group of its own."""
-    folder.mkdir(exist_ok=True)
-    words = ["run", "--zoo", MODELS, "--n", "200", "--attacks", "fgsm,pgd", "--workers", str(workers)]
-    return subprocess.Popen(
-        [sys.executable, "-m", "bench.commands.cli", *words],
-        cwd=folder,
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
+def words(workers: int) -> list[str]:
+    return ["run", "--zoo", MODELS, "--n", "200", "--attacks", "fgsm,pgd", "--workers", str(workers)]
 
 
-def finish(folder: Path, workers: int) -> list[list[str]]:
+def finish(forking: Forking, folder: Path, workers: int) -> list[list[str]]:
     """Runs to the end; the leaderboard without its timing columns."""
-    process = start(folder, workers)
-    _, said = process.communicate(timeout=600)
-    assert process.returncode == 0, said.decode()
+    folder.mkdir(exist_ok=True)
+    with forking.start(words(workers), folder) as process:
+        assert process.wait() == 0, process.stderr.read().decode()
     return untimed(folder / "leaderboard.csv")
 
 
@@ -123,28 +115,32 @@ def stored(folder: Path) -> int:
     return len(cell_ids(folder / ".symbench"))
 
 
-def kill_at(folder: Path, cells: int, delay: float) -> bool:
+def kill_at(forking: Forking, folder: Path, workers: int, cells: int, delay: float) -> bool:
     """Starts the command, and kills all its processes ``delay`` seconds after so many cells are stored."""
-    process = start(folder, workers=2)
-    while stored(folder) < cells and process.poll() is None:
-        time.sleep(0.005)
-    time.sleep(delay)
-    alive = process.poll() is None
-    if alive:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
+    with forking.start(words(workers), folder) as process:
+        while stored(folder) < cells and process.poll() is None:
+            time.sleep(0.02)
+        time.sleep(delay)
+        alive = process.poll() is None
+        if alive:
+            os.killpg(process.pid, signal.SIGKILL)
     return alive
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
-def test_ten_kills_at_random_moments_change_no_byte(tmp_path: Path) -> None:
-    calm = finish(tmp_path / "calm", workers=2)
-    assert finish(tmp_path / "alone", workers=1) == calm
-    moments = random.Random(0)
-    torn, killed = tmp_path / "torn", 0
-    for cells in [0, *sorted(moments.sample(range(1, STORED), 8)), STORED]:
-        killed += kill_at(torn, cells, delay=moments.uniform(0, 0.3))
+def test_ten_kills_at_random_moments_change_no_byte(forking: Forking, tmp_path: Path) -> None:
+    """The undisturbed run has a new Python, so its hashes of strings are other ones than those of the killed runs."""
+    calm, torn = tmp_path / "calm", tmp_path / "torn"
+    for folder in (calm, torn):
+        folder.mkdir()
+    command = [sys.executable, "-m", "bench.commands.cli", *words(workers=2)]
+    subprocess.run(command, cwd=calm, stdout=subprocess.DEVNULL, check=True)
+    whole = untimed(calm / "leaderboard.csv")
+    assert finish(forking, tmp_path / "alone", workers=1) == whole
+    moments, killed = random.Random(0), 0
+    for i, cells in enumerate([0, *sorted(moments.sample(range(1, STORED), 8)), STORED]):
+        killed += kill_at(forking, torn, 1 + i % 2, cells, delay=moments.uniform(0, 0.3))
     assert killed == 10
-    assert finish(torn, workers=2) == calm
-    assert stored(torn) == stored(tmp_path / "calm") == STORED
+    assert finish(forking, torn, workers=2) == whole
+    assert stored(torn) == stored(calm) == STORED

@@ -12,33 +12,23 @@ from pathlib import Path
 
 import pytest
 
+from tests.forked import Forking
 from zoo import registry
 
 NAMES = "baseline_cnn_4,baseline_cnn_4.pgd_at_half@1,equivariant_gcnn_4"
 FILES = 4  # of weights: one training holds images out and so has its best epoch's too
 
 
-def start(out: Path) -> subprocess.Popen[bytes]:
-    """The command in a process group of its own."""
-    words = ["train", NAMES, "--epochs", "6", "--width", "0.5", "--threads", "1", "--out", str(out)]
-    return subprocess.Popen(
-        [sys.executable, "-m", "bench.commands.cli", *words],
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
+def words(out: Path) -> list[str]:
+    return ["train", NAMES, "--epochs", "6", "--width", "0.5", "--threads", "1", "--out", str(out)]
 
 
-def finish(out: Path) -> tuple[dict[str, str], str]:
-    """Runs to the end; the sha256 of all weights by name, and what was said."""
-    process = start(out)
-    _, said = process.communicate(timeout=900)
-    assert process.returncode == 0, said.decode()
+def trained(out: Path) -> dict[str, str]:
+    """The sha256 of all weights by name, each file checked against its own."""
     known = registry.records(out)
     for record in known.values():
-        registry.load_record(record)  # checks the file's sha256
-    assert gone(process.pid)
-    return {key: record.sha256 for key, record in known.items()}, said.decode()
+        registry.load_record(record)
+    return {key: record.sha256 for key, record in known.items()}
 
 
 def gone(group: int) -> bool:
@@ -56,36 +46,44 @@ def moment(out: Path) -> float:
     return max(found, default=0.0)
 
 
-def kill(out: Path, delay: float) -> tuple[bool, bool]:
+def kill(forking: Forking, out: Path, delay: float) -> tuple[bool, bool]:
     """Kills the command `delay` seconds after it has written something anew.
 
     Returns whether it still ran then, and whether a checkpoint was there: only then is anything gone on with.
     """
-    before, process = moment(out), start(out)
+    before, process = moment(out), forking.start(words(out), out.parent)
     while moment(out) == before and process.poll() is None:
         time.sleep(0.005)
     time.sleep(delay)
     alive = process.poll() is None
     if alive:
         os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
+    with process:
+        process.wait(timeout=60)
     assert gone(process.pid)
     return alive, bool(list(out.rglob("*.ckpt")))
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
-def test_kills_after_the_first_checkpoint_change_no_bit(tmp_path: Path) -> None:
-    calm, _ = finish(tmp_path / "calm")
+def test_kills_after_the_first_checkpoint_change_no_bit(forking: Forking, tmp_path: Path) -> None:
+    """The undisturbed training has a new Python, so its hashes of strings are other ones than those of the others."""
+    command = [sys.executable, "-m", "bench.commands.cli", *words(tmp_path / "calm")]
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    calm = trained(tmp_path / "calm")
     assert len(calm) == FILES
     moments, torn = random.Random(0), tmp_path / "torn"
-    kills = [kill(torn, moments.uniform(0, 0.3)) for _ in range(7)]
+    kills = [kill(forking, torn, moments.uniform(0, 0.3)) for _ in range(7)]
     assert all(alive for alive, _ in kills)
     assert sum(checkpoint for _, checkpoint in kills) >= 4
     assert len(registry.records(torn)) < FILES  # the last kill, too, came before the end
     begun = [path.stem for path in torn.rglob("*.ckpt")]
-    weights, said = finish(torn)
-    assert weights == calm
+    (tmp_path / "errors").unlink()  # what the killed ones said
+    with forking.start(words(torn), tmp_path) as process:
+        assert process.wait(timeout=900) == 0
+        said = process.stderr.read().decode()
+    assert gone(process.pid)
+    assert trained(torn) == calm
     for name in begun:  # gone on with, not begun anew
         assert "epoch 1/6" not in said.partition(f"training {name} on")[2].partition("training")[0]
     assert not list(torn.rglob("*.ckpt"))

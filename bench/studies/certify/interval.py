@@ -42,12 +42,20 @@ def interval_radii(
 
     Each radius was checked, so it is a certificate, also if the search missed a larger one.
     """
+    smallest = torch.full((len(x),), 2.0**SMALLEST, dtype=torch.float64, device=x.device)
+    found = torch.where(holds(model, x, y, smallest), smallest, 0.0)
+    at = found.nonzero().squeeze(1)
+    if len(at):  # no search where the smallest does not hold
+        found[at] = _largest(model, x[at], y[at])
+    return found.cpu().numpy()
+
+
+def _largest(model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"]) -> Float64[Tensor, " n"]:
+    """The largest radii that hold, of images where the smallest one does."""
     low = torch.full((len(x),), float(SMALLEST), dtype=torch.float64, device=x.device)
     high = torch.zeros_like(low)
-    found = torch.where(holds(model, x, y, 2**low), 2**low, 0.0)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        held = holds(model, x, y, 2**middle) & (found > 0)
-        found = torch.where(held, 2**middle, found)
+        held = holds(model, x, y, 2**middle)
         low, high = torch.where(held, middle, low), torch.where(held, high, middle)
-    return found.cpu().numpy()
+    return 2**low

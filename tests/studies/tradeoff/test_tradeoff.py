@@ -9,8 +9,6 @@ import io
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,6 +31,7 @@ from bench.studies.spatial.setting import Options
 from bench.studies.tradeoff import linear_figures as tradeoff_linear
 from bench.studies.tradeoff import page as command
 from bench.studies.tradeoff.evaluation import DEFAULT_MODELS, TradeoffSizes, plan_tradeoff
+from tests.forked import Forking
 from tests.stores import cell_ids
 from tests.tradeoff_factory import weights
 from zoo import registry
@@ -274,22 +273,21 @@ def test_a_run_goes_on_from_what_another_measured(
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
-def test_killed_and_started_again_it_ends_as_if_never_stopped(ran: Ran, place: str, tmp_path: Path) -> None:
+def test_killed_and_started_again_it_ends_as_if_never_stopped(
+    ran: Ran, place: str, forking: Forking, tmp_path: Path
+) -> None:
     home = Home(tmp_path, place)
     argv = ["tradeoff", *SMALL, "--weights-from", place, "--workers", "2"]
     argv += ["--store", str(tmp_path / "store"), "--reports", str(tmp_path / "reports")]
     whole = set(ran.home.cells())
     for wanted in (1, len(whole) // 2, len(whole) - 1):
-        started = subprocess.Popen(
-            [sys.executable, "-m", "bench.commands.cli", *argv],
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        started = forking.start(argv, tmp_path)
         while len(home.cells()) < wanted and started.poll() is None:
-            time.sleep(0.01)
+            time.sleep(0.02)
         with contextlib.suppress(ProcessLookupError):  # it was quicker
             os.killpg(started.pid, signal.SIGKILL)
-        started.wait()
+        with started:
+            started.wait()
         assert set(home.cells()) <= whole
     assert home.run(*SMALL)[0] == 0
     assert set(home.cells()) == whole
