@@ -50,9 +50,7 @@ def interval_radii(
     return found.cpu().numpy()
 
 
-def _largest(
-    model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"]
-) -> Float64[Tensor, " n"]:
+def _largest(model: nn.Module, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"]) -> Float64[Tensor, " n"]:
     """The largest radii that hold, of images where the smallest one does."""
     low = torch.full((len(x),), float(SMALLEST), dtype=torch.float64, device=x.device)
     high = torch.zeros_like(low)
