@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from torch import Tensor
 
 import bench
 import zoo
@@ -13,17 +14,18 @@ from bench.studies.robustness.results import ModelResult
 ALL = sorted(zoo.ENTRIES)
 
 
-def measured(name: str, n: int, attacks: list[str], eps: list[float]) -> ModelResult:
-    digits = zoo.data.load("digits", "test")
-    results = bench.evaluate(
-        zoo.load(name), digits.images(0, n), digits.targets(0, n), attacks=attacks, eps=eps, independent=True
-    )
-    return results.models[0]
+def digits(n: int) -> tuple[Tensor, Tensor]:
+    data = zoo.data.load("digits", "test")
+    return data.images(0, n), data.targets(0, n)
+
+
+def measured(name: str, x: Tensor, y: Tensor, attacks: list[str], eps: list[float]) -> ModelResult:
+    return bench.evaluate(zoo.load(name), x, y, attacks=attacks, eps=eps, independent=True).models[0]
 
 
 def nothing_and_everything(name: str, n: int) -> None:
     """A ball of radius 0 breaks nothing, and one as large as the box leaves nothing standing."""
-    model = measured(name, n, ["fgsm", "pgd", "pgd_margin"], [0.0, 1.0])
+    model = measured(name, *digits(n), ["fgsm", "pgd", "pgd_margin"], [0.0, 1.0])
     for curve in model.curves:
         assert np.array_equal(curve.standing[0], model.clean.correct)
         if curve.request.spec.iterative:
@@ -31,10 +33,17 @@ def nothing_and_everything(name: str, n: int) -> None:
 
 
 def noise_is_weaker(name: str, n: int) -> None:
-    """Blind search never beats gradients significantly (paired 95 % interval)."""
-    model = measured(name, n, ["pgd", "noise"], [0.05, 0.1])
-    pgd, noise = (curve.standing for curve in model.curves)
-    for by_pgd, by_noise in zip(pgd, noise, strict=True):
+    """Blind search never beats gradients significantly (paired 95 % interval).
+
+    It is tried on the images that PGD leaves standing, and counts as if it broke all others: that favours it.
+    """
+    (x, y), eps = digits(n), [0.05, 0.1]
+    (pgd,) = measured(name, x, y, ["pgd"], eps).curves
+    for size, by_pgd in zip(eps, pgd.standing, strict=True):
+        by_noise, left = by_pgd.copy(), by_pgd.nonzero()[0]
+        if len(left):
+            (noise,) = measured(name, x[left], y[left], ["noise"], [size]).curves
+            by_noise[left] = noise.standing[0]
         assert paired_difference(by_pgd, by_noise).lo <= 0
 
 
