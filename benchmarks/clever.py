@@ -116,7 +116,7 @@ def ours(model: nn.Module, image: Tensor, options: CleverOptions, first: int) ->
 
 def stock(model: nn.Module, image: Tensor, options: argparse.Namespace, index: int) -> tuple[float, ...]:
     """The same of ART as its documentation shows it."""
-    metrics = load_art()
+    metrics = load_art("art.metrics.metrics")
     from art.estimators.classification import PyTorchClassifier
 
     classifier = PyTorchClassifier(

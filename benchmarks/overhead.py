@@ -85,7 +85,7 @@ def contestants(
     standing = clean.arrays["standing"]
     right = torch.from_numpy(standing).nonzero().squeeze(1)
     cell = lane.following(0, "benchmark")
-    eps = lane.eps[0]
+    eps = cell.eps or 0.0
 
     def bare() -> int:
         attack = torchattacks.PGD(model, eps=eps, alpha=2.5 * eps / steps, steps=steps)
