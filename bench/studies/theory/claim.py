@@ -24,6 +24,7 @@ class TheoryClaim:
         measured: the finding, with numbers.
         verdict: one of ``VERDICTS``.
         why: the basis of the verdict and the open questions.
+        proxy: ours, in place of a measurement that cannot be made; it is not counted among the paper's claims.
     """
 
     id: str
@@ -32,6 +33,7 @@ class TheoryClaim:
     measured: str
     verdict: str
     why: str
+    proxy: bool = False
 
 
 def number(value: float) -> str:

@@ -168,6 +168,7 @@ def _proxy(models: Models, seed: int) -> TheoryClaim:
         f"A proxy: small rotations are not in the group, and {MUCH} times is how we read “≫”. A rotation moves"
         " edges and a random direction is noise, so a ratio below 1 need not come from symmetry: compare it with"
         " the networks without a rotation layer.",
+        proxy=True,
     )
 
 

@@ -9,8 +9,9 @@ from bench.studies.theory.results import TheoryResults
 
 def lead_of(results: TheoryResults) -> Lead:
     """The first screen of the page."""
+    own = [claim for claim in results.claims if not claim.proxy]
     by_verdict = {
-        verdict: [claim.where for claim in results.claims if claim.verdict == verdict]
+        verdict: [claim.where for claim in own if claim.verdict == verdict]
         for verdict in (HOLDS, FAILS, UNTOLD)
     }
     parts = [f"{len(found)} {_told(verdict, len(found))}" for verdict, found in by_verdict.items() if found]
@@ -25,10 +26,10 @@ def lead_of(results: TheoryResults) -> Lead:
     return Lead(
         study="theory as numbers",
         dataset=results.dataset,
-        finding=f"Of {counted(len(results.claims), 'claim')} of the paper's theory, {listed(parts)}."
+        finding=f"Of {counted(len(own), 'claim')} of the paper's theory, {listed(parts)}."
         + (f" Contradicted by the measurements: {listed(refuted)}." if refuted else ""),
         verdict="An equality holds if its relative error is 1e-9 or less. The measurement of small rotations "
-        "is a proxy and decides nothing.",
+        "is a proxy, and not counted here.",
         about=f"{counted(len(results.models), 'trained model')} on the first {counted(results.n, 'image')}."
         + (f" {results.about}" if results.about else ""),
         changes=tuple(changes),

@@ -15,7 +15,9 @@ from bench.errors import UsageError
 from bench.inputs.model_info import ModelInfo
 from bench.studies import theory
 from bench.studies.theory.claims import claims
+from bench.studies.theory.lead import lead_of
 from bench.studies.theory.order import order_verdict
+from bench.studies.theory.results import assemble
 from bench.studies.theory.tangent import orthogonal
 from tests.toys import linear_problem
 from zoo.layers import P4M
@@ -305,6 +307,16 @@ def test_claims_follow_from_the_arrays(models: list[theory.ModelTheory]):
     worst = max(models[1].orbit.spread(norm).max() for norm in ("l2", "l1", "linf"))
     assert f"spread over the turns {theory.number(worst)}." in found["theorem-1"].measured
     assert all(claim.verdict in theory.VERDICTS for claim in found.values())
+
+
+def test_the_first_screen_counts_the_papers_claims_and_not_our_proxy(models: list[theory.ModelTheory]):
+    results = assemble(models, dataset="toys", data="0", n=2, seed=0, versions={}, command="")
+    assert [claim.id for claim in results.claims if claim.proxy] == ["theorem-2-proxy"]
+    finding = lead_of(results).finding
+    assert finding.startswith(
+        f"Of {len(results.claims) - 1} claims of the paper's theory, 4 hold, 1 does not hold and"
+    )
+    assert "proxy" not in finding
 
 
 def test_claims_about_what_is_not_there_cannot_be_told(models: list[theory.ModelTheory]):
