@@ -27,7 +27,7 @@ def lead_of(results: TheoryResults) -> Lead:
         study="theory as numbers",
         dataset=results.dataset,
         finding=f"Of {counted(len(own), 'claim')} of the paper's theory, {listed(parts)}."
-        + (f" Contradicted by the measurements: {listed(refuted)}." if refuted else ""),
+        + (f" Contradicted by the measurements: {'; '.join(refuted)}." if refuted else ""),
         verdict="An equality holds if its relative error is 1e-9 or less. The measurement of small rotations "
         "is a proxy, and not counted here.",
         about=f"{counted(len(results.models), 'trained model')} on the first {counted(results.n, 'image')}."
