@@ -213,6 +213,13 @@ def test_every_model_ships_for_cifar10_too_and_all_weights_are_small() -> None:
     assert sum(record.path.stat().st_size for record in zoo.shipped().values()) < 40e6
 
 
+def least(record: zoo.WeightsRecord) -> float:
+    """Clean accuracy on upright images that a network reaches after 15 epochs of its recipe."""
+    if record.recipe["name"] == "standard":
+        return 0.74 if record.name.endswith("_4") else 0.78
+    return 0.6 if record.recipe["name"] == "rotate180" else 0.4  # trained on all rotations; on attacks
+
+
 @pytest.mark.usefixtures("shipping")
 def test_what_ships_for_cifar10_was_trained_on_the_original_images() -> None:
     kept = [record for record in zoo.shipped().values() if record.dataset == "cifar10"]
@@ -221,7 +228,7 @@ def test_what_ships_for_cifar10_was_trained_on_the_original_images() -> None:
         assert (record.data_sha256, record.test_sha256, record.clean_n) == (*CIFAR10, 10_000)
         assert record.recipe["name"] == zoo.entry(record.name).recipe
         assert record.clean_acc is not None
-        assert record.clean_acc >= (0.74 if record.recipe["share"] == 0 else 0.4)
+        assert record.clean_acc >= least(record)
         assert len(record.path.with_suffix(".csv").read_text().splitlines()) == 1 + record.epochs
 
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 import zoo
+from bench.engine.records import Stored, decode, encode
 from bench.engine.result import CellResult
-from bench.engine.store import Stored, decode, encode
 from bench.studies.audit import CHECKS, probe_findings
 from bench.studies.audit.probe import PARTS, most_passes, probe
 from bench.studies.audit.probe_answers import BATCHINGS
