@@ -10,12 +10,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from bench.engine.cluster import connection
 from bench.engine.executors import executor_for
 from bench.engine.where import Where
+from bench.errors import UsageError
 from bench.inputs.packing import moved, packed, unpack
 from bench.inputs.sources import find_model
 from tests.engine.test_isolation import NET
@@ -58,6 +61,23 @@ def test_without_ray_one_sentence_says_what_to_install(tmp_path: Path, capsys: C
     assert answer.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("address", "remedy"), [("local:2", "less to do"), ("10.0.0.1:1", "ray start --head")]
+)
+def test_a_cluster_that_does_not_start_is_one_sentence(
+    address: str, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray raises a plain ``Exception`` when its node starts too slowly."""
+
+    def init(**_: object) -> None:
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=init))
+    monkeypatch.setattr(connection, "_check_answer", lambda address: None)
+    with pytest.raises(UsageError, match=f"--cluster {address}: .*timed out.*; .*{remedy}"):
+        connection.Connection(Where(devices=("cpu",), cluster=address))
+
+
 def test_nothing_of_ray_is_imported_without_a_cluster() -> None:
     code = (
         "import sys; from bench.engine.executors import *; from bench.engine.loaded import Loaded; "
@@ -69,7 +89,7 @@ def test_nothing_of_ray_is_imported_without_a_cluster() -> None:
 
 
 @pytest.mark.parametrize("name", ["baseline_cnn_4", "own.py:net"])
-def test_a_model_is_the_same_where_its_luggage_is_unpacked(name: str, tmp_path: Path) -> None:
+def test_a_model_is_the_same_where_its_files_are_unpacked(name: str, tmp_path: Path) -> None:
     """In another process, for it must not find the files where they were packed."""
     target = write_model(tmp_path / "home") if name.startswith("own") else name
     source, info = find_model(target, dataset="digits", weights=None, weights_from=None)

@@ -68,12 +68,13 @@ class Connection:
             options["address"] = address
         try:
             self.ray.init(**options)
-        except (ConnectionError, RuntimeError, ValueError) as fault:
+        except Exception as fault:  # Ray raises plain ones, too
             found = isinstance(fault, ConnectionError) and address == "auto"
             why = "no Ray cluster was found" if found else in_words(fault)
-            raise UsageError(
-                f"--cluster {address}: {why}; start one with ray start --head, or give local:N"
-            ) from fault
+            remedy = "start one with ray start --head, or give local:N"
+            if count:
+                remedy = "try again when the machine has less to do"
+            raise UsageError(f"--cluster {address}: {why}; {remedy}") from fault
 
     def _check_local(self, count: int) -> None:
         if self._kind == "GPU" and count > (found := torch.cuda.device_count()):
