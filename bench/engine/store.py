@@ -20,7 +20,7 @@ from bench.engine import database
 from bench.engine.cell import canonical_json
 from bench.engine.old_store import old_cells, old_runs
 from bench.engine.records import Stored, encode, sealed
-from bench.engine.store_rows import cell, cell_of, cell_without_images, is_sound, run_of
+from bench.engine.store_rows import cell_of, cell_without_images, is_sound, run_of, whole_cell
 from bench.errors import UsageError
 from zoo.notes import note_once
 
@@ -172,9 +172,8 @@ class DirectoryStore:
 
     def get(self, key: str, *, images: bool = True) -> Stored | None:
         try:
-            return (None if images else cell_without_images(self.connection, key)) or cell(
-                self.connection, key
-            )
+            light = None if images else cell_without_images(self.connection, key)
+            return light or whole_cell(self.connection, key)
         except sqlite3.OperationalError as fault:
             raise UsageError(
                 f"cannot read the store {self.path}: {fault}; give another --store DIR"

@@ -8,7 +8,7 @@ from typing import Any
 from bench.engine.records import Record, Stored, decode, decode_without_images, unsealed
 
 
-def cell(connection: sqlite3.Connection, key: str) -> Stored | None:
+def whole_cell(connection: sqlite3.Connection, key: str) -> Stored | None:
     """The cell of a key, ``None`` if there is none; ``ValueError`` if it is damaged."""
     statement = "SELECT description, seal, arrays FROM cells WHERE key = ?"
     row = connection.execute(statement, (key,)).fetchone()
@@ -16,7 +16,7 @@ def cell(connection: sqlite3.Connection, key: str) -> Stored | None:
 
 
 def cell_without_images(connection: sqlite3.Connection, key: str) -> Stored | None:
-    """The cell of a key without its images, ``None`` if it cannot be read alone: ask ``cell`` then."""
+    """The cell of a key without its images, ``None`` if it cannot be read alone: ask ``whole_cell`` then."""
     statement = "SELECT id, description, seal FROM cells WHERE key = ?"
     row = connection.execute(statement, (key,)).fetchone()
     if row is None:
