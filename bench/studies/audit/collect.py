@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from jaxtyping import Bool
 
 from bench.engine.store import Store, read_runs
 from bench.inputs.model_info import ModelInfo
+from bench.leaderboard.marks import BELIEVABLE
 from bench.numbers.stats import Share, wilson
 from bench.studies.audit import FULL, QUICK, Audit, Finding, probe_findings, skipped, unmade
 from bench.studies.audit import findings_attacks as of
@@ -43,7 +44,8 @@ class AuditResults:
     Attributes:
         setting: what they share.
         models: the models, in the order of the audits.
-        audits: one a model; of a model without a probe there is none.
+        audits: one a model; none of a model without a probe, nor while runs are missing and nothing that was
+            measured is flagged.
         eps: the ε at which strength was checked, by the name of the model; ``full`` only.
         lowest: accuracy there against all attacks of the audit together, by the name of the model.
         versions: package name → version.
@@ -70,6 +72,11 @@ class _Runs:
     @property
     def all(self) -> dict[str, Measured | None]:
         return {**self.first, **self.later}
+
+    @property
+    def whole(self) -> bool:
+        """Whether all runs are stored; not so of an audit that was stopped, or where an attack failed."""
+        return self.eps is not None and None not in self.all.values()
 
 
 def collect_audit(
@@ -172,13 +179,15 @@ def _audit(store: Store, setting: AuditSetting, model: ModelInfo, runs: _Runs) -
     found |= {each.id: each for each in _attack_findings(setting, model, runs)}
     found |= {each.id: each for each in _clever_findings(store, setting, model)}
     order = [check.id for check in CHECKS.values() if setting.mode in check.modes]
-    return Audit(
+    audit = Audit(
         model=model.name,
         weights=model.weights,
         mode=setting.mode,
         findings=tuple(found.get(id) or skipped(id, "It was not measured.") for id in order),
         suspect=model.suspect,
     )
+    made = replace(audit, findings=tuple(each for each in audit.findings if each.made))
+    return audit if runs.whole or made.verdict != BELIEVABLE else None  # what is missing would decide it
 
 
 def _measured(store: Store, run: Run, model: ModelInfo) -> Measured | None:

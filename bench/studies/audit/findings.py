@@ -25,6 +25,7 @@ class Finding:
         detail: one sentence with the numbers; for ``skip`` the reason.
         images: the images it is about, by their position in the given arrays.
         takes: number of images that the check needs, if it was skipped because there were fewer.
+        made: ``False`` where a fatal check is flagged because it could not be made.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Finding:
     detail: str
     images: tuple[int, ...] = ()
     takes: int | None = None
+    made: bool = True
 
 
 def found(
@@ -65,7 +67,9 @@ def skipped(id: str, reason: str, *, takes: int | None = None) -> Finding:
 
 def unmade(id: str, reason: str) -> Finding:
     """The finding of a fatal check that the model itself prevents; it is flagged."""
-    return Finding(id=id, status="fail", value=None, threshold=CHECKS[id].threshold, detail=reason)
+    return Finding(
+        id=id, status="fail", value=None, threshold=CHECKS[id].threshold, detail=reason, made=False
+    )
 
 
 def limit_of(id: str) -> float:

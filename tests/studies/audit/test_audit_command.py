@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +14,19 @@ import numpy as np
 import pytest
 
 from bench.commands.cli import main
+from bench.engine.store import FILE, store_at
 from bench.errors import UsageError
 from bench.leaderboard import file as leaderboard
 from bench.studies.audit import CHECKS
+from bench.studies.audit.collect import audit_history
 from bench.studies.audit.evaluation import AuditEvaluation
 from bench.studies.audit.plan import chosen_eps
 from tests.own import call, write_models
+from tests.stores import cell_ids
 
 BEATEN = "upper_bound(rows)"  # PGD breaks more than FGSM, which needs no audit
 Capture = pytest.CaptureFixture[str]
+STORE = Path(".symbench")
 QUICK = ("audit", "--n", 40, "--workers", 1, "--eps", "0.05,0.1")
 
 
@@ -72,14 +78,28 @@ def test_an_audit_in_l1_judges_rows_in_l1(capsys: Capture, no_page: None) -> Non
     assert marks == {"believable(quick)"}
 
 
-def test_an_audit_measures_nothing_twice(capsys: Capture, no_page: None, tmp_path: Path) -> None:
-    def cells() -> dict[str, int]:
-        return {path.name: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")}
-
+def test_an_audit_measures_nothing_twice(capsys: Capture, no_page: None) -> None:
     first = call(capsys, *QUICK, "--model", "baseline_cnn_4", "--json")
-    before = cells()
+    before = cell_ids(STORE)
+    assert len(before) > 4
     assert call(capsys, *QUICK, "--model", "baseline_cnn_4", "--json").out == first.out
-    assert cells() == before
+    assert cell_ids(STORE) == before
+
+
+@pytest.mark.parametrize("attack", ["pgd", "fgsm"])
+def test_an_audit_that_was_stopped_marks_nothing(capsys: Capture, no_page: None, attack: str) -> None:
+    """The attacks that it did not come to might break more images."""
+    assert call(capsys, *QUICK, "--model", "baseline_cnn_4").code == 0
+    assert [audit.mark for each in audit_history(store_at(STORE)) for audit in each.audits] == [
+        "believable(quick)"
+    ]
+    with closing(sqlite3.connect(STORE / FILE, isolation_level=None)) as other:
+        ((last,),) = other.execute("SELECT max(id) FROM cells WHERE attack = ?", (attack,)).fetchall()
+        other.execute("DELETE FROM cells WHERE id = ?", (last,))
+    assert audit_history(store_at(STORE)) == []
+    run = ("run", "--model", "baseline_cnn_4", "--attacks", "pgd", "--n", 30, "--workers", 1, "--eps", "0.05")
+    (row,) = json.loads(call(capsys, *run, "--json").out)
+    assert row["audit"] == ""
 
 
 def test_a_run_with_an_audit_marks_its_rows(capsys: Capture, no_page: None) -> None:
