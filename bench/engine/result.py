@@ -21,7 +21,7 @@ class CellResult:
         arrays: per-image arrays by name; the first axis is the shard's (``image_*`` arrays excepted).
         seconds: wall time.
         gradients: gradient evaluations, one per image and step.
-        whole: the digest, where the arrays of images were not read.
+        whole: the stored digest of all arrays, also of those that were not read; ``None`` of a fresh result.
     """
 
     arrays: dict[str, np.ndarray]

@@ -146,20 +146,18 @@ def spread(model: nn.Module, norm: str, n: int, batches: int, samples: int) -> t
     """log(batched / ART) and log(ART / ART of another seed), per image.
 
     ART's scores come from the engine that runs its code on pooled gradients, several times as fast as stock;
-    that they are stock's own is asserted here of all classes of the first image, with this budget. Of the images only
-    the three runner-up classes are looked at: the smallest score is nearly always of one of them.
+    that they are stock's own is asserted here of the first image, with this budget.
     """
     x, y, index = digits(model, n)
     options = asked("art", norm, batches=batches, samples=samples)
-    whole = clever(model, x[:1], y[:1], options, first=int(index[0]))
-    assert whole["score"][0] == stock(model, x[0], options, image_seed(options.seed, int(index[0])))
 
     def scores(engine: str, seed: int) -> np.ndarray:
-        made = replace(options, engine=engine, seed=seed, targets=3)
+        made = replace(options, engine=engine, seed=seed)
         each = (clever(model, x[i : i + 1], y[i : i + 1], made, first=int(index[i])) for i in range(len(x)))
         return np.array([found["score"][0] for found in each])
 
     one, other = scores("art", 1), scores("art", 2)
+    assert one[0] == stock(model, x[0], options, image_seed(1, int(index[0])))
     return np.log(scores("batched", 3) / one), np.log(one / other)
 
 
@@ -167,7 +165,7 @@ def spread(model: nn.Module, norm: str, n: int, batches: int, samples: int) -> t
 @pytest.mark.parametrize(("name", "norm"), [("baseline_cnn_4", "l2"), ("equivariant_gcnn_4", "linf")])
 def test_batched_is_art_within_the_noise_between_two_of_arts_seeds(name: str, norm: str) -> None:
     """Over 20 images; medians, because about one of ART's fits in thirty runs away and its score with it."""
-    ours, theirs = spread(zoo.deploy(zoo.load(name)), norm, 20, 50, 100)
+    ours, theirs = spread(zoo.load(name), norm, 20, 50, 100)
     noise = np.median(np.abs(theirs))
     assert np.median(np.abs(ours)) < 2 * noise
     assert abs(np.median(ours)) < 2 * noise
