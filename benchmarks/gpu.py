@@ -41,7 +41,7 @@ from zoo.recipes import recipe
 from zoo.train import Progress, train
 
 EPS, STEPS = ("1/255", "2/255", "4/255", "8/255"), 20
-SECTIONS = ("limit", "grid", "one", "autoattack", "networks", "zoo", "training")
+SECTIONS = ("limit", "grid", "one", "restarts", "autoattack", "networks", "zoo", "training")
 
 
 def main() -> None:
@@ -260,6 +260,26 @@ def grid(world: World, found: Findings) -> None:
 def one(world: World, found: Findings) -> None:
     """One ε: the harness attacks as many images as the libraries."""
     compared(world, found, EPS[-1:], 1.10)
+
+
+def restarts(world: World, found: Findings) -> None:
+    """Ten restarts of PGD, each on the images that still stand, of which the harness runs several in one batch."""
+    name, eps = "baseline_cnn.pgd_at", 8 / 255
+    model, (images, targets) = world.plain[name], world.images[name]
+
+    def bare() -> None:
+        attack = torchattacks.PGD(model, eps=eps, alpha=2.5 * eps / STEPS, steps=STEPS)
+        for x, y in zip(images.split(1000), targets.split(1000), strict=True):
+            for _ in range(10):
+                stands = model(attack(x, y)).argmax(1) == y
+                x, y = x[stands], y[stands]
+                if not len(x):
+                    break
+
+    seconds = world.seconds(bare)
+    ours = world.run(name, "pgd", EPS[-1], world.options.n, "--steps", str(STEPS), "--restarts", "10")
+    print(f"{name}, PGD-{STEPS}x10, {world.options.n} images: torchattacks {seconds:.2f} s, ours: {ours}")
+    found.add("ten restarts, over torchattacks", ours.cells / seconds, "≤ 1.0", ours.cells <= seconds)
 
 
 def autoattack(world: World, found: Findings) -> None:

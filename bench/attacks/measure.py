@@ -21,7 +21,8 @@ from bench.attacks import ATTACKS, AttackSpec
 from bench.attacks.iterates import Watch
 from bench.attacks.outcomes import NOT_ATTACKED, AttackOutcomes
 from bench.attacks.own import Attacker, attacker
-from bench.attacks.request import BUDGET, LEAST_LIKELY, RANDOM, TARGET
+from bench.attacks.request import BUDGET, TARGET
+from bench.attacks.rounds import Call, aim, calls
 from bench.attacks.surrogate import SURROGATE
 from bench.attacks.table import OWN, adapter, own_spec
 from bench.attacks.trace import Trace
@@ -118,17 +119,13 @@ def _attacked(
     by: Attacker,
 ) -> tuple[dict[str, np.ndarray], int]:
     outcomes = AttackOutcomes(x, y, standing.to(x.device))
-    spec = spec_of(cell)
+    goal = aim(cell, model, x, y)
+    if goal is not None:
+        outcomes.leave_out(goal == y)
     trace = _trace(cell, x, y)
     gradients = 0
-    for number, goal in enumerate(_rounds(cell, spec, model, x, y)):
-        if TARGET in dict(cell.params):
-            outcomes.leave_out(goal == y)
-        left = outcomes.left()
-        if len(left) == 0:
-            break
-        target = None if goal is None else goal[left]
-        gradients += _round(cell, model, x, y, outcomes, left, number, target, by, trace)
+    for each in calls(cell, spec_of(cell), model, x, y, outcomes, goal):
+        gradients += _call(cell, model, x, y, outcomes, each, by, trace)
     arrays = outcomes.arrays()
     return arrays | (trace.arrays(arrays["standing"], arrays["distance"]) if trace else {}), gradients
 
@@ -150,50 +147,19 @@ def spec_of(cell: Cell) -> AttackSpec:
     return ATTACKS[cell.attack, cell.library.partition("==")[0]]
 
 
-def _goal(cell: Cell, model: nn.Module, x: Tensor, y: Tensor) -> Int64[Tensor, " n"] | None:
-    """The target class of each image, the same at every ε; ``None`` if any wrong class counts."""
-    target = dict(cell.params).get(TARGET)
-    if target is None:
-        return None
-    if target not in (RANDOM, LEAST_LIKELY):
-        return torch.full_like(y, int(target))
-    with torch.no_grad():
-        logits = model(x)
-    if target == LEAST_LIKELY:
-        return logits.scatter(1, y[:, None], torch.inf).argmin(dim=1)
-    draw = torch.Generator().manual_seed(seed_of(TARGET, cell.seed, cell.first))
-    return (y + torch.randint(1, logits.shape[1], y.shape, generator=draw).to(y)) % logits.shape[1]
-
-
-def _rounds(
-    cell: Cell, spec: AttackSpec, model: nn.Module, x: Tensor, y: Tensor
-) -> list[Int64[Tensor, " n"] | None]:
-    """One entry for each call of the adapter: every restart, and in it every target class if the attack takes any."""
-    restarts = int(dict(cell.params).get("restarts", 1) or 1)
-    if not spec.targeted:
-        return [_goal(cell, model, x, y)] * restarts
-    with torch.no_grad():
-        logits = model(x)
-    likeliest = logits.scatter(1, y[:, None], -torch.inf).argsort(dim=1, descending=True, stable=True)
-    targets = min(int(cell.param("targets") or 1), logits.shape[1] - 1)
-    return [likeliest[:, rank] for _ in range(restarts) for rank in range(targets)]
-
-
-def _round(
+def _call(
     cell: Cell,
     model: nn.Module,
     x: Tensor,
     y: Tensor,
     outcomes: AttackOutcomes,
-    left: Tensor,
-    number: int,
-    target: Tensor | None,
+    asked: Call,
     by: Attacker,
     trace: Trace | None,
 ) -> int:
     """Calls the adapter on the images left and judges the result; returns the number of gradient evaluations."""
-    spec, images, labels = spec_of(cell), x[left], y[left]
-    goal = target if TARGET in dict(cell.params) else None
+    spec, images, labels = spec_of(cell), x[asked.rows], y[asked.rows]
+    goal = asked.target if TARGET in dict(cell.params) else None
     rules = JUDGED[cell.protocol.partition("/")[0]]
     ball = spec.threat == "ball" and "best_iterate" in dict(cell.params)
     watch = Watch(
@@ -205,18 +171,18 @@ def _round(
         eps=cell.eps if ball else None,
         accepted=rules.accepted(str(cell.norm), float(cell.eps or 0)),
     )
-    with watch, trace.watching(model, left, goal) if trace else contextlib.nullcontext():
-        proposed = _propose(cell, by, images, labels, number, target)
+    with watch, trace.watching(model, asked.left, goal) if trace else contextlib.nullcontext():
+        proposed = _propose(cell, by, images, labels, asked.number, asked.target)
     images, verdict = _verified(cell, model, images, labels, proposed, goal)
-    silent = torch.zeros(len(left), dtype=torch.bool, device=x.device)
+    silent = torch.zeros(len(labels), dtype=torch.bool, device=x.device)
     if bool((watch.found & verdict.right).any()):
         chosen = watch.found & verdict.right
         mixed = torch.where(chosen[:, None, None, None], watch.images, images)
-        seen, second = _verified(cell, model, x[left], labels, mixed, goal)
+        seen, second = _verified(cell, model, x[asked.rows], labels, mixed, goal)
         silent = chosen & ~second.right
         if cell.param("best_iterate"):
             images, verdict = seen, second
-    outcomes.record(left, images, verdict, silent)
+    outcomes.record(asked.left, images, verdict, silent)
     return watch.gradients
 
 

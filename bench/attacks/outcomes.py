@@ -46,24 +46,28 @@ class AttackOutcomes:
 
     def record(
         self,
-        at: Int64[Tensor, " n"],
+        left: Int64[Tensor, " m"],
         images: Float[Tensor, "n c h w"],
         verdict: Verdict,
         silent: Bool[Tensor, " n"],
     ) -> None:
-        """Records one round's images: an image that broke, or the last attempt on one that did not.
+        """Records one call's images: of each image the first attempt that broke it, or the last one that did not.
 
         Args:
-            at: (n,) places of the images in the shard.
-            images: their attacked versions (n, c, h, w).
+            left: (m,) places of the attacked images in the shard.
+            images: their attacked versions (n, c, h, w), n a multiple of m: all of them, once a round.
             verdict: the judge's.
             silent: (n,) bool, an earlier iterate broke the image though the last one did not.
         """
-        self.standing[at] = verdict.right
-        for name, column in self.columns.items():
-            column[at] = getattr(verdict, name).to(column.dtype)
-        self.silent[at] = silent | (self.silent[at] & verdict.right)
-        self.images[at] = images
+        columns = {name: getattr(verdict, name).to(column.dtype) for name, column in self.columns.items()}
+        for block in torch.arange(len(images), device=left.device).split(len(left)):
+            stands = self.standing[left]  # an earlier round of this call may have broken some
+            at, of = left[stands], block[stands]
+            self.standing[at] = verdict.right[of]
+            for name, column in self.columns.items():
+                column[at] = columns[name][of]
+            self.silent[at] = silent[of] | (self.silent[at] & verdict.right[of])
+            self.images[at] = images[of]
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The columns as numpy arrays, (n,) each, and the attacked versions of the first images."""

@@ -256,8 +256,9 @@ def provenance(device: str) -> dict[str, str]:
 
 
 def backend(device: str) -> str:
-    """The kernels that compute: bits differ between devices and torch versions."""
-    return f"{'cuda' if device.startswith('cuda') else 'cpu'} torch {importlib.metadata.version('torch')}"
+    """The kernels that compute, as bits differ between devices and torch versions, and whether rounds share batches."""
+    torch = f"torch {importlib.metadata.version('torch')}"
+    return f"cuda {torch}, rounds at once" if device.startswith("cuda") else f"cpu {torch}"
 
 
 def lane_results(store: Store, lane: Lane, *, images: bool = False) -> list[Stored]:
