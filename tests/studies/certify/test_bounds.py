@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import zoo
+from bench.attacks import foolbox_minimum, with_foolbox
 from bench.attacks.with_torchattacks import pgd
 from bench.studies.certify.interval import holds, interval_radii
 from bench.studies.certify.lipschitz import conv_norm, lipschitz_radii, matrix_norm, pair_bounds
@@ -155,7 +157,25 @@ def test_no_random_point_and_no_pgd_leaves_the_class_within_a_certificate(name: 
             assert bool((model(attacked).argmax(1) == y[i]).all())
 
 
+@pytest.fixture
+def one_ddn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DDN runs once for both norms: FMN begins with the very same call."""
+    kept: list[Tensor] = []
+
+    def ddn(*args: Any, **options: Any) -> Tensor:
+        assert {name: options.pop(name) for name in ("norm", "steps")} == {"norm": "l2", "steps": 100}
+        assert options.pop("target", None) is None
+        if not kept:
+            kept.append(attack(*args, norm="l2", steps=100, **options))
+        return kept[0].clone()
+
+    attack = with_foolbox.ddn
+    monkeypatch.setattr(with_foolbox, "ddn", ddn)
+    monkeypatch.setattr(foolbox_minimum, "ddn", ddn)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_ddn")
 @pytest.mark.parametrize("name", DIGITS)
 def test_no_certificate_is_above_the_smallest_attack_on_all_digits(name: str) -> None:
     x, y = digits(360)
