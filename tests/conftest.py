@@ -1,4 +1,4 @@
-"""Types and shapes are checked while tests run; one thread for every test.
+"""Types and shapes are checked while tests run; one thread for every test, and freed memory is used again.
 
 Small batches gain nothing from more threads, and lose much where cores are shared.
 """
@@ -20,19 +20,21 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 # An int passes for a float, as in PEP 484. Two things stay unchecked: the worker processes that tests start, and
-# names imported for type checkers only. Those are results in bench/report, and the tensors that zoo.data gives:
+# names imported for type checkers only. Those are results on the pages, and the tensors that zoo.data gives:
 # they are checked where they are taken.
 jaxtyping.install_import_hook(
     ["bench", "zoo"], "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 )
 
 import bench.engine.workers  # noqa: E402 (after the hook)
+from bench.engine.heap import keep_freed_memory  # noqa: E402
 from tests.forked import Forking  # noqa: E402
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> None:
+def _as_commands_run() -> None:
     torch.set_num_threads(1)
+    keep_freed_memory()
 
 
 class _Here(bench.engine.workers.WorkerGroup):
