@@ -8,7 +8,8 @@ from typing import Any
 
 from bench.engine.protocols import released_rules
 from bench.leaderboard.columns import ERRORS, Row, identity
-from bench.leaderboard.row_verdicts import ROWS, ball_of, forget, kept
+from bench.leaderboard.marks import OF_NUMBERS
+from bench.leaderboard.row_verdicts import ball_of, forget, kept
 
 Known = dict[tuple[Any, ...], Row]  # rows by their identity
 Key = tuple[str, str, int, str, str]  # weights, data, n, protocol and backend of a row
@@ -39,7 +40,7 @@ def put(known: Known, new: Iterable[Mapping[str, Any]]) -> None:
 
 def _audits(known: Known) -> dict[tuple[str, str] | None, str]:
     """The audits' verdicts in rows, by weights and images."""
-    marked = (row for row in known.values() if row["audit"] not in ("", ROWS))
+    marked = (row for row in known.values() if row["audit"] not in ("", *OF_NUMBERS))
     return {_audited(row): row["audit"] for row in marked}
 
 

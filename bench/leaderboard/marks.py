@@ -16,5 +16,10 @@ def verdict_of(mark: str) -> str:
 
 
 def level_of(mark: str) -> str:
-    """The basis of a mark: ``quick``, ``full``, ``rows``, or ``unknown`` if none is stated."""
+    """The basis of a mark: ``quick``, ``full``, ``rows``, ``one step``, or ``unknown`` if none is stated."""
     return mark.partition("(")[2].removesuffix(")") or "unknown"
+
+
+ROWS = marked(UPPER_BOUND, "rows")  # another row of the same ball is significantly lower
+ONE_STEP = marked(UPPER_BOUND, "one step")  # an audit found nothing, but these numbers are of FGSM alone
+OF_NUMBERS = (ROWS, ONE_STEP)  # of these numbers only, not of the model on these images

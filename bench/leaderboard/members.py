@@ -76,6 +76,15 @@ def members(row: Mapping[str, Any]) -> frozenset[Member] | None:
     return frozenset(_member(entry, own) for entry in entries)
 
 
+def single_step(row: Mapping[str, Any]) -> bool:
+    """Whether all attacks of a row take one step."""
+    if is_worst(row["attack"]):
+        attacks = [(name, library) for library, name, _ in entries_of(row["params"])]
+    else:
+        attacks = [(row["attack"], row["library"].partition("==")[0])]
+    return all(each in ATTACKS and not ATTACKS[each].iterative for each in attacks)
+
+
 def request_of(row: Mapping[str, Any]) -> Request:
     """The attack of a row, with all its parameters.
 

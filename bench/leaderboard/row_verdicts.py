@@ -14,11 +14,9 @@ from jaxtyping import Bool
 
 from bench.engine.protocols import released_rules
 from bench.leaderboard.columns import Row, identity
-from bench.leaderboard.marks import BELIEVABLE, UPPER_BOUND, marked, verdict_of
-from bench.leaderboard.members import is_worst, members
+from bench.leaderboard.marks import BELIEVABLE, ONE_STEP, ROWS, verdict_of
+from bench.leaderboard.members import is_worst, members, single_step
 from bench.numbers.stats import LEVEL, mcnemar_lower
-
-ROWS = marked(UPPER_BOUND, "rows")
 
 # identity of a row → its digest and (n,) bool, the images that are still right
 Outcomes = Mapping[tuple[Any, ...], tuple[str, Bool[np.ndarray, " n"]]]
@@ -41,7 +39,9 @@ def remark(rows: Iterable[Row], outcomes: Outcomes | None = None) -> None:
 
     A row is ``upper_bound(rows)`` if a row of its ball leaves significantly fewer images right (McNemar's exact
     one-sided test, 5 %), unless an audit says the same or worse. ``stronger`` is then the number of images and the
-    attack of the ball's lowest row. An earlier mark stays if the lower rows' images are not known.
+    attack of the ball's lowest row. An earlier mark stays if the lower rows' images are not known. A row is
+    ``upper_bound(one step)`` if an audit found nothing, but all rows of its ball are of attacks of one step; the
+    audit's own attacks are stronger.
 
     Args:
         rows: all rows of a leaderboard; changed in place.
@@ -52,6 +52,7 @@ def remark(rows: Iterable[Row], outcomes: Outcomes | None = None) -> None:
         if (ball := ball_of(row)) is not None:
             balls.setdefault(ball, []).append(row)
     for ball in balls.values():
+        weak = all(single_step(row) for row in ball)
         lowest = min(ball, key=lambda row: (row["robust"], is_worst(row["attack"]), row["attack"]))
         for row in ball:
             lower = sorted((r for r in ball if r["robust"] < row["robust"]), key=lambda r: r["robust"])
@@ -61,6 +62,10 @@ def remark(rows: Iterable[Row], outcomes: Outcomes | None = None) -> None:
                 row["stronger"] = f"{lowest['robust']} {lowest['attack']}"
             else:
                 forget(row)
+            if weak and verdict_of(row["audit"]) == BELIEVABLE:
+                row["audit"] = ONE_STEP
+            elif not weak and row["audit"] == ONE_STEP:
+                row["audit"] = ""
 
 
 def forget(row: Row) -> None:

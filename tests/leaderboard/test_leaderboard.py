@@ -94,7 +94,7 @@ def test_the_audits_verdict_marks_the_rows_of_its_weights_and_images() -> None:
 
 
 def test_measuring_again_without_an_audit_leaves_the_verdict(tmp_path: Path) -> None:
-    results = make_results(models=("a",), n=20, eps=(0.1,), attacks=("fgsm",))
+    results = make_results(models=("a",), n=20, eps=(0.1,), attacks=("pgd",))
     key = (results.models[0].info.weights, results.setting.data)
     path = tmp_path / "l.csv"
     for verdict, kept in (

@@ -72,6 +72,21 @@ def test_a_difference_that_counts_cannot_prove_leaves_the_row() -> None:
     assert marks(row(robust=384), row("square", 360)) == [("believable(quick)", "")] * 2
 
 
+def test_numbers_of_one_step_alone_are_never_believable() -> None:
+    """As soon as an attack of many steps stands beside them, they are no worse than its own."""
+    fgsm, one_step = row("fgsm", steps=None), ("upper_bound(one step)", "")
+    assert marks(fgsm, {**fgsm, "library": "foolbox==3.3.4"}) == [one_step] * 2
+    assert marks(row("fgsm", audit="")) == [("", "")]
+    assert marks(row("fgsm", audit="not_believable(quick)")) == [("not_believable(quick)", "")]
+    assert marks(fgsm, row(robust=384)) == [("", ""), ("believable(quick)", "")]
+    assert marks(row("fgsm"), row(robust=384)) == [("believable(quick)", "")] * 2
+    joined = row("worst(fgsm,foolbox:fgsm)", params="attacks=foolbox:fgsm();torchattacks:fgsm()")
+    assert marks(joined) == [one_step]
+    assert (
+        marks({**joined, "params": "attacks=torchattacks:fgsm();torchattacks:pgd(steps=20)"})[0] != one_step
+    )
+
+
 @pytest.mark.parametrize(
     "changes",
     [

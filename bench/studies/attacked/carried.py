@@ -7,8 +7,7 @@ from typing import Any
 
 from bench.engine.store import Store, read_runs
 from bench.leaderboard.columns import Row
-from bench.leaderboard.marks import level_of, verdict_of
-from bench.leaderboard.row_verdicts import ROWS
+from bench.leaderboard.marks import OF_NUMBERS, level_of, verdict_of
 from bench.studies.audit.section import Mark
 
 KIND = "verdicts"
@@ -20,7 +19,7 @@ def carry(store: Store, rows: Iterable[Row], known: Verdicts) -> None:
     before, found = carried(store), {}
     for row in rows:
         place, mark = (row["weights"], row["data"]), row["audit"]
-        if mark and mark != ROWS and place not in known and before.get(place) != mark:
+        if mark and mark not in OF_NUMBERS and place not in known and before.get(place) != mark:
             found[place] = mark
     if found:
         store.put_run({"kind": KIND, "marks": [[*place, mark] for place, mark in found.items()]})

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bench.engine.protocols import PROTOCOLS, released_rules
-from bench.leaderboard.marks import BELIEVABLE, UPPER_BOUND
+from bench.leaderboard.marks import BELIEVABLE, ONE_STEP, UPPER_BOUND, level_of
 from bench.numbers.eps import eps_texts
 from bench.numbers.stats import Share
 from bench.pages.format import percent
@@ -90,6 +90,11 @@ class Headline:
         return _levels(mark.level for mark in self.marks.values())
 
     @property
+    def single_step(self) -> tuple[str, ...]:
+        """The audited models whose numbers are of attacks of one step alone."""
+        return tuple(name for name, mark in self.marks.items() if mark.level == level_of(ONE_STEP))
+
+    @property
     def beaten(self) -> bool:
         """Whether any mark says that another run got further."""
         return any(mark.level == "rows" for mark in self.marks.values())
@@ -135,9 +140,14 @@ def headline(results: Results, lines: Sequence[Standing], marks: Marks) -> Headl
 
 
 def _mark(line: Standing, audited: Mark | None, eps: Sequence[str]) -> Mark | None:
-    """The audit's mark, unless the audit found nothing and another run got significantly further."""
+    """The audit's mark; if it found nothing, that another run got further or that these numbers are of one step."""
     found = line.beaten
-    if found is None or (audited and audited.verdict != BELIEVABLE):
+    if audited and audited.verdict != BELIEVABLE:
+        return audited
+    if found is None and audited and line.result.single_step:
+        reason = "these numbers are of FGSM alone, a weak attack of one step; the audit ran attacks of many"
+        return replace(audited, verdict=UPPER_BOUND, level=level_of(ONE_STEP), reason=reason)
+    if found is None:
         return audited
     reason = (
         f"{found.attack} in another run: {percent(found.lowest.value)} % stand at ε = {eps[found.at]}, where the "

@@ -72,15 +72,17 @@ def _verdict(table: Headline) -> str:
 
 
 def _audited(table: Headline) -> str:
+    bounds = [name for name in table.named(UPPER_BOUND) if name not in table.single_step]
     parts = [
         text.format(counted(len(names), "model"), listed(names))
-        for verdict, text in (
-            (NOT_BELIEVABLE, "the numbers of {0} cannot be believed ({1})"),
-            (UPPER_BOUND, "for {0} a stronger attack breaks more images"),
-            (BELIEVABLE, "nothing contradicts the numbers of {0}"),
-            (NOT_AUDITED, "{0} without an audit"),
+        for names, text in (
+            (table.named(NOT_BELIEVABLE), "the numbers of {0} cannot be believed ({1})"),
+            (bounds, "for {0} a stronger attack breaks more images"),
+            (table.single_step, "the numbers of {0} are of FGSM alone, a weak attack"),
+            (table.named(BELIEVABLE), "nothing contradicts the numbers of {0}"),
+            (table.named(NOT_AUDITED), "{0} without an audit"),
         )
-        if (names := table.named(verdict))
+        if names
     ]
     if len(parts) == 1 and table.named(NOT_AUDITED):
         return "No model was audited."

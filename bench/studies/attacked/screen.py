@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bench.engine.protocols import released_rules
-from bench.leaderboard.marks import BELIEVABLE, NOT_BELIEVABLE, UPPER_BOUND, level_of, verdict_of
-from bench.leaderboard.row_verdicts import ROWS, kept
+from bench.leaderboard.marks import (
+    BELIEVABLE,
+    NOT_BELIEVABLE,
+    OF_NUMBERS,
+    ONE_STEP,
+    ROWS,
+    UPPER_BOUND,
+    level_of,
+    verdict_of,
+)
+from bench.leaderboard.row_verdicts import kept
 from bench.numbers.eps import eps_texts
 from bench.studies.attacked.spatial import SpatialTable, spatial_table
 from bench.studies.robustness.names import attack_names
@@ -55,11 +64,13 @@ def _ranked_under(results: Results) -> str:
 
 
 def _mark(line: Standing, setting: Setting, verdicts: Mapping[tuple[str, str], str] | None) -> str:
-    """The audit's mark, or the mark that another run got further; empty for none."""
+    """The audit's mark, or that another run got further or these numbers are of one step; empty for none."""
     if verdicts is None:
         return ""
     mark = verdicts.get((line.result.info.weights, setting.data), "")
-    return kept(mark, ROWS) if line.beaten else mark
+    if line.beaten:
+        return kept(mark, ROWS)
+    return ONE_STEP if verdict_of(mark) == BELIEVABLE and line.result.single_step else mark
 
 
 def _cells(
@@ -97,8 +108,8 @@ def _about_marks(
     found = {_mark(line, setting, verdicts) for line in lines}
     if found == {""}:
         return " Not audited: see bench audit."
-    audits = {verdict_of(mark) for mark in found - {ROWS}}
-    levels = sorted({level_of(mark) for mark in found - {"", ROWS}})
+    audits = {verdict_of(mark) for mark in found - {*OF_NUMBERS}}
+    levels = sorted({level_of(mark) for mark in found - {"", *OF_NUMBERS}})
     texts = (
         (NOT_BELIEVABLE in audits, " ✗: an audit found that these numbers are no evidence of robustness."),
         (UPPER_BOUND in audits, " ≤: an audit found that a stronger attack breaks more images."),
@@ -106,6 +117,7 @@ def _about_marks(
             ROWS in found,
             " ≤ (rows): an attack of another run leaves significantly fewer images, and counts here.",
         ),
+        (ONE_STEP in found, " ≤ (one step): FGSM is a weak attack; add pgd to --attacks."),
         (
             BELIEVABLE in audits,
             f" ✓: a {' or '.join(levels)} audit found nothing that contradicts the numbers.",

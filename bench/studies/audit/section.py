@@ -29,7 +29,7 @@ class Mark:
 
     Attributes:
         verdict: one of ``VERDICTS``.
-        level: its basis: ``quick``, ``full`` or ``rows``.
+        level: its basis: ``quick``, ``full``, ``rows`` or ``one step``.
         reason: why.
         eps, lowest: the ε at which the audit tried stronger attacks, and the accuracy against all of them together;
             ``None`` where it tried none.

@@ -158,6 +158,12 @@ class ModelResult:
         """The attacks of this result; only results with the same ones are ranked together."""
         return tuple(sorted((c.request for c in self.curves), key=repr))
 
+    @property
+    def single_step(self) -> bool:
+        """Whether all attacks that count for its numbers take one step."""
+        attacks = (*self.curves, *(each.curve for each in self.elsewhere))
+        return bool(attacks) and not any(each.request.spec.iterative for each in attacks)
+
     def worst(self) -> Bool[np.ndarray, "e n"]:
         """(number of ε, n) bool: images that stand against every attack of ``curves``."""
         return np.logical_and.reduce([curve.standing for curve in self.curves])

@@ -195,6 +195,24 @@ def test_the_audits_lower_number_stands_beside_the_ranked_one(three: Results) ->
     assert f"weak at ε = {at:g}" in words(told)
 
 
+def test_numbers_of_fgsm_alone_are_not_called_believable(
+    three: Results, audits: AuditResults, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weak = dataclasses.replace(three, models=tuple(
+        dataclasses.replace(each, curves=each.curves[:1]) for each in three.models
+    ))  # fmt: skip
+    assert [curve.request.attack for each in weak.models for curve in each.curves] == ["fgsm"] * 3
+    verdicts = {key: f"{mark.verdict}({mark.level})" for key, mark in marks([audits]).items()}
+    ranked_table(weak, verdicts)
+    shown = capsys.readouterr().out
+    signs = {name: sign for sign, name in re.findall(r"([✗≤✓]) +(bad|weak|good)", shown)}
+    assert signs == {"bad": "✗", "weak": "≤", "good": "≤"}
+    assert "≤ (one step): FGSM is a weak attack; add pgd to --attacks." in " ".join(shown.split())
+    told = words(undrawn(weak, audits))
+    assert "the numbers of 1 model are of FGSM alone, a weak attack" in told
+    assert "nothing contradicts the numbers" not in told
+
+
 def test_the_terminal_marks_names_and_adds_a_spatial_table(
     three: Results, audits: AuditResults, capsys: pytest.CaptureFixture[str]
 ) -> None:
