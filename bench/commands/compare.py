@@ -14,11 +14,14 @@ from bench.errors import UsageError, nearest
 from bench.numbers.eps import eps_texts, parse_eps
 from bench.numbers.stats import Share
 from bench.pages.format import norm_text
+from bench.pages.lead import counted
 from bench.studies.robustness.comparing import (
     WORST,
+    ComparedMeans,
     ComparedPair,
     ComparedResults,
     find_measured,
+    means,
     pairs,
     shown_name,
 )
@@ -52,6 +55,7 @@ def execute(options: Namespace) -> int:
         print(json.dumps([_row(measured, pair) for pair in found], allow_nan=False))
     else:
         _print(measured, found)
+        _print_means(measured)
         say("next: bench leaderboard   # all models ranked")
     return 0
 
@@ -175,7 +179,23 @@ def _print(measured: ComparedResults, found: tuple[ComparedPair, ...]) -> None:
     )
 
 
-def _points(pair: ComparedPair) -> str:
+def _print_means(measured: ComparedResults) -> None:
+    """The test that the ranks of pages and tables rest on."""
+    if not (found := means(measured)):
+        return
+    rows = [[Name(each.a), Name(each.b), _points(each), f"{each.p_holm:.2g}", each.verdict] for each in found]
+    print_table(
+        f"in the mean over ε {', '.join(eps_texts([eps for eps in measured.eps if eps is not None]))}",
+        ["A", "B", "A − B, points", "p (Holm)", "verdict"],
+        rows,
+        "The test of the ranks: exact paired sign-flip test on the number of ε that each image survives, adjusted by "
+        f"Holm over the {counted(len(found), 'pair')} shown. One test of all ε finds smaller differences than one at "
+        "each ε.",
+        left=("A", "B", "verdict"),
+    )
+
+
+def _points(pair: ComparedPair | ComparedMeans) -> str:
     value, lo, hi = (100 * each for each in (pair.difference.value, pair.difference.lo, pair.difference.hi))
     return f"{value:+.1f}±{max(hi - value, value - lo):.1f}"
 

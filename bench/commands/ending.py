@@ -14,6 +14,7 @@ from bench.studies.shared.screen import say
 
 DRAWING = 1.0  # seconds after which a line says that figures are drawn
 MOST = 4  # models at most that the next command compares
+AUDITED = 200  # images of an audit, unless --n says otherwise
 # study → the command that is useful after it, and what for
 NEXT: dict[str, tuple[str, str]] = {
     "run": ("audit", "can these numbers be believed?"),
@@ -36,16 +37,20 @@ def next_command(study: str, options: Namespace) -> str:
         study = "audit"  # it is done
     if study not in NEXT:
         return ""
+    store = "" if options.store == ".symbench" else f"--store {shlex.quote(options.store)}"
     if study == "audit" and options.command == "run" and 1 < len(names := _shown_names(options)) <= MOST:
-        store = "" if options.store == ".symbench" else f" --store {options.store}"
-        return f"bench compare {shlex.join(names)}{store}   # which is more robust?"
+        return (
+            f"{' '.join(filter(None, ('bench compare', shlex.join(names), store)))}   # which is more robust?"
+        )
     command, why = NEXT[study]
     if command == "leaderboard":
         file = getattr(options, "leaderboard", "leaderboard.csv")  # studies without rows have no such option
         own = "" if file == "leaderboard.csv" else f" --leaderboard {file}"
         return f"bench leaderboard{own}   # {why}"
     data = "" if options.dataset == "digits" else data_for_terminal(options)
-    return f"{' '.join(filter(None, ('bench', command, models_for_terminal(options), data)))}   # {why}"
+    few = f"--n {options.n}" if command == "audit" and options.n is not None and options.n < AUDITED else ""
+    words = ("bench", command, models_for_terminal(options), data, few, store)
+    return f"{' '.join(filter(None, words))}   # {why}"
 
 
 def _shown_names(options: Namespace) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.errors import UsageError, nearest
 from bench.leaderboard import file as leaderboard
+from bench.leaderboard.attack_text import attack_text
 from bench.leaderboard.boards import BOARDS, shortened
 from bench.leaderboard.columns import Row
 from bench.leaderboard.grids import Grid, GridLine, grids
@@ -56,13 +57,20 @@ def _chosen(rows: list[Row], options: Namespace) -> list[Row]:
     found = rows
     for column in ("dataset", "protocol", "attack"):
         asked = getattr(options, column)
-        known = dict.fromkeys(row[column] for row in found)
-        if asked not in (None, "all"):
-            matching = [name for name in known if name == asked or name.partition("/")[0] == asked]
-            if not matching:
-                raise UsageError(f"--{column} is {asked!r}, which no row has; {nearest(asked, known)}")
-            found = [row for row in found if row[column] in matching]
+        if asked in (None, "all"):
+            continue
+        matching = [row for row in found if asked in _names(row, column)]
+        if not matching:
+            known = dict.fromkeys(row[column] for row in found)
+            raise UsageError(f"--{column} is {asked!r}, which no row has; {nearest(asked, known)}")
+        found = matching
     return found
+
+
+def _names(row: Row, column: str) -> tuple[str, ...]:
+    """What a row may be called by in a column: a protocol without its version, an attack with its steps."""
+    name = row[column]
+    return name, attack_text(row) if column == "attack" else name.partition("/")[0]
 
 
 def _heads(grid: Grid) -> list[str]:

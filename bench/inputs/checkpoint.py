@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import copy
 import difflib
+import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PosixPath
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 
-from bench.errors import UsageError
+from bench.errors import UsageError, nearest
 from bench.inputs.weights_file import check_declared, check_dtypes
 from zoo.notes import note_once
 
@@ -25,6 +26,15 @@ KEYS = ("state_dict", "model", "model_state_dict", "net", "ema")  # of a saved t
 DEPTH = 2  # how deep they may be nested
 PREFIXES = ("module.", "_orig_mod.", "model.")  # of DataParallel, torch.compile and Lightning
 MOST = 3  # names in one message
+ENDINGS = (
+    ".safetensors",
+    ".pt",
+    ".pth",
+    ".th",
+    ".tar",
+    ".ckpt",
+    ".bin",
+)  # of files named beside a missing one
 
 _NUMBERS = (bool, *map(np.dtype, ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")))
 _SCALAR = np.float64(0).__reduce__()[0]
@@ -52,7 +62,7 @@ def load_weights(model: nn.Module, path: Path, name: str) -> None:
         UsageError: the file is missing, cannot be read without running its code, or does not fit the model.
     """
     if not path.is_file():
-        raise UsageError(f"no weights file {str(path)!r}")
+        raise UsageError(f"no weights file {os.path.normpath(path)!r}; {_in_folder_of(path)}")
     check_declared(path, model, name)
     own = model.state_dict()
     state, said = _state(_content(path), path, own)
@@ -67,6 +77,14 @@ def load_weights(model: nn.Module, path: Path, name: str) -> None:
         ) from fault
     if said:
         note_once(f"{path.name}: {', '.join(said)}")
+
+
+def _in_folder_of(path: Path) -> str:
+    """The files that lie where a missing one should."""
+    if not path.parent.is_dir():
+        return "its folder does not exist"
+    files = sorted(each.name for each in path.parent.iterdir() if each.suffix in ENDINGS)
+    return nearest(path.name, files) if files else "its folder has none"
 
 
 def _content(path: Path) -> object:

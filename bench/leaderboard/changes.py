@@ -8,8 +8,8 @@ from typing import Any
 
 from bench.engine.protocols import released_rules
 from bench.leaderboard.columns import ERRORS, Row, identity
-from bench.leaderboard.marks import OF_NUMBERS
-from bench.leaderboard.row_verdicts import ball_of, forget, kept
+from bench.leaderboard.marks import OF_NUMBERS, kept
+from bench.leaderboard.row_verdicts import ball_of, forget
 
 Known = dict[tuple[Any, ...], Row]  # rows by their identity
 Key = tuple[str, str, int, str, str]  # weights, data, n, protocol and backend of a row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+QUICK, FULL = "quick", "full"  # levels of an audit
 BELIEVABLE, UPPER_BOUND, NOT_BELIEVABLE = "believable", "upper_bound", "not_believable"
 
 
@@ -23,3 +24,12 @@ def level_of(mark: str) -> str:
 ROWS = marked(UPPER_BOUND, "rows")  # another row of the same ball is significantly lower
 ONE_STEP = marked(UPPER_BOUND, "one step")  # an audit found nothing, but these numbers are of FGSM alone
 OF_NUMBERS = (ROWS, ONE_STEP)  # of these numbers only, not of the model on these images
+
+
+def kept(new: str, before: str) -> str:
+    """The mark that counts where there was one: an audit that finds nothing does not outweigh rows that contradict.
+
+    Neither does a quick audit that finds nothing outweigh a full one, which tries more.
+    """
+    outweighed = before == ROWS or (level_of(before) == FULL and level_of(new) == QUICK)
+    return before if not new or (verdict_of(new) == BELIEVABLE and outweighed) else new

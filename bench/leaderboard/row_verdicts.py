@@ -14,7 +14,7 @@ from jaxtyping import Bool
 
 from bench.engine.protocols import released_rules
 from bench.leaderboard.columns import Row, identity
-from bench.leaderboard.marks import BELIEVABLE, ONE_STEP, ROWS, verdict_of
+from bench.leaderboard.marks import BELIEVABLE, ONE_STEP, ROWS, kept, verdict_of
 from bench.leaderboard.members import is_worst, members, single_step
 from bench.numbers.stats import LEVEL, mcnemar_lower
 
@@ -27,11 +27,6 @@ def ball_of(row: Mapping[str, Any]) -> tuple[Any, ...] | None:
     if row["eps"] is None or row["robust"] is None or released_rules(row["protocol"]) is not None:
         return None
     return tuple(row[name] for name in ("weights", "data", "n", "protocol", "norm", "eps"))
-
-
-def kept(new: str, before: str) -> str:
-    """The mark of a row that had one: contradicting rows outweigh an audit that found nothing."""
-    return before if not new or (before == ROWS and verdict_of(new) == BELIEVABLE) else new
 
 
 def remark(rows: Iterable[Row], outcomes: Outcomes | None = None) -> None:

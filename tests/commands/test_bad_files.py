@@ -120,6 +120,15 @@ def test_weights_that_cannot_be_used(
     assert not (place / "executed").exists()
 
 
+def test_a_weights_file_that_is_not_there_is_told_from_those_that_are(capsys: Capture, place: Path) -> None:
+    words = (*RUN, "--model", f"{write_models(place)}:net", "--weights")
+    refused(capsys, (*words, "best.pt"), "no weights file", "best.pt'; its folder has none")
+    (place / "best.th").touch()
+    refused(capsys, (*words, "best.pt"), "best.pt'; nearest: best.th")
+    refused(capsys, (*words, "no/best.pt"), "its folder does not exist")
+    refused(capsys, (*words, "sub/../best.pt"), f"{place.name}/best.pt'")
+
+
 def test_one_weights_file_for_two_models(capsys: Capture, place: Path) -> None:
     file = write_models(place)
     refused(

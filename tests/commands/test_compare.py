@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,8 @@ import pytest
 from bench.commands.cli import main
 from bench.engine.store import DirectoryStore
 from bench.numbers.paired import paired_difference
-from bench.numbers.stats import holm, mcnemar, wilson
-from bench.studies.robustness.comparing import ComparedResults, find_measured, pairs, shown_name
+from bench.numbers.stats import holm, mcnemar, paired_sign_flip, wilson
+from bench.studies.robustness.comparing import ComparedResults, find_measured, means, pairs, shown_name
 from tests.factory import make_results
 from tests.own import call, write_models
 
@@ -80,6 +81,23 @@ def test_clean_images_make_a_model_more_accurate() -> None:
         )
     )
     assert clean.verdict == "b more accurate"
+
+
+def test_the_mean_over_eps_is_compared_by_the_test_of_the_ranks() -> None:
+    one = measured(a=first(60, 40), b=first(54, 36), c=first(54, 36))
+    found = means(one)
+    assert [(each.a, each.b) for each in found] == [("a", "b"), ("a", "c"), ("b", "c")]
+    counts = [each.sum(0) for each in one.standing]
+    p = [paired_sign_flip(counts[0], counts[1])] * 2 + [1.0]
+    assert p[0] == 2.0**-9  # ten images, each one ε further, all of one sign
+    assert [each.p for each in found] == p
+    assert [each.p_holm for each in found] == holm(p).tolist()
+    assert found[0].difference.value == pytest.approx(0.05)
+    assert [each.verdict for each in found] == ["a more robust", "a more robust", "undecided"]
+    assert {each.verdict for each in pairs(one)} == {"undecided"}  # no single ε shows it
+    assert (
+        means(dataclasses.replace(one, eps=EPS[:1], standing=tuple(each[:1] for each in one.standing))) == ()
+    )
 
 
 def test_names_of_files_lose_their_path() -> None:
@@ -179,6 +197,8 @@ def test_the_table_says_everything(capsys: Capture) -> None:
         "ε 0.05",
         "baseline_cnn_4 more robust",
         "all 9 tests",
+        "in the mean over ε 0.02, 0.05",
+        "Holm over the 3 pairs shown",
     ):
         assert text in " ".join(answer.out.split())
 

@@ -76,6 +76,41 @@ def test_every_study_says_what_is_useful_next() -> None:
     assert {command for command, _ in NEXT.values()} <= set(COMMANDS)
 
 
+def test_the_next_command_prepares_images_as_this_one_did() -> None:
+    own = (
+        "--model",
+        "a/resnet.py:net",
+        "--weights",
+        "w.th",
+        "--mean",
+        "0.5,0.4,0.4",
+        "--std",
+        "0.2",
+        "--bgr",
+    )
+    more = ("--as", "mine", "--scale", "255", "--input-size", "32", "--output", "logits")
+    options = parser().parse_args(["run", *own, *more, "--n", "100", "--store", "s", "--attacks", "pgd"])
+    words = next_command("run", options).partition("   #")[0].split()
+    again = parser().parse_args(words[1:])
+    assert words[1] == "audit"
+    for name in (
+        "model",
+        "weights",
+        "names",
+        "mean",
+        "std",
+        "bgr",
+        "scale",
+        "input_size",
+        "output",
+        "n",
+        "store",
+    ):
+        assert getattr(again, name) == getattr(options, name), name
+    plain = parser().parse_args(["run", "--model", "baseline_cnn", "--n", "1000"])
+    assert next_command("run", plain).partition("   #")[0] == "bench audit --model baseline_cnn"
+
+
 def test_after_a_run_with_an_audit_two_models_are_compared() -> None:
     def following(*words: str) -> str:
         return next_command("run", parser().parse_args(["run", *words, "--audit", "quick"]))

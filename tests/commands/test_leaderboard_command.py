@@ -82,6 +82,13 @@ def test_names_are_broken_nowhere_else() -> None:
     assert "".join(parted("a_b.c:d/e@1-f", 2)) == "a_b.c:d/e@1-f"
 
 
+@pytest.mark.parametrize("name", ["pgd", "pgd-20"])
+def test_an_attack_may_be_named_as_the_table_names_it(table: Path, capsys: Capture, name: str) -> None:
+    words = ("leaderboard", "--leaderboard", table, "--attack", name, "--json")
+    found = json.loads(call(capsys, *words).out)
+    assert {row["attack"] for row in found} == {"pgd-20"}
+
+
 @pytest.mark.parametrize("form", ["--markdown", "--latex"])
 def test_what_is_pasted_has_every_number(table: Path, capsys: Capture, form: str) -> None:
     out = call(capsys, "leaderboard", "--leaderboard", table, form).out

@@ -100,6 +100,10 @@ def test_measuring_again_without_an_audit_leaves_the_verdict(tmp_path: Path) -> 
     for verdict, kept in (
         ("upper_bound(full)", "upper_bound(full)"),
         ("", "upper_bound(full)"),
+        ("believable(quick)", "upper_bound(full)"),  # it tries less than the full one did
+        ("believable(full)", "believable(full)"),
+        ("believable(quick)", "believable(full)"),
+        ("not_believable(quick)", "not_believable(quick)"),
         ("believable(quick)", "believable(quick)"),
     ):
         merge(path, rows(results, {key: verdict}))

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.engine.store import Store, read_runs
 from bench.leaderboard.columns import Row
-from bench.leaderboard.marks import OF_NUMBERS, level_of, verdict_of
+from bench.leaderboard.marks import OF_NUMBERS, kept, level_of, marked, verdict_of
 from bench.studies.audit.section import Mark
 
 KIND = "verdicts"
@@ -15,11 +15,12 @@ Verdicts = Mapping[tuple[str, str], str]
 
 
 def carry(store: Store, rows: Iterable[Row], known: Verdicts) -> None:
-    """Records in a store the verdicts of rows, by (weights, data), that its audits do not give."""
+    """Records in a store the verdicts of rows, by (weights, data), that its audits do not give or do not outweigh."""
     before, found = carried(store), {}
     for row in rows:
         place, mark = (row["weights"], row["data"]), row["audit"]
-        if mark and mark not in OF_NUMBERS and place not in known and before.get(place) != mark:
+        own = known.get(place, "")
+        if mark and mark not in OF_NUMBERS and own != mark == kept(own, mark) and before.get(place) != mark:
             found[place] = mark
     if found:
         store.put_run({"kind": KIND, "marks": [[*place, mark] for place, mark in found.items()]})
@@ -37,14 +38,20 @@ def _marks(run: Mapping[str, Any]) -> dict[tuple[str, str], str]:
     return {(weights, data): str(mark) for weights, data, mark in run["marks"]}
 
 
-def page_marks(noted: Verdicts) -> dict[tuple[str, str], Mark]:
-    """The marks beside names on a page."""
+def all_verdicts(noted: Verdicts, audits: Verdicts) -> dict[tuple[str, str], str]:
+    """The verdicts that count, of recorded ones and of a store's own audits."""
+    return {**noted, **{place: kept(mark, noted.get(place, "")) for place, mark in audits.items()}}
+
+
+def page_marks(noted: Verdicts, audits: Mapping[tuple[str, str], Mark]) -> dict[tuple[str, str], Mark]:
+    """The marks beside names on a page that count, of recorded verdicts and of a store's own audits."""
+    own = {place: marked(mark.verdict, mark.level) for place, mark in audits.items()}
+    counts = all_verdicts(noted, own)
     return {
-        place: Mark(
-            verdict_of(mark),
-            level_of(mark),
-            f"{level_of(mark)} audit from the leaderboard: it was made with another store, so its checks "
-            "are not on this page",
-        )
-        for place, mark in noted.items()
+        place: audits[place] if own.get(place) == mark else _noted(mark) for place, mark in counts.items()
     }
+
+
+def _noted(mark: str) -> Mark:
+    reason = "it was made with another store, so its checks are not on this page"
+    return Mark(verdict_of(mark), level_of(mark), f"{level_of(mark)} audit from the leaderboard: {reason}")

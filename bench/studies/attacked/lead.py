@@ -11,6 +11,7 @@ from bench.pages.format import interval, norm_text, percent
 from bench.pages.lead import Change, Lead, counted, listed
 from bench.studies.attacked.headline import NOT_AUDITED, Headline
 from bench.studies.audit import QUICK
+from bench.studies.shared.options import with_options
 
 if TYPE_CHECKING:
     from bench.numbers.stats import Share
@@ -121,25 +122,32 @@ def _about(table: Headline, lines: Sequence[Standing], note: str) -> str:
 
 
 def _changes(table: Headline) -> Iterator[Change]:
-    command = table.results.command
-    data = " ".join(_DATA.findall(command))
     if table.released or not table.ranked:
         return
     if not table.stronger:
-        stronger = f"bench run --model {_names(best_of(table))} {data} --attacks strong".replace("  ", " ")
+        stronger = _command(table, best_of(table), "bench run", attacks="strong")
         tried = "The audit's attacks do not count in the ranking. " if table.audited_at else ""
         yield Change(f"{tried}A stronger attack, such as AutoAttack or its members.", stronger)
     unaudited = [line for line in table.ranked if table.verdict(line.name) == NOT_AUDITED]
     if unaudited:
-        audit = f"bench audit --audit full --model {_names(unaudited)} {data}".strip()
+        audit = _command(table, unaudited, "bench audit", audit="full")
         yield Change(f"An audit of the {counted(len(unaudited), 'model')} that have none.", audit)
     if len(best_of(table)) > 1:
         yield Change("More images (option --n), which may show differences between the best models.")
     yield Change("Other training seeds of the same designs: accuracy varies between seeds too.")
 
 
-def _names(lines: Sequence[Standing]) -> str:
-    return ",".join(dict.fromkeys(line.result.info.name for line in lines))
+def _command(table: Headline, lines: Sequence[Standing], command: str, **options: str) -> str:
+    """A command on some models: by their names, or if one is from a file, this page's command with other options."""
+    page = table.results.command
+    origins = {line.result.info.origin for line in lines}
+    if "python" in origins:
+        return ""
+    if "file" in origins:
+        return with_options(page, **{"audit": "", **options})
+    names = ",".join(dict.fromkeys(line.result.info.name for line in lines))
+    stated = " ".join(f"--{name} {value}" for name, value in options.items())
+    return " ".join(filter(None, (command, "--model", names, *_DATA.findall(page), stated)))
 
 
 def _share(share: Share) -> str:

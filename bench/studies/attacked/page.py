@@ -68,7 +68,7 @@ def _drawn(
         others,
         figures,
         data_note,
-        marks={**page_marks(verdicts), **audit_section.marks(audits)},
+        marks=page_marks(verdicts, audit_section.marks(audits)),
         audits=list(zip(blocks, grids, strict=True)),
     )
     return html, {**(figures.files if figures else {}), **files}

@@ -12,10 +12,10 @@ from bench.leaderboard.marks import (
     ONE_STEP,
     ROWS,
     UPPER_BOUND,
+    kept,
     level_of,
     verdict_of,
 )
-from bench.leaderboard.row_verdicts import kept
 from bench.numbers.eps import eps_texts
 from bench.studies.attacked.spatial import SpatialTable, spatial_table
 from bench.studies.robustness.names import attack_names

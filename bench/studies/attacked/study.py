@@ -16,7 +16,7 @@ from bench.engine.store import Store
 from bench.engine.study import Batch, Study
 from bench.leaderboard.columns import Row
 from bench.studies.attacked.arguments import add_options
-from bench.studies.attacked.carried import carried, carry
+from bench.studies.attacked.carried import all_verdicts, carried, carry
 from bench.studies.attacked.drawing import write_page
 from bench.studies.attacked.marking import write_rows
 from bench.studies.attacked.requests import asked
@@ -163,7 +163,7 @@ class AttackStudy(Study[AttackRun, Attacked]):
         errors = errors_of(store, results.dataset)
         shown, rows = write_rows(table, store, found, results.marks, results.worst_of, errors)
         carry(store, rows, results.marks)
-        marks = {**carried(store), **results.marks}
+        marks = all_verdicts(carried(store), results.marks)
         return replace(results, shown=tuple(shown), rows=tuple(rows), marks=marks), len(rows)
 
     def datasets(self, store: Store) -> Iterable[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-QUICK, FULL = "quick", "full"
+from bench.leaderboard.marks import FULL, QUICK
+
 BOTH = (QUICK, FULL)
 
 

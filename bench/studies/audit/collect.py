@@ -133,7 +133,7 @@ def _eps_by(setting: AuditSetting, pgd: Measured | None) -> float | None:
 
 
 def audit_history(store: Store, dataset: str | None = None) -> list[AuditResults]:
-    """Every model's newest audit on each data set, grouped by setting, the newest first."""
+    """Every model's newest full audit on each data set, else its newest quick one, grouped by setting."""
     found: list[AuditResults] = []
     seen: set[tuple[str, str]] = set()
 
@@ -141,7 +141,8 @@ def audit_history(store: Store, dataset: str | None = None) -> list[AuditResults
         models = [ModelInfo(**each) for each in run["models"]]
         return _setting(run["setting"]), models, run["versions"], str(run["command"])
 
-    for setting, models, versions, command in reversed(list(read_runs(store, "audit", read))):
+    newest = list(read_runs(store, "audit", read))[::-1]
+    for setting, models, versions, command in sorted(newest, key=lambda each: each[0].mode != FULL):
         if dataset not in (None, setting.base.dataset):
             continue
         fresh = [m for m in models if (m.weights, setting.base.data) not in seen]

@@ -13,8 +13,9 @@ from jaxtyping import Bool
 from bench.attacks import Request
 from bench.engine.store import Store
 from bench.errors import UsageError
+from bench.numbers.contrast import ContrastDifference, mean_difference
 from bench.numbers.paired import Difference, paired_difference
-from bench.numbers.stats import Share, holm, mcnemar, wilson
+from bench.numbers.stats import Share, holm, mcnemar, paired_sign_flip, wilson
 from bench.studies.robustness.collect import collect
 from bench.studies.robustness.history import Recorded, chapters
 from bench.studies.robustness.names import attack_names, spatial_names
@@ -72,10 +73,55 @@ class ComparedPair:
     @property
     def verdict(self) -> str:
         """Which of the two is better at the 5 % level of all tests together, in words."""
-        if self.p_holm >= LEVEL:
-            return "undecided"
-        winner = self.a if self.difference.value > 0 else self.b
-        return f"{winner} more {'robust' if self.attacks else 'accurate'}"
+        what = "robust" if self.attacks else "accurate"
+        return _verdict(self.a, self.b, self.difference.value, self.p_holm, what)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedMeans:
+    """Two models in the mean over the grid of ε, by the test of the ranks.
+
+    Attributes:
+        a, b: their names.
+        difference: mean accuracy of a less that of b.
+        p: exact paired sign-flip test on the number of ε that each image survives.
+        p_holm: the same, adjusted for all pairs.
+    """
+
+    a: str
+    b: str
+    difference: ContrastDifference
+    p: float
+    p_holm: float
+
+    @property
+    def verdict(self) -> str:
+        """As ``ComparedPair.verdict``."""
+        return _verdict(self.a, self.b, self.difference.value, self.p_holm)
+
+
+def means(measured: ComparedResults) -> tuple[ComparedMeans, ...]:
+    """Every two of the models in the mean over ε, with Holm's correction over the pairs; empty for fewer than two ε."""
+    if len(measured.eps) < 2:
+        return ()
+    counts = [each.sum(0, dtype=np.int64) for each in measured.standing]
+    names = list(combinations(range(len(counts)), 2))
+    p = [paired_sign_flip(counts[i], counts[j]) for i, j in names]
+    return tuple(
+        ComparedMeans(
+            a=measured.names[i],
+            b=measured.names[j],
+            difference=mean_difference((counts[i] - counts[j]) / len(measured.eps)),
+            p=each,
+            p_holm=float(adjusted),
+        )
+        for (i, j), each, adjusted in zip(names, p, holm(p), strict=True)
+    )
+
+
+def _verdict(a: str, b: str, difference: float, p: float, what: str = "robust") -> str:
+    """Which of two models is better at the 5 % level of all tests together, in words."""
+    return "undecided" if p >= LEVEL else f"{a if difference > 0 else b} more {what}"
 
 
 def pairs(measured: ComparedResults) -> tuple[ComparedPair, ...]:

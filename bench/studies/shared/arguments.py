@@ -38,14 +38,16 @@ def model_options(sub: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--model", action="append", metavar="all|NAMES|FILE.py:FACTORY|LIBRARY:NAME",
         help="all of the zoo, models of the zoo or installed ones, with commas between, one's own, or torchvision:, "
-        "timm:, hf: and robustbench: models; may be repeated",
+        "timm:, hf: and robustbench: models; may be repeated; --zoo is the same",
     )  # fmt: skip
     group.add_argument("--models", "--zoo", dest="model", action="append", help=argparse.SUPPRESS)
     group.add_argument(
         "--as", dest="names", action="append", metavar="NAME",
         help="name in rows and pages of a model from a file; may be repeated, one for each in order",
     )  # fmt: skip
-    group.add_argument("--weights", metavar="FILE", help=".safetensors or .pt file for one's own model")
+    group.add_argument(
+        "--weights", metavar="FILE", help="checkpoint of one's own model, as its training saved it"
+    )
     group.add_argument(
         "--weights-from", metavar="NAME|DIR", help="take the zoo's weights trained on another data set"
     )

@@ -19,6 +19,19 @@ from bench.studies.shared.where import devices_of
 from zoo import cifar10c, entries, hub_sets
 
 DATA = "$DATA"
+# options that say which models, and what is done to images before one's own
+_OF_MODELS = (
+    "model",
+    "names",
+    "weights",
+    "weights_from",
+    "input_size",
+    "scale",
+    "bgr",
+    "mean",
+    "std",
+    "classes",
+)
 
 
 def data_source(options: Namespace) -> DataSource:
@@ -115,7 +128,7 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def shown_command(argv: Sequence[str]) -> str:
-    """The command as pages show it: every path is ``$DATA`` or its last part, never the whole."""
+    """The command as pages show it: a path of data is ``$DATA``, of another whole path only the last part is shown."""
     shown = ["bench"]
     for before, word in zip(["", *argv], argv, strict=False):
         flag, equals, value = word.partition("=")
@@ -142,8 +155,25 @@ def _shown_value(flag: str, value: str) -> str:
 
 
 def _shown_part(part: str) -> str:
-    """The last part of a path; all of a name in a library."""
-    return part if part.partition(":")[0] in LIBRARIES else part.rpartition("/")[2]
+    """A name in a library or a path from here, as it was given; the last part of a whole path."""
+    library, colon, name = part.partition(":")
+    if colon and library in LIBRARIES:
+        return f"{library}:{_shown_part(name)}"
+    return part.rpartition("/")[2] if part.startswith(("/", "~")) else part
+
+
+def with_options(command: str, **options: str) -> str:
+    """A shown command with other values of some options; an empty one leaves the option out."""
+    words, skip = [], False
+    for word in shlex.split(command):
+        flag, equals, _ = word.partition("=")
+        if skip or (flag.startswith("--") and flag[2:] in options):
+            skip = not skip and not equals
+        else:
+            words.append(word)
+    for name, value in options.items():
+        words += [f"--{name}", value] if value else []
+    return " ".join(word if DATA in word else shlex.quote(word) for word in words)
 
 
 def shown_data(options: Namespace) -> str:
@@ -157,12 +187,15 @@ def data_for_terminal(options: Namespace) -> str:
 
 
 def models_for_terminal(options: Namespace) -> str:
-    """The options that name the models, with whole paths."""
+    """The options that name the models and prepare their images, with whole paths."""
     words: list[str] = []
-    for name in ("model", "weights", "weights_from"):
+    for name in (*_OF_MODELS, "output"):
         value = getattr(options, name, None)
-        for each in value if isinstance(value, list) else [value] if value is not None else []:
-            words += [f"--{name.replace('_', '-')}", each]
+        flag = "--as" if name == "names" else f"--{name.replace('_', '-')}"
+        if value is None or value is False or (name == "scale" and value == 1.0):  # the defaults
+            continue
+        for each in value if isinstance(value, list) else [value]:
+            words += [flag] if each is True else [flag, str(each)]
     return shlex.join(words)
 
 

@@ -24,7 +24,9 @@ def tradeoff_options(sub: argparse.ArgumentParser) -> None:
         "equivariant_gcnn by eleven recipes each, which is what is measured without this option",
     )  # fmt: skip
     group.add_argument("--models", action="append", help=argparse.SUPPRESS)
-    group.add_argument("--weights", metavar="FILE", help=".safetensors or .pt file for one's own model")
+    group.add_argument(
+        "--weights", metavar="FILE", help="checkpoint of one's own model, as its training saved it"
+    )
     group.add_argument(
         "--weights-from", metavar="NAME|DIR", help="take the zoo's weights trained on another data set"
     )

@@ -10,7 +10,8 @@ from bench.engine.store import MemoryStore
 from bench.leaderboard.file import merge, read
 from bench.pages import kept
 from bench.pages.frame import write
-from bench.studies.attacked.carried import carried, carry, page_marks
+from bench.studies.attacked.carried import all_verdicts, carried, carry, page_marks
+from bench.studies.audit.section import Mark
 from bench.studies.robustness.results import Results
 from bench.studies.robustness.rows import rows
 from tests.factory import make_results
@@ -52,9 +53,22 @@ def test_a_store_notes_verdicts_that_its_audits_do_not_give() -> None:
     assert len(list(store.runs())) == 1
     carry(store, [{**row, "audit": "upper_bound(rows)"} for row in made], {})
     assert carried(store) == {of_a: "believable(quick)"}  # what other rows say is no audit's
-    mark = page_marks(carried(store))[of_a]
+    mark = page_marks(carried(store), {})[of_a]
     assert (mark.verdict, mark.level) == ("believable", "quick")
     assert "with another store" in mark.reason
+
+
+def test_a_quick_audit_that_finds_nothing_does_not_outweigh_a_full_one_of_the_leaderboard() -> None:
+    store, results = MemoryStore(), make_results(models=("a", "b"), n=50)
+    of_a, of_b = ((model.info.weights, results.setting.data) for model in results.models)
+    quick = {of_a: "believable(quick)", of_b: "not_believable(quick)"}
+    carry(store, [{**row, "audit": "upper_bound(full)"} for row in rows(results)], quick)
+    assert carried(store) == {of_a: "upper_bound(full)"}
+    assert all_verdicts(carried(store), quick) == {of_a: "upper_bound(full)", of_b: "not_believable(quick)"}
+    own = {place: Mark(*mark.removesuffix(")").split("("), "own") for place, mark in quick.items()}
+    shown = page_marks(carried(store), own)
+    assert (shown[of_a].text, shown[of_b].reason) == ("≤ upper bound (full)", "own")
+    assert all_verdicts(carried(store), {of_a: "believable(full)"}) == {of_a: "believable(full)"}
 
 
 def test_a_page_that_would_lose_its_audits_is_kept(

@@ -160,6 +160,22 @@ def test_the_page_says_whether_a_stronger_attack_was_run(attacks: Sequence[str],
     assert said in words(undrawn(results))
 
 
+def test_the_commands_for_a_model_of_a_file_are_the_pages_own_with_other_options() -> None:
+    results = make_results(models=("net:small", "m"), n=10, samples=0)
+    command = "bench run --model ../net.py:small,m --weights w.pt --mean 0.5 --attacks fgsm,pgd --n 10"
+
+    def told(origin: str) -> str:
+        first, *others = results.models
+        own = dataclasses.replace(first, info=dataclasses.replace(first.info, origin=origin))
+        return words(undrawn(dataclasses.replace(results, models=(own, *others), command=command)))
+
+    own = "bench run --model ../net.py:small,m --weights w.pt --mean 0.5"
+    assert f"{own} --n 10 --attacks strong" in told("file")
+    assert f"{own} --attacks fgsm,pgd --n 10 --audit full" in told("file")
+    assert "--attacks strong" not in told("python")
+    assert "bench audit --model m,net:small --audit full" in told("entry point")
+
+
 def test_many_attacks_begin_with_the_worst_case(tmp_path: Path) -> None:
     few = make_results(models=("a", "b"), n=20, samples=0)
     assert "worst case" not in re.findall(r'aria-label="Accuracy against ε, ([^"]*)"', page(tmp_path, few))

@@ -16,7 +16,7 @@ from bench.leaderboard import columns
 from bench.leaderboard import file as leaderboard
 from bench.numbers.groups import by_group
 from bench.studies.robustness.corruption_page import INTERVALS, group_rows
-from bench.studies.shared.options import data_source, shown_command
+from bench.studies.shared.options import data_source, shown_command, with_options
 from tests.own import call
 from zoo import data, registry
 
@@ -145,6 +145,29 @@ def test_options_and_shown_command() -> None:
     assert shown_command(["run", "--dataset", "corrupted:folder:/a:secret"]).endswith(
         "corrupted:folder:$DATA"
     )
+
+
+def test_a_shown_command_runs_from_the_same_folder_and_names_no_whole_path() -> None:
+    words = [
+        "run",
+        "--model",
+        "../own/net.py:small,baseline_cnn",
+        "--weights",
+        "w/last.pt",
+        "--data-root",
+        "d",
+    ]
+    assert shown_command(words) == f"bench {' '.join(words[:-1])} $DATA"
+    whole = ["run", "--model", "/home/me/net.py:small,hf:/home/me/vit", "--weights=/home/me/w.pt"]
+    assert shown_command(whole) == "bench run --model net.py:small,hf:vit --weights=w.pt"
+
+
+def test_a_shown_command_takes_other_options() -> None:
+    command = "bench run --model 'a b.py:net' --attacks=fgsm --audit quick --data-root $DATA --n 20"
+    assert with_options(command, attacks="strong", audit="") == (
+        "bench run --model 'a b.py:net' --data-root $DATA --n 20 --attacks strong"
+    )
+    assert with_options("bench audit --audit full --n 5", audit="quick") == "bench audit --n 5 --audit quick"
 
 
 def test_refusals_are_one_line(capsys: Capture) -> None:
