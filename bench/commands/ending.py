@@ -48,7 +48,7 @@ def next_command(study: str, options: Namespace) -> str:
         own = "" if file == "leaderboard.csv" else f" --leaderboard {file}"
         return f"bench leaderboard{own}   # {why}"
     data = "" if options.dataset == "digits" else data_for_terminal(options)
-    few = f"--n {options.n}" if command == "audit" and options.n is not None and options.n < AUDITED else ""
+    few = f"--n {options.n}" if command == "audit" and (options.n or AUDITED) < AUDITED else ""
     words = ("bench", command, models_for_terminal(options), data, few, store)
     return f"{' '.join(filter(None, words))}   # {why}"
 
