@@ -190,7 +190,7 @@ def _print_means(measured: ComparedResults) -> None:
         rows,
         "The test of the ranks: exact paired sign-flip test on the number of ε that each image survives, adjusted by "
         f"Holm over the {counted(len(found), 'pair')} shown. One test of all ε finds smaller differences than one at "
-        "each ε.",
+        "each ε. ±: Agresti and Min's 95 % interval, which may cover 0 where the exact test decides.",
         left=("A", "B", "verdict"),
     )
 
