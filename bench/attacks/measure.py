@@ -158,13 +158,13 @@ def _call(
     trace: Trace | None,
 ) -> int:
     """Calls the adapter on the images left and judges the result; returns the number of gradient evaluations."""
-    spec, images, labels = spec_of(cell), x[asked.rows], y[asked.rows]
+    spec, clean, labels = spec_of(cell), x[asked.rows], y[asked.rows]
     goal = asked.target if TARGET in dict(cell.params) else None
     rules = JUDGED[cell.protocol.partition("/")[0]]
     ball = spec.threat == "ball" and "best_iterate" in dict(cell.params)
     watch = Watch(
         by.model,
-        images,
+        clean,
         labels,
         goal=goal,
         norm=str(cell.norm),
@@ -172,13 +172,13 @@ def _call(
         accepted=rules.accepted(str(cell.norm), float(cell.eps or 0)),
     )
     with watch, trace.watching(model, asked.left, goal) if trace else contextlib.nullcontext():
-        proposed = _propose(cell, by, images, labels, asked.number, asked.target)
-    images, verdict = _verified(cell, model, images, labels, proposed, goal)
+        proposed = _propose(cell, by, clean, labels, asked.number, asked.target)
+    images, verdict = _verified(cell, model, clean, labels, proposed, goal)
     silent = torch.zeros(len(labels), dtype=torch.bool, device=x.device)
     if bool((watch.found & verdict.right).any()):
         chosen = watch.found & verdict.right
         mixed = torch.where(chosen[:, None, None, None], watch.images, images)
-        seen, second = _verified(cell, model, x[asked.rows], labels, mixed, goal)
+        seen, second = _verified(cell, model, clean, labels, mixed, goal)
         silent = chosen & ~second.right
         if cell.param("best_iterate"):
             images, verdict = seen, second

@@ -18,6 +18,7 @@ from bench.attacks.outcomes import AttackOutcomes
 from bench.attacks.request import BUDGET, LEAST_LIKELY, RANDOM, TARGET
 from bench.attacks.table import OWN, AttackSpec
 from bench.engine.cell import Cell
+from bench.engine.padding import mixes
 from bench.engine.seeding import seed_of
 
 Goal = Int64[Tensor, " n"] | None
@@ -75,7 +76,7 @@ def calls(
 
 def at_once(cell: Cell, spec: AttackSpec, model: nn.Module, device: torch.device) -> bool:
     """Whether rounds share a batch: on a GPU, if no image affects another one and no curve over passes is kept."""
-    apart = not any(part.training for part in model.modules()) and BUDGET not in dict(cell.params)
+    apart = not mixes(model) and BUDGET not in dict(cell.params)
     return device.type == "cuda" and apart and spec.threat == "ball" and spec.library != OWN
 
 

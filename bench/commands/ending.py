@@ -14,7 +14,6 @@ from bench.studies.shared.screen import say
 
 DRAWING = 1.0  # seconds after which a line says that figures are drawn
 MOST = 4  # models at most that the next command compares
-AUDITED = 200  # images of an audit, unless --n says otherwise
 # study → the command that is useful after it, and what for
 NEXT: dict[str, tuple[str, str]] = {
     "run": ("audit", "can these numbers be believed?"),
@@ -42,13 +41,15 @@ def next_command(study: str, options: Namespace) -> str:
         return (
             f"{' '.join(filter(None, ('bench compare', shlex.join(names), store)))}   # which is more robust?"
         )
+    from bench.studies.audit.evaluation import DEFAULT_N  # loads torch
+
     command, why = NEXT[study]
     if command == "leaderboard":
         file = getattr(options, "leaderboard", "leaderboard.csv")  # studies without rows have no such option
         own = "" if file == "leaderboard.csv" else f" --leaderboard {file}"
         return f"bench leaderboard{own}   # {why}"
     data = "" if options.dataset == "digits" else data_for_terminal(options)
-    few = f"--n {options.n}" if command == "audit" and (options.n or AUDITED) < AUDITED else ""
+    few = f"--n {options.n}" if command == "audit" and (options.n or DEFAULT_N) < DEFAULT_N else ""
     words = ("bench", command, models_for_terminal(options), data, few, store)
     return f"{' '.join(filter(None, words))}   # {why}"
 

@@ -46,10 +46,14 @@ def sizes(most: int) -> tuple[int, ...]:
     return (*below[1 - SIZES :], most)
 
 
+def mixes(model: nn.Module) -> bool:
+    """Whether images of a batch may affect each other's outputs, as in training mode."""
+    return any(part.training for part in model.modules())
+
+
 def padded(model: nn.Module, most: int, device: torch.device) -> nn.Module:
     """The model, padded on a GPU; unchanged in training mode, where images of a batch may affect each other."""
-    mixes = any(part.training for part in model.modules())
-    return model if mixes or not (_everywhere or device.type == "cuda") else Padded(model, most)
+    return model if mixes(model) or not (_everywhere or device.type == "cuda") else Padded(model, most)
 
 
 @contextlib.contextmanager

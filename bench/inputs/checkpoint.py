@@ -26,15 +26,8 @@ KEYS = ("state_dict", "model", "model_state_dict", "net", "ema")  # of a saved t
 DEPTH = 2  # how deep they may be nested
 PREFIXES = ("module.", "_orig_mod.", "model.")  # of DataParallel, torch.compile and Lightning
 MOST = 3  # names in one message
-ENDINGS = (
-    ".safetensors",
-    ".pt",
-    ".pth",
-    ".th",
-    ".tar",
-    ".ckpt",
-    ".bin",
-)  # of files named beside a missing one
+# of files that are named beside a missing one
+ENDINGS = (".safetensors", ".pt", ".pth", ".th", ".tar", ".ckpt", ".bin")
 
 _NUMBERS = (bool, *map(np.dtype, ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")))
 _SCALAR = np.float64(0).__reduce__()[0]

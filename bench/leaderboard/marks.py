@@ -33,3 +33,16 @@ def kept(new: str, before: str) -> str:
     """
     outweighed = before == ROWS or (level_of(before) == FULL and level_of(new) == QUICK)
     return before if not new or (verdict_of(new) == BELIEVABLE and outweighed) else new
+
+
+def on_numbers(mark: str, *, beaten: bool, single_step: bool) -> str:
+    """The mark of a model as one of some of its numbers.
+
+    Args:
+        mark: the audit's; empty for none.
+        beaten: another run got significantly further.
+        single_step: the numbers are of attacks of one step alone.
+    """
+    if beaten:
+        return kept(mark, ROWS)
+    return ONE_STEP if single_step and verdict_of(mark) == BELIEVABLE else mark

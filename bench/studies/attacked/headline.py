@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bench.engine.protocols import PROTOCOLS, released_rules
-from bench.leaderboard.marks import BELIEVABLE, ONE_STEP, UPPER_BOUND, level_of
+from bench.leaderboard.marks import ONE_STEP, ROWS, UPPER_BOUND, level_of, marked, on_numbers
 from bench.numbers.eps import eps_texts
 from bench.numbers.stats import Share
 from bench.pages.format import percent
@@ -142,12 +142,12 @@ def headline(results: Results, lines: Sequence[Standing], marks: Marks) -> Headl
 def _mark(line: Standing, audited: Mark | None, eps: Sequence[str]) -> Mark | None:
     """The audit's mark; if it found nothing, that another run got further or that these numbers are of one step."""
     found = line.beaten
-    if audited and audited.verdict != BELIEVABLE:
-        return audited
-    if found is None and audited and line.result.single_step:
+    own = marked(audited.verdict, audited.level) if audited else ""
+    counts = on_numbers(own, beaten=found is not None, single_step=line.result.single_step)
+    if counts == ONE_STEP and audited:
         reason = "these numbers are of FGSM alone, a weak attack of one step; the audit ran attacks of many"
         return replace(audited, verdict=UPPER_BOUND, level=level_of(ONE_STEP), reason=reason)
-    if found is None:
+    if found is None or counts != ROWS:
         return audited
     reason = (
         f"{found.attack} in another run: {percent(found.lowest.value)} % stand at ε = {eps[found.at]}, where the "

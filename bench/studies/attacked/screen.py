@@ -12,8 +12,8 @@ from bench.leaderboard.marks import (
     ONE_STEP,
     ROWS,
     UPPER_BOUND,
-    kept,
     level_of,
+    on_numbers,
     verdict_of,
 )
 from bench.numbers.eps import eps_texts
@@ -68,9 +68,7 @@ def _mark(line: Standing, setting: Setting, verdicts: Mapping[tuple[str, str], s
     if verdicts is None:
         return ""
     mark = verdicts.get((line.result.info.weights, setting.data), "")
-    if line.beaten:
-        return kept(mark, ROWS)
-    return ONE_STEP if verdict_of(mark) == BELIEVABLE and line.result.single_step else mark
+    return on_numbers(mark, beaten=line.beaten is not None, single_step=line.result.single_step)
 
 
 def _cells(

@@ -15,11 +15,11 @@ from bench.engine.store import Store
 from bench.errors import UsageError
 from bench.numbers.contrast import ContrastDifference, mean_difference
 from bench.numbers.paired import Difference, paired_difference
-from bench.numbers.stats import Share, holm, mcnemar, paired_sign_flip, wilson
+from bench.numbers.stats import Share, holm, mcnemar, wilson
 from bench.studies.robustness.collect import collect
 from bench.studies.robustness.history import Recorded, chapters
 from bench.studies.robustness.names import attack_names, spatial_names
-from bench.studies.robustness.ranking import LEVEL, display_names
+from bench.studies.robustness.ranking import LEVEL, display_names, every_two
 from bench.studies.robustness.results import Curve, ModelResult, Results, Setting
 
 WORST = "worst"
@@ -105,17 +105,15 @@ def means(measured: ComparedResults) -> tuple[ComparedMeans, ...]:
     if len(measured.eps) < 2:
         return ()
     counts = [each.sum(0, dtype=np.int64) for each in measured.standing]
-    names = list(combinations(range(len(counts)), 2))
-    p = [paired_sign_flip(counts[i], counts[j]) for i, j in names]
     return tuple(
         ComparedMeans(
             a=measured.names[i],
             b=measured.names[j],
             difference=mean_difference((counts[i] - counts[j]) / len(measured.eps)),
-            p=each,
-            p_holm=float(adjusted),
+            p=p,
+            p_holm=adjusted,
         )
-        for (i, j), each, adjusted in zip(names, p, holm(p), strict=True)
+        for i, j, p, adjusted in every_two(counts)
     )
 
 

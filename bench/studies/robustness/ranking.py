@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -144,12 +145,17 @@ def _group(results: Results) -> list[int]:
     return [i for i, s in enumerate(sets) if s == chosen]
 
 
+def every_two(counts: Sequence[Int64[np.ndarray, " n"]]) -> list[tuple[int, int, float, float]]:
+    """The places of every two of some (n,) counts, p of the exact paired sign-flip test, and p adjusted by Holm."""
+    pairs = list(combinations(range(len(counts)), 2))
+    p = [paired_sign_flip(counts[i], counts[j]) for i, j in pairs]
+    return [(i, j, each, float(adjusted)) for (i, j), each, adjusted in zip(pairs, p, holm(p), strict=True)]
+
+
 def _significantly_better(counts: list[Int64[np.ndarray, " n"]]) -> list[list[int]]:
     """For each model, the positions of the significantly better ones; counts are (n,) survived ε."""
     better: list[list[int]] = [[] for _ in counts]
-    pairs = list(combinations(range(len(counts)), 2))
-    adjusted = holm([paired_sign_flip(counts[i], counts[j]) for i, j in pairs])
-    for (i, j), p in zip(pairs, adjusted, strict=True):
+    for i, j, _, p in every_two(counts):
         if p < LEVEL:  # the sums differ, or p would be 1
             winner, loser = (i, j) if counts[i].sum() > counts[j].sum() else (j, i)
             better[loser].append(winner)

@@ -31,6 +31,7 @@ _OF_MODELS = (
     "mean",
     "std",
     "classes",
+    "output",
 )
 
 
@@ -138,7 +139,12 @@ def shown_command(argv: Sequence[str]) -> str:
             shown.append(f"{flag}={_shown_value(flag, value)}")
         else:
             shown.append(_shown_value(before, word))
-    return " ".join(word if DATA in word else shlex.quote(word) for word in shown)
+    return _quoted(shown)
+
+
+def _quoted(words: Sequence[str]) -> str:
+    """Words for a shell, in which ``$DATA`` stays a variable."""
+    return " ".join(word if DATA in word else shlex.quote(word) for word in words)
 
 
 def _shown_value(flag: str, value: str) -> str:
@@ -173,7 +179,7 @@ def with_options(command: str, **options: str) -> str:
             words.append(word)
     for name, value in options.items():
         words += [f"--{name}", value] if value else []
-    return " ".join(word if DATA in word else shlex.quote(word) for word in words)
+    return _quoted(words)
 
 
 def shown_data(options: Namespace) -> str:
@@ -189,7 +195,7 @@ def data_for_terminal(options: Namespace) -> str:
 def models_for_terminal(options: Namespace) -> str:
     """The options that name the models and prepare their images, with whole paths."""
     words: list[str] = []
-    for name in (*_OF_MODELS, "output"):
+    for name in _OF_MODELS:
         value = getattr(options, name, None)
         flag = "--as" if name == "names" else f"--{name.replace('_', '-')}"
         if value is None or value is False or (name == "scale" and value == 1.0):  # the defaults
