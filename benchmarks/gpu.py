@@ -210,6 +210,11 @@ def limit(world: World, found: Findings) -> None:
         world.limit[name] = best_rate(world, ready, *world.images[name], world.options.batches)
 
 
+def pgd_at(model: nn.Module, eps: float) -> torchattacks.PGD:
+    """PGD with the harness's default step."""
+    return torchattacks.PGD(model, eps=eps, alpha=2.5 * eps / STEPS, steps=STEPS)
+
+
 def library_ways(world: World, name: str, eps: tuple[float, ...]) -> Iterator[tuple[str, float]]:
     """Seconds of FGSM and PGD at some ε by each library alone, at its best-known batch of 1,000."""
     model, (images, targets) = world.plain[name], world.images[name]
@@ -217,10 +222,7 @@ def library_ways(world: World, name: str, eps: tuple[float, ...]) -> Iterator[tu
 
     def by_torchattacks() -> None:
         for radius in eps:
-            for attack in (
-                torchattacks.FGSM(model, eps=radius),
-                torchattacks.PGD(model, eps=radius, alpha=2.5 * radius / STEPS, steps=STEPS),
-            ):
+            for attack in (torchattacks.FGSM(model, eps=radius), pgd_at(model, radius)):
                 sum(int((model(attack(x, y)).argmax(1) == y).sum()) for x, y in parts)
 
     def by_foolbox() -> None:
@@ -264,11 +266,11 @@ def one(world: World, found: Findings) -> None:
 
 def restarts(world: World, found: Findings) -> None:
     """Ten restarts of PGD, each on the images that still stand, of which the harness runs several in one batch."""
-    name, eps = "baseline_cnn.pgd_at", 8 / 255
+    name = "baseline_cnn.pgd_at"
     model, (images, targets) = world.plain[name], world.images[name]
 
     def bare() -> None:
-        attack = torchattacks.PGD(model, eps=eps, alpha=2.5 * eps / STEPS, steps=STEPS)
+        attack = pgd_at(model, 8 / 255)
         for x, y in zip(images.split(1000), targets.split(1000), strict=True):
             for _ in range(10):
                 stands = model(attack(x, y)).argmax(1) == y
