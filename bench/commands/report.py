@@ -32,8 +32,8 @@ def execute(options: Namespace) -> int:
             f"the store has no runs on {options.dataset!r}; it has {', '.join(datasets) or 'none'}"
         )
     for dataset in datasets if options.dataset is None else (options.dataset,):
-        possible = (study.page(store, dataset, pages) for study in known if dataset in known[study])
-        drawn = [page for page in possible if page]
+        named = (study for study in known if dataset in known[study])
+        drawn = [page for study in named for page in study.pages(store, dataset, pages)]
         for page in drawn:
             say(f"page: {page}")
         if not drawn:

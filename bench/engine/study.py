@@ -120,6 +120,12 @@ class Study(ABC, Generic[ReadyT, ResultsT]):
         """
         return None
 
+    def pages(self, store: Store, dataset: str, out: Path) -> Iterator[Path]:
+        """Draws all pages of a data set from the store; a study with more than one page replaces this."""
+        page = self.page(store, dataset, out)
+        if page:
+            yield page
+
     def warnings(self, results: ResultsT) -> Iterable[str]:
         """Lines for the terminal after measuring."""
         return ()

@@ -18,7 +18,7 @@ COMMANDS = {
     "mip": (["--draws", "1", "--grid", "2"], "digits-mip.html"),
     "spatial": (["--rotate", "30", "--draws", "1", "--grid", "none", "--turns", "0"], "digits-spatial.html"),
     "clever": (["--batches", "2", "--samples", "4"], "digits-clever.html"),
-    "certify": (["--method", "smoothing", "--samples", "100"], "digits-certify.html"),
+    "certify": (["--method", "smoothing", "--samples", "100"], "digits-smoothing.html"),
     "detect": (["--steps", "1", "--calibration", "20", "--eps", "0.1"], "digits-detect.html"),
     "invariance": (["--candidates", "1", "--eps", "0.1"], "digits-invariance.html"),
     "theory": ([], "theory-digits.html"),

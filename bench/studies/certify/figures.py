@@ -11,16 +11,14 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from bench.pages.figures import as_files, figure_style, inline
 from bench.pages.format import figure_label, norm_text
-from bench.pages.style import CARD, INK, LINE, MUTED, PALETTE, WRONG
+from bench.pages.style import INK, LINE, MUTED, PALETTE, WRONG
+from bench.studies.certify.panels import sheet
 from bench.studies.certify.results import CertifyResult, CertifySetting
 
 METHODS = {"ibp": (PALETTE[2], "s"), "lipschitz": (PALETTE[4], "v"), "smoothing": (PALETTE[2], "s")}
 ESTIMATE, ABOVE = PALETTE[0], PALETTE[1]
 DECADES = 6  # range below the largest attack; smaller values, and 0, are on the bottom edge
 MOST = 120  # images drawn for a model, spread evenly over the ranking; violations are always drawn
-
-_WIDTH, _HEIGHT = 3.6, 2.75  # inches, of a panel
-_COLUMNS = 3
 
 
 @figure_style()
@@ -32,28 +30,12 @@ def draw_certificates(
     if not shown:
         return (), {}
     title = f"{setting.dataset}: certificate, estimate and attack, {norm_text(setting.options.norm)}"
-    files = as_files(_sheet(shown, setting, title), f"{stem}-sandwich")
-    panels = (
-        inline(_sheet([model], setting), f"{stem}-sandwich-{number}") for number, model in enumerate(shown)
-    )
-    return tuple(panels), files
 
+    def draw(chosen: Sequence[CertifyResult], title: str = "") -> Figure:
+        return sheet(len(chosen), lambda axes, number: _panel(axes, chosen[number], setting), title)
 
-def _sheet(models: Sequence[CertifyResult], setting: CertifySetting, title: str = "") -> Figure:
-    columns = min(_COLUMNS, len(models))
-    rows, head = -(-len(models) // columns), 0.35 if title else 0.0
-    width, height = columns * _WIDTH, rows * _HEIGHT + head
-    figure = Figure(figsize=(width, height), facecolor=CARD)
-    for number, model in enumerate(models):
-        left = number % columns * _WIDTH + 0.62
-        bottom = height - head - (number // columns + 1) * _HEIGHT + 0.45
-        box = (left / width, bottom / height, (_WIDTH - 0.75) / width, (_HEIGHT - 0.8) / height)
-        _panel(figure.add_axes(box), model, setting)
-    if title:
-        figure.text(
-            0.1 / width, 1 - 0.1 / height, " ".join(title.split()), va="top", fontsize=9, weight="bold"
-        )
-    return figure
+    panels = (inline(draw([model]), f"{stem}-sandwich-{number}") for number, model in enumerate(shown))
+    return tuple(panels), as_files(draw(shown, title), f"{stem}-sandwich")
 
 
 def _panel(axes: Axes, model: CertifyResult, setting: CertifySetting) -> None:

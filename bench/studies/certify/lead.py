@@ -14,7 +14,7 @@ def lead_of(results: CertifyResults) -> Lead:
     """The first screen of the page."""
     setting = results.setting
     return Lead(
-        study="certificates",
+        study="certificates by smoothing" if setting.options.method == "smoothing" else "certificates",
         dataset=setting.dataset,
         finding=_finding(results),
         verdict=_verdict(results),

@@ -1,8 +1,9 @@
-"""Certificates of one setting as an HTML page with its figure, and their rows in ``certificates.csv`` beside it."""
+"""Certificates of one setting as an HTML page with its figures, and their rows in ``certificates.csv`` beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,18 +14,19 @@ from bench.numbers.eps import eps_text
 from bench.pages.format import slug
 from bench.pages.frame import environment, write
 from bench.studies.certify.lead import lead_of
-from bench.studies.certify.results import CertifyResult, CertifyResults
+from bench.studies.certify.results import CertifyResult, CertifyResults, CertifySetting
 from bench.studies.certify.rows import COLUMNS, IDENTITY, NAME, certificate_rows
 
 METHODS = {"ibp": "interval bounds", "lipschitz": "Lipschitz bound", "smoothing": "smoothing"}
 
 
 def write_certify_page(results: CertifyResults, others: Sequence[CertifyResults], directory: Path) -> Path:
-    """Writes ``<directory>/<data set>-certify.html``, its figure, and the rows of all settings.
+    """Writes ``<data set>-certify.html`` or, of smoothing, ``<data set>-smoothing.html``, its figures and all rows.
 
     Args:
         results: the results on the page.
-        others: earlier settings of the same data set, shown as compact tables at the end.
+        others: earlier settings of the same data set and method; their curves stand beside these where only the noise
+            differs, and compact tables at the end.
         directory: of these files; made if absent.
 
     Returns:
@@ -33,7 +35,8 @@ def write_certify_page(results: CertifyResults, others: Sequence[CertifyResults]
     Raises:
         UsageError: the directory cannot be written, or holds another ``certificates.csv``.
     """
-    stem = f"{slug(results.setting.dataset)}-certify"
+    ending = "smoothing" if results.setting.options.method == "smoothing" else "certify"
+    stem = f"{slug(results.setting.dataset)}-{ending}"
     page = directory / f"{stem}.html"
     written = write(page, (results, others), partial(_render, results, others, stem))
     rows = [row for each in (results, *others) for row in certificate_rows(each)]
@@ -44,12 +47,15 @@ def write_certify_page(results: CertifyResults, others: Sequence[CertifyResults]
 def _render(
     results: CertifyResults, others: Sequence[CertifyResults], stem: str
 ) -> tuple[str, dict[str, bytes]]:
-    """The page, and the files of its figure by name."""
-    panels, files = (), {}
+    """The page, and the files of its figures by name."""
+    curves, panels, files = (), (), {}
     if results.models:
+        from bench.studies.certify.curves import draw_curves
         from bench.studies.certify.figures import draw_certificates
 
-        panels, files = draw_certificates(results.models, results.setting, stem)
+        curves, files = draw_curves(_by_noise(results, others), stem)
+        panels, more = draw_certificates(results.models, results.setting, stem)
+        files |= more
     templates = environment()
     templates.filters |= {"eps": eps_text}
     html = templates.get_template("certify.html.j2").render(
@@ -58,6 +64,7 @@ def _render(
         setting=results.setting,
         options=results.setting.options,
         violations=results.violations(),
+        curves=curves,
         panels=panels,
         others=others,
         methods=METHODS,
@@ -65,6 +72,19 @@ def _render(
         looseness=looseness,
     )
     return html, files
+
+
+def _by_noise(results: CertifyResults, others: Sequence[CertifyResults]) -> list[CertifyResults]:
+    """The results, and the newest of each other σ that differ from them in the noise alone, in order of σ."""
+    found = {results.setting.options.sigma: results}
+    for each in others:
+        if _but_noise(each.setting) == _but_noise(results.setting):
+            found.setdefault(each.setting.options.sigma, each)
+    return sorted(found.values(), key=lambda each: each.setting.options.sigma or 0.0)
+
+
+def _but_noise(setting: CertifySetting) -> CertifySetting:
+    return replace(setting, options=replace(setting.options, sigma=None, orbit=False))
 
 
 def median(values: np.ndarray) -> float:

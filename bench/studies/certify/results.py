@@ -128,7 +128,14 @@ class CertifyResult:
 
     def certified(self, method: str, radius: float) -> Share:
         """Images that are right and certified at a radius: a lower bound of accuracy under any attack there."""
-        return wilson(int((self.right & (self.radii[method] >= radius)).sum()), len(self.right))
+        return self._share(self.radii[method], radius)
+
+    def proven(self, radius: float) -> Share:
+        """Images that are right and certified at a radius by any method."""
+        return self._share(self.best, radius)
+
+    def _share(self, found: Float64[np.ndarray, " n"], radius: float) -> Share:
+        return wilson(int((self.right & (found >= radius)).sum()), len(self.right))
 
     def standing(self, radius: float) -> Share:
         """Images that no attack found breaks within a radius: an upper bound of that accuracy."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,12 @@ from bench.engine.store import Store
 from bench.studies.certify.arguments import add_options
 from bench.studies.certify.collect import collect_certificates, read_setting
 from bench.studies.certify.evaluation import CertifyEvaluation, expected, prepare_certificates
+from bench.studies.certify.options import METHODS
 from bench.studies.certify.results import CertifyResults, CertifySetting
 from bench.studies.certify.rows import image_rows
 from bench.studies.shared.cell_study import CellStudy
 from bench.studies.shared.options import model_ask
+from bench.studies.shared.pages import draw_newest
 
 OPTIONS = ("method", "norm", "eps", "sigma", "samples", "preset", "alpha", "orbit")
 
@@ -41,6 +43,22 @@ class CertifyStudy(CellStudy[CertifySetting, CertifyResults]):
 
         return write_certify_page(results, others, out)
 
+    def pages(self, store: Store, dataset: str, out: Path) -> Iterator[Path]:
+        """A page for each method, because they certify different networks."""
+        history = self.history(store, dataset)
+        for method in METHODS:
+            page = draw_newest(_by(method, history), None, self.write, out)
+            if page:
+                yield page
+
+    def page(
+        self, store: Store, dataset: str, out: Path, results: CertifyResults | None = None
+    ) -> Path | None:
+        if results is None:
+            return next(self.pages(store, dataset, out), None)
+        history = _by(results.setting.options.method, self.history(store, dataset))
+        return draw_newest(history, results, self.write, out)
+
     def faults(self, results: CertifyResults) -> Iterable[str]:
         return map(str, results.violations())
 
@@ -52,6 +70,10 @@ class CertifyStudy(CellStudy[CertifySetting, CertifyResults]):
 
         if results.models:
             certificates_table(results)
+
+
+def _by(method: str, history: Sequence[CertifyResults]) -> list[CertifyResults]:
+    return [each for each in history if each.setting.options.method == method]
 
 
 STUDY = CertifyStudy()

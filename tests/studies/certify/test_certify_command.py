@@ -17,6 +17,7 @@ from bench.errors import UsageError
 from bench.inputs.model_info import ModelInfo
 from bench.leaderboard import table_file
 from bench.numbers.stats import wilson
+from bench.studies.certify.curves import band
 from bench.studies.certify.options import CertifyOptions, parse_options
 from bench.studies.certify.page import write_certify_page
 from bench.studies.certify.results import CertifyResult, CertifyResults, CertifySetting, Orbit
@@ -76,6 +77,16 @@ def test_certified_and_standing_bracket_the_truth() -> None:
     assert list(model.violations()) == []
     assert (model.estimates_above, model.estimates_below) == (1, 1)
     assert model.best == pytest.approx([0.02, 0.05, 0, 0])
+
+
+def test_the_band_between_certificates_and_attacks_in_closed_form() -> None:
+    radius, certified, standing = band(result(), 0.1)
+    assert radius.tolist() == [0.0, 0.02, 0.04, 0.05, 0.06, 0.1]
+    # just above each radius; images are certified to 0.02, 0.05 and 0, and changed at 0.06, never and at 0.04
+    assert certified.tolist() == [0.5, 0.25, 0.25, 0.0, 0.0, 0.0]
+    assert standing.tolist() == [0.75, 0.75, 0.5, 0.5, 0.25, 0.25]
+    assert result().proven(0.02) == wilson(2, 4)
+    assert result().proven(0.021) == wilson(1, 4)
 
 
 def test_a_certificate_at_or_above_an_attack_is_found(tmp_path: Path) -> None:
@@ -165,7 +176,7 @@ def test_smoothing_resumes_and_other_confidence_or_norm_measures_nothing(
     for a, b in zip(box, first, strict=True):
         assert a["smoothing"] == pytest.approx(b["smoothing"] / 16)
     assert len(ran) == 5
-    page = Path("reports/digits-certify.html")
+    page = Path("reports/digits-smoothing.html")
     text = page.read_text("utf-8")
     assert "0 violations" in text
     assert "Other settings" in text
@@ -178,6 +189,30 @@ def test_smoothing_resumes_and_other_confidence_or_norm_measures_nothing(
     page.unlink()
     assert call(capsys, "report").code == 0
     assert page.read_text("utf-8").count("<details>") == text.count("<details>")
+
+
+@pytest.mark.usefixtures("_elsewhere")
+def test_each_method_has_a_page_and_smoothing_shows_every_noise(capsys: Capture) -> None:
+    bounds = ("certify", "--model", "baseline_cnn_4.ibp", "--n", 3, "--workers", 1)
+    louder = tuple(0.2 if word == 0.1 else word for word in SMOOTH)
+    for words in (SMOOTH, bounds, (*louder, "--orbit"), (*SMOOTH, "--norm", "linf"), louder):
+        assert call(capsys, *words).code == 0
+    pages = [Path(f"reports/digits-{name}.html") for name in ("certify", "smoothing")]
+    texts = [page.read_text("utf-8") for page in pages]
+    assert [text.count('aria-label="Certified accuracy and accuracy under attack') for text in texts] == [
+        1,
+        2,
+    ]
+    assert "interval and Lipschitz bounds</text>" in texts[0]
+    assert [f"σ = {sigma}</text>" in texts[1] for sigma in (0.1, 0.2)] == [True, True]
+    assert "Other settings" not in texts[0]
+    assert "No model was measured" not in "".join(texts)
+    for page in pages:
+        page.unlink()
+    answer = call(capsys, "report")
+    assert [page.exists() for page in pages] == [True, True]
+    assert "digits-certify.html" in answer.err + answer.out
+    assert "digits-smoothing.html" in answer.err + answer.out
 
 
 @pytest.mark.usefixtures("_elsewhere")
