@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64, Int64
 
 from bench.engine.result import CellResult
 from bench.engine.store import Store
@@ -80,7 +81,7 @@ def _smoothed(store: Store, setting: CertifySetting, model: ModelInfo) -> Certif
     if not all(voted) or not attacks:
         return None
     label, chosen = joined(voted[0], "label"), joined(voted[0], "chosen")
-    found = _radii(setting, chosen, joined(voted[0], "votes"))
+    found = radii_of(setting, _for_chosen(joined(voted[0], "votes"), chosen))
     abstained = np.isnan(found)
     right = (chosen == label) & ~abstained
     parts = [*voted, attacks]
@@ -100,14 +101,16 @@ def _smoothed(store: Store, setting: CertifySetting, model: ModelInfo) -> Certif
     )
 
 
-def _radii(setting: CertifySetting, chosen: np.ndarray, votes: np.ndarray) -> np.ndarray:
-    """(n,) radii in the setting's norm, NaN for abstentions; an L∞ ball lies in an L2 ball √d times as large."""
+def radii_of(setting: CertifySetting, votes: Int64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
+    """Smoothing's radii in the setting's norm from the votes for each image's class; NaN for abstentions.
+
+    An L∞ ball lies in an L2 ball √d times as large.
+    """
     options = setting.options
     assert options.sigma is not None
     assert options.samples is not None
     assert options.alpha is not None
-    k = votes[np.arange(len(votes)), chosen]
-    found = radii(k, options.samples, sigma=options.sigma, alpha=options.alpha)
+    found = radii(votes, options.samples, sigma=options.sigma, alpha=options.alpha)
     return found / setting.pixels**0.5 if options.norm == "linf" else found
 
 
@@ -116,7 +119,7 @@ def _orbit(setting: CertifySetting, voted: Sequence[Sequence[CellResult]]) -> Or
 
     chosen = np.stack([joined(shards, "chosen") for shards in voted])
     votes = np.stack([joined(shards, "votes") for shards in voted])
-    found = np.stack([_radii(setting, c, v) for c, v in zip(chosen, votes, strict=True)])
+    found = np.stack([radii_of(setting, _for_chosen(v, c)) for v, c in zip(votes, chosen, strict=True)])
     found = np.nan_to_num(found, nan=0.0)
     p = np.ones(votes.shape[1])
     for i in range(len(p)):
@@ -128,6 +131,12 @@ def _orbit(setting: CertifySetting, voted: Sequence[Sequence[CellResult]]) -> Or
         p=p,
         spread=found.max(axis=0) - found.min(axis=0),
     )
+
+
+def _for_chosen(
+    votes: Int64[np.ndarray, "n classes"], chosen: Int64[np.ndarray, " n"]
+) -> Int64[np.ndarray, " n"]:
+    return votes[np.arange(len(votes)), chosen]
 
 
 def _seconds(parts: Sequence[Sequence[CellResult]]) -> float:

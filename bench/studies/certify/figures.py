@@ -17,7 +17,7 @@ from bench.studies.certify.results import CertifyResult, CertifySetting
 
 METHODS = {"ibp": (PALETTE[2], "s"), "lipschitz": (PALETTE[4], "v"), "smoothing": (PALETTE[2], "s")}
 ESTIMATE, ABOVE = PALETTE[0], PALETTE[1]
-DECADES = 6  # range below the largest attack; smaller values, and 0, are on the bottom edge
+DECADES = 6  # largest range below the largest attack; smaller values, and 0, are on the bottom edge
 MOST = 120  # images drawn for a model, spread evenly over the ranking; violations are always drawn
 
 
@@ -44,7 +44,7 @@ def _panel(axes: Axes, model: CertifyResult, setting: CertifySetting) -> None:
     attack, best = model.attack[order], model.best[order]
     finite = attack[np.isfinite(attack) & (attack > 0)]
     top = 2 * float(max(finite.max(initial=0.0), best.max(initial=0.0)) or 1.0)
-    bottom = top * 10.0**-DECADES
+    bottom = max(top * 10.0**-DECADES, _drawn(model, order).min(initial=top) / 2)
     place = np.arange(len(order))
     ends = np.where(np.isfinite(attack), attack, top)
     axes.vlines(place, np.maximum(best, bottom), ends, color=LINE, linewidth=1.0, zorder=1)
@@ -72,6 +72,15 @@ def _panel(axes: Axes, model: CertifyResult, setting: CertifySetting) -> None:
     axes.set_ylabel(f"{norm_text(setting.options.norm)}, pixel units", fontsize=7.5, labelpad=2)
     axes.tick_params(labelsize=7, pad=2)
     axes.set_xticks([])
+
+
+def _drawn(model: CertifyResult, order: np.ndarray) -> np.ndarray:
+    """All values above 0 of the images that are drawn."""
+    kinds = [
+        found[order] for found in (*model.radii.values(), model.attack, model.clever) if found is not None
+    ]
+    values = np.concatenate(kinds)
+    return values[values > 0]
 
 
 def _ranked(model: CertifyResult) -> np.ndarray:

@@ -13,6 +13,7 @@ from bench.leaderboard import table_file
 from bench.numbers.eps import eps_text
 from bench.pages.format import slug
 from bench.pages.frame import environment, write
+from bench.studies.certify.collect import radii_of
 from bench.studies.certify.lead import lead_of
 from bench.studies.certify.results import CertifyResult, CertifyResults, CertifySetting
 from bench.studies.certify.rows import COLUMNS, IDENTITY, NAME, certificate_rows
@@ -70,6 +71,7 @@ def _render(
         methods=METHODS,
         median=median,
         looseness=looseness,
+        most=_most(results.setting),
     )
     return html, files
 
@@ -85,6 +87,12 @@ def _by_noise(results: CertifyResults, others: Sequence[CertifyResults]) -> list
 
 def _but_noise(setting: CertifySetting) -> CertifySetting:
     return replace(setting, options=replace(setting.options, sigma=None, orbit=False))
+
+
+def _most(setting: CertifySetting) -> float:
+    """The largest radius that smoothing can certify, when all votes are for one class; NaN for other methods."""
+    samples = setting.options.samples
+    return float(radii_of(setting, np.array([samples]))[0]) if samples else float("nan")
 
 
 def median(values: np.ndarray) -> float:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -205,6 +206,8 @@ def test_each_method_has_a_page_and_smoothing_shows_every_noise(capsys: Capture)
     ]
     assert "interval and Lipschitz bounds</text>" in texts[0]
     assert [f"σ = {sigma}</text>" in texts[1] for sigma in (0.1, 0.2)] == [True, True]
+    largest = 0.2 * NormalDist().inv_cdf(0.001 ** (1 / 200))  # all of 200 votes are for one class
+    assert f"the radius is {largest:.3f}, the largest" in texts[1]
     assert "Other settings" not in texts[0]
     assert "No model was measured" not in "".join(texts)
     for page in pages:
