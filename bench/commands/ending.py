@@ -31,9 +31,12 @@ NEXT: dict[str, tuple[str, str]] = {
 
 
 def next_command(study: str, options: Namespace) -> str:
-    """The next useful command after a study, with the models and the data of this one; empty for a plug-in's."""
-    if study == "run" and options.audit:
-        study = "audit"  # it is done
+    """The next useful command after a study, with the models and the data of this one; empty for a plug-in's.
+
+    Args:
+        study: its name; ``audit`` also after a run whose models have been audited.
+        options: of the command.
+    """
     if study not in NEXT:
         return ""
     store = "" if options.store == ".symbench" else f"--store {shlex.quote(options.store)}"

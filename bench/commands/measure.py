@@ -57,7 +57,8 @@ def execute(options: Namespace) -> int:
     places = [f"leaderboard: {options.leaderboard}{rows}"] if study.has_rows else []
     places += [f"page: {page}"] if page else []
     say(", ".join(places) or f"{study.name}: nothing to draw yet")
-    if page and not failures and (following := next_command(study.name, options)):
+    after = "audit" if study.audited(results) else study.name
+    if page and not failures and (following := next_command(after, options)):
         say(f"next: {following}")
     return exit_code(failures) or int(bool(faults))
 

@@ -126,6 +126,10 @@ class Study(ABC, Generic[ReadyT, ResultsT]):
         if page:
             yield page
 
+    def audited(self, results: ResultsT) -> bool:
+        """Whether an audit has judged every model of the results, so that no audit is suggested next."""
+        return False
+
     def warnings(self, results: ResultsT) -> Iterable[str]:
         """Lines for the terminal after measuring."""
         return ()

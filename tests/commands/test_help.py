@@ -113,7 +113,7 @@ def test_the_next_command_prepares_images_as_this_one_did() -> None:
 
 def test_after_a_run_with_an_audit_two_models_are_compared() -> None:
     def following(*words: str) -> str:
-        return next_command("run", parser().parse_args(["run", *words, "--audit", "quick"]))
+        return next_command("audit", parser().parse_args(["run", *words]))
 
     own = ("--model", "a/resnet.py:resnet8,baseline_cnn")
     assert following(*own) == "bench compare resnet:resnet8 baseline_cnn   # which is more robust?"

@@ -176,6 +176,17 @@ class AttackStudy(Study[AttackRun, Attacked]):
             store, dataset, out, results.failed if results else (), audit_history(store, dataset)
         )
 
+    def audited(self, results: Attacked) -> bool:
+        if results.audits is not None:
+            return True
+        models = [
+            (model.info.weights, each.setting.data)
+            for outcome in results.outcomes
+            for each in outcome.results
+            for model in each.models
+        ]
+        return bool(models) and all(results.marks.get(model) for model in models)
+
     def warnings(self, results: Attacked) -> Iterable[str]:
         if results.audits is None:  # else check C3 reports it
             yield from _vanished(results.outcomes[: results.own])

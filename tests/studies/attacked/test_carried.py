@@ -11,7 +11,9 @@ from bench.leaderboard.file import merge, read
 from bench.pages import kept
 from bench.pages.frame import write
 from bench.studies.attacked.carried import all_verdicts, carried, carry, page_marks
+from bench.studies.attacked.study import STUDY, Attacked
 from bench.studies.audit.section import Mark
+from bench.studies.robustness.evaluation import Finished
 from bench.studies.robustness.results import Results
 from bench.studies.robustness.rows import rows
 from tests.factory import make_results
@@ -69,6 +71,23 @@ def test_a_quick_audit_that_finds_nothing_does_not_outweigh_a_full_one_of_the_le
     shown = page_marks(carried(store), own)
     assert (shown[of_a].text, shown[of_b].reason) == ("≤ upper bound (full)", "own")
     assert all_verdicts(carried(store), {of_a: "believable(full)"}) == {of_a: "believable(full)"}
+
+
+def test_models_are_audited_if_each_has_a_verdict() -> None:
+    results = make_results(models=("a", "b"), n=50)
+    of_a, of_b = ((model.info.weights, results.setting.data) for model in results.models)
+
+    def audited(*places: tuple[str, str]) -> bool:
+        outcome = Finished(results=(results,), failures=())
+        marks = dict.fromkeys(places, "upper_bound(full)")
+        ran = Attacked(
+            dataset="d", outcomes=(outcome,), own=1, failed=(), audits=None, worst_of="run", marks=marks
+        )
+        return STUDY.audited(ran)
+
+    assert audited(of_a, of_b)
+    assert not audited(of_a)
+    assert not audited()
 
 
 def test_a_page_that_would_lose_its_audits_is_kept(
