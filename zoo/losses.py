@@ -39,9 +39,9 @@ def learned(
     of the worst ones that interval bounds leave possible (Gowal et al. 2018, equation 11, κ = 1/2). `jsigr`,
     `last` and `afa` are said below. `recall` is called when the examples are made, before the loss.
     """
-    if recipe.loss in _CLEAN:
-        return _CLEAN[recipe.loss](model, x, y, recipe, eps)
     with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+        if recipe.loss in _CLEAN:
+            return _CLEAN[recipe.loss](model, x, y, recipe, eps)
         attacked = _MADE.get(recipe.loss, adversarial)(model, x, y, recipe, eps)
         recall()
         if recipe.loss == "ce":
@@ -72,7 +72,7 @@ def _regularised(
     """J-SIGR (Liu et al. 2022): CE + β/2 · |J|²_F + s · |∂CE/∂x|² over unimportant pixels; J = ∂z/∂x."""
     where = unsalient(model, x)
     x = x.detach().requires_grad_(True)
-    logits = model(x)
+    logits = model(x).to(x.dtype)
     penalty = recipe.beta / 2 * jacobian_norm(logits, x)
     penalty = penalty + recipe.select * selected_gradient(logits, x, y, where)
     return F.cross_entropy(logits, y) + penalty, logits

@@ -40,8 +40,8 @@ def unsalient(model: nn.Module, x: Float[Tensor, "n c h w"]) -> Bool[Tensor, "n 
     patch = rows[:, None] * PATCHES + columns
     smooth = F.interpolate(F.adaptive_avg_pool2d(x, PATCHES), size=(h, w))
     with torch.no_grad():
-        clean = target(x)
-        blurred = [target(torch.where(patch == at, smooth, x)) for at in range(PATCHES**2)]
+        clean = target(x).to(x.dtype)
+        blurred = [target(torch.where(patch == at, smooth, x)).to(x.dtype) for at in range(PATCHES**2)]
         found = torch.stack([(each - clean).square().sum(1) / 2 for each in blurred], dim=1)
     return (found < found.mean(1, keepdim=True))[:, patch][:, None]
 

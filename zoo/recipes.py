@@ -137,7 +137,7 @@ def _contradictions(recipe: Recipe) -> list[tuple[bool, str]]:
         (loss == "last" and recipe.beta >= 1, "loss last takes a beta below 1: it is a share"),
         (loss in WHOLE and recipe.share != 1, f"loss {loss} takes whole batches, share 1"),
         (loss in ("ibp", "jsigr") and attacked, f"loss {loss} takes no share: it attacks nothing"),
-        (loss in ("ibp", "jsigr") and recipe.precision != "float32", f"loss {loss} needs precision float32"),
+        (bounded and recipe.precision != "float32", "loss ibp needs precision float32"),
         (
             recipe.select < 0 or (recipe.select > 0) > (loss == "jsigr"),
             "select is 0 or more, of loss jsigr alone",

@@ -197,7 +197,7 @@ def test_wrong_arguments() -> None:
         ({"loss": "afa", "beta": 1.0}, "loss afa takes whole batches, share 1"),
         ({"loss": "last", "beta": 1.0, "share": 1.0}, "a beta below 1"),
         ({"loss": "jsigr", "beta": 1.0, "share": 1.0}, "loss jsigr takes no share"),
-        ({"loss": "jsigr", "beta": 1.0, "precision": "bfloat16"}, "loss jsigr needs precision float32"),
+        ({"loss": "ibp", "precision": "bfloat16"}, "loss ibp needs precision float32"),
         ({"select": 1.0}, "select is 0 or more, of loss jsigr alone"),
         ({"proxy": 1.5}, "proxy is a share from 0 to 1"),
         ({"proxy": 0.5}, "proxy above 0 needs a share"),
