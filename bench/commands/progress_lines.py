@@ -30,8 +30,11 @@ def progress_lines(
     stand = _Standing()
 
     def told(done: int, total: int) -> None:
+        now = time.monotonic()
         if stand.first is None and done:  # the pace does not include the start of the workers
-            stand.first = (done, time.monotonic())
+            stand.first = (done, now)
+        if done != stand.done:
+            stand.last = now
         stand.done, stand.total = done, total
 
     def tell() -> None:
@@ -49,11 +52,12 @@ def progress_lines(
 
 @dataclass
 class _Standing:
-    """The progress: done, total, and the count and time (in seconds) of the first progress."""
+    """The progress: done, total, the count and time (in seconds) of the first progress, and the time of the last."""
 
     done: int = 0
     total: int = 0
     first: tuple[int, float] | None = None
+    last: float = 0.0
 
 
 def _line(of: str, stand: _Standing, gone: float, most: float) -> str:
@@ -63,7 +67,9 @@ def _line(of: str, stand: _Standing, gone: float, most: float) -> str:
     text = f"measuring: {done} of {total} {of}, {clock(gone)} gone"
     if first is None or done <= first[0]:
         return f"{text}, at most about {clock(max(0.0, most - gone))} left" if most else text
-    left = (time.monotonic() - first[1]) / (done - first[0]) * (total - done)
+    now = time.monotonic()
+    pace = (now - first[1]) / (done - first[0])
+    left = max(pace * (total - done), now - stand.last)  # a slow cell: as long again
     return f"{text}, about {clock(left)} left"
 
 

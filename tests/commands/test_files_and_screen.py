@@ -248,6 +248,14 @@ def test_lines_say_the_most_it_can_take_until_the_pace_is_known(capsys: Capture)
     )
 
 
+def test_a_slow_last_cell_is_given_as_long_again_as_it_has_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand = progress_lines._Standing(done=99, total=100, first=(1, 2.0), last=100.0)
+    for now, left in ((100.5, "0:00:01"), (160.0, "0:01:00")):
+        monkeypatch.setattr(progress_lines.time, "monotonic", lambda now=now: now)
+        line = progress_lines._line("cells", stand, 100.0, 0.0)
+        assert line == f"measuring: 99 of 100 cells, 0:01:40 gone, about {left} left"
+
+
 def test_a_short_command_prints_none(capsys: Capture) -> None:
     assert main([*RUN, "--eps", "0.1"]) == 0
     assert "measuring" not in capsys.readouterr().err
