@@ -295,9 +295,9 @@ def _key(figure: Figure, tradeoff: Tradeoff, families: Sequence[str], norm: Norm
     ]  # fmt: skip
     figure.legend(
         handles=handles, loc="lower left", bbox_to_anchor=(0.1 / width, 0.1 / height), ncols=2, frameon=False,
-        fontsize=7.5,        borderaxespad=0, borderpad=0, columnspacing=1.2, handletextpad=0.5,
+        fontsize=7.5, borderaxespad=0, borderpad=0, columnspacing=1.2, handletextpad=0.5,
     )  # fmt: skip
-    axes = figure.add_axes((3.6 / width, 0.45 / height, 1.8 / width, 0.1 / height))
+    axes = figure.add_axes((3.95 / width, 0.45 / height, 1.5 / width, 0.1 / height))
     bar = figure.colorbar(ScalarMappable(norm, "cividis"), cax=axes, orientation="horizontal")
-    bar.set_label("clean accuracy, % (lighter is higher)", fontsize=7.5, labelpad=1)
+    bar.set_label("clean accuracy, %", fontsize=7.5, labelpad=1)
     bar.ax.tick_params(labelsize=7, pad=1)
