@@ -45,15 +45,17 @@ def images(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 WORDS = ("--model", "own.py:net", "--n", 12, "--workers", 1)
 
 
-def rows(capsys: Capture, *words: Any) -> list[dict[str, Any]]:
+def rows(capsys: Capture, *words: Any, following: str = "") -> list[dict[str, Any]]:
     answer = call(capsys, *words, *WORDS, "--json")
     assert answer.code == 0, answer.err
+    assert following in answer.err
     return json.loads(answer.out)
 
 
 def test_they_are_measured_audited_and_shown(images: str, capsys: Capture) -> None:
     attacks = ("--attacks", "fgsm,pgd,foolbox:pgd,fmn", "--eps", "1/255,64/255")
-    found = rows(capsys, "run", "--dataset", images, *attacks, "--audit", "quick")
+    audited = ("run", "--dataset", images, *attacks, "--audit", "quick")
+    found = rows(capsys, *audited, following="next: bench leaderboard ")
     assert {row["clean_acc"] for row in found} == {1.0}
     by_eps = {(row["attack"], row["library"], row["eps"]): row["robust_acc"] for row in found}
     # a linear margin of 20 levels of 255, of which an attack takes two for each of ε
