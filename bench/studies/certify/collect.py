@@ -70,7 +70,7 @@ def _weakest(scores: Sequence[CellResult]) -> np.ndarray:
     """(n,) CLEVER's Lipschitz constant of the margin that gave the score; NaN for wrong images."""
     score, constant = joined(scores, "target_score"), joined(scores, "lipschitz")
     at = np.where(np.isnan(score), np.inf, score).argmin(axis=1)
-    return constant[np.arange(len(at)), at]
+    return _for_each(constant, at)
 
 
 def _smoothed(store: Store, setting: CertifySetting, model: ModelInfo) -> CertifyResult | None:
@@ -81,7 +81,7 @@ def _smoothed(store: Store, setting: CertifySetting, model: ModelInfo) -> Certif
     if not all(voted) or not attacks:
         return None
     label, chosen = joined(voted[0], "label"), joined(voted[0], "chosen")
-    found = radii_of(setting, _for_chosen(joined(voted[0], "votes"), chosen))
+    found = radii_of(setting, _for_each(joined(voted[0], "votes"), chosen))
     abstained = np.isnan(found)
     right = (chosen == label) & ~abstained
     parts = [*voted, attacks]
@@ -119,7 +119,7 @@ def _orbit(setting: CertifySetting, voted: Sequence[Sequence[CellResult]]) -> Or
 
     chosen = np.stack([joined(shards, "chosen") for shards in voted])
     votes = np.stack([joined(shards, "votes") for shards in voted])
-    found = np.stack([radii_of(setting, _for_chosen(v, c)) for v, c in zip(votes, chosen, strict=True)])
+    found = np.stack([radii_of(setting, _for_each(v, c)) for v, c in zip(votes, chosen, strict=True)])
     found = np.nan_to_num(found, nan=0.0)
     p = np.ones(votes.shape[1])
     for i in range(len(p)):
@@ -133,10 +133,9 @@ def _orbit(setting: CertifySetting, voted: Sequence[Sequence[CellResult]]) -> Or
     )
 
 
-def _for_chosen(
-    votes: Int64[np.ndarray, "n classes"], chosen: Int64[np.ndarray, " n"]
-) -> Int64[np.ndarray, " n"]:
-    return votes[np.arange(len(votes)), chosen]
+def _for_each(values: np.ndarray, at: Int64[np.ndarray, " n"]) -> np.ndarray:
+    """(n,) of each row of (n, k) values the one at its place."""
+    return values[np.arange(len(at)), at]
 
 
 def _seconds(parts: Sequence[Sequence[CellResult]]) -> float:

@@ -6,18 +6,18 @@ The lower edge of a band is certified accuracy, the upper edge accuracy under th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float64
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from bench.numbers.eps import eps_text
-from bench.pages.figures import as_files, figure_style, inline, name_lines
+from bench.pages.figures import figure_style, name_lines
 from bench.pages.format import norm_text, percent
 from bench.pages.marks import mark, value_text
 from bench.pages.style import Style, styles
-from bench.studies.certify.panels import HEIGHT, sheet
+from bench.studies.certify.panels import HEIGHT, side_by_side
 from bench.studies.certify.results import CertifyResult, CertifyResults
 
 _NAME = 0.17  # inches of a line of the legend
@@ -30,12 +30,8 @@ def draw_curves(settings: Sequence[CertifyResults], stem: str) -> tuple[tuple[st
     title = f"{first.dataset}: certified accuracy and accuracy under attack, {norm_text(first.options.norm)}"
     limit = max(_reach(model) for results in settings for model in results.models)
     foot = _NAME * max(len(results.models) for results in settings)
-
-    def draw(chosen: Sequence[CertifyResults], title: str = "") -> Figure:
-        return sheet(len(chosen), lambda axes, number: _panel(axes, chosen[number], limit), title, foot=foot)
-
-    panels = (inline(draw([each]), f"{stem}-curves-{number}") for number, each in enumerate(settings))
-    return tuple(panels), as_files(draw(settings, title), f"{stem}-curves")
+    draws = [partial(_panel, results=results, limit=limit) for results in settings]
+    return side_by_side(draws, title, f"{stem}-curves", foot=foot)
 
 
 def band(

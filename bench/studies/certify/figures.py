@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from bench.pages.figures import as_files, figure_style, inline
+from bench.pages.figures import figure_style
 from bench.pages.format import figure_label, norm_text
 from bench.pages.style import INK, LINE, MUTED, PALETTE, WRONG
-from bench.studies.certify.panels import sheet
+from bench.studies.certify.panels import side_by_side
 from bench.studies.certify.results import CertifyResult, CertifySetting
 
 METHODS = {"ibp": (PALETTE[2], "s"), "lipschitz": (PALETTE[4], "v"), "smoothing": (PALETTE[2], "s")}
@@ -30,12 +30,8 @@ def draw_certificates(
     if not shown:
         return (), {}
     title = f"{setting.dataset}: certificate, estimate and attack, {norm_text(setting.options.norm)}"
-
-    def draw(chosen: Sequence[CertifyResult], title: str = "") -> Figure:
-        return sheet(len(chosen), lambda axes, number: _panel(axes, chosen[number], setting), title)
-
-    panels = (inline(draw([model]), f"{stem}-sandwich-{number}") for number, model in enumerate(shown))
-    return tuple(panels), as_files(draw(shown, title), f"{stem}-sandwich")
+    draws = [partial(_panel, model=model, setting=setting) for model in shown]
+    return side_by_side(draws, title, f"{stem}-sandwich")
 
 
 def _panel(axes: Axes, model: CertifyResult, setting: CertifySetting) -> None:
