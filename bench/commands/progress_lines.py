@@ -24,14 +24,16 @@ def progress_lines(
         most: most seconds for all, shown until the pace is known; 0 if unknown.
 
     Yields:
-        A function to call with (done, total).
+        A function to call with (done, total), first with what was done before.
     """
     began, ended = time.monotonic(), threading.Event()
     stand = _Standing()
 
     def told(done: int, total: int) -> None:
         now = time.monotonic()
-        if stand.first is None and done:  # the pace does not include the start of the workers
+        if stand.stored is None:
+            stand.stored = done
+        elif stand.first is None and done > stand.stored:  # the pace does not include the start of the workers
             stand.first = (done, now)
         if done != stand.done:
             stand.last = now
@@ -52,10 +54,13 @@ def progress_lines(
 
 @dataclass
 class _Standing:
-    """The progress: done, total, the count and time (in seconds) of the first progress, and the time of the last."""
+    """The progress: done, total, what was done before, the count and time (in seconds) of the first progress, and the
+    time of the last.
+    """
 
     done: int = 0
     total: int = 0
+    stored: int | None = None
     first: tuple[int, float] | None = None
     last: float = 0.0
 

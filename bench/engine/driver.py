@@ -79,7 +79,7 @@ class Driver:
         models: source of each model by its weights digest.
         data: source of the images.
         device: ``cpu`` or ``cuda``.
-        progress: called with (cells done, cells in all) after every cell.
+        progress: called with (cells done, cells in all), first with the cells that were stored before.
     """
 
     def __init__(
@@ -110,8 +110,8 @@ class Driver:
         """Measures the cells that the store lacks; returns the failed cells, each with its reason."""
         first = {lane.first.key for lane in lanes}  # which lanes share
         self._done, self._total = 0, len(first) + sum(len(lane) - 1 for lane in lanes)
-        self._progress(0, self._total)
-        self._queue = deque(_Position(lane) for lane in lanes)
+        self._queue = deque(each for each in map(_Position, lanes) if self._skip_stored(each))
+        self._progress(self._done, self._total)
         running: dict[Future[CellResult], _Position] = {}
         try:
             self._run(running)
@@ -129,6 +129,7 @@ class Driver:
                 with deferred():
                     for future in finished:
                         self._finish(running.pop(future), future)
+            self._progress(self._done, self._total)
 
     def _keep_finished(self, running: Mapping[Future[CellResult], _Position]) -> None:
         """Stores results that were finished but not yet stored when a signal came."""
@@ -215,7 +216,6 @@ class Driver:
         again = position.index < 0 and position.cell.key in self._counted
         self._counted |= {position.cell.key} if position.index < 0 else set()
         self._done += following + (not again)
-        self._progress(self._done, self._total)
 
 
 @runtime_checkable

@@ -239,6 +239,21 @@ def test_lines_where_stderr_is_no_terminal(capsys: Capture) -> None:
     assert "about 0:00:0" in lines[-1]
 
 
+def test_stored_cells_do_not_count_towards_the_pace(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    now = 0.0
+    monkeypatch.setattr(progress_lines.time, "monotonic", lambda: now)
+    with progress_lines.progress_lines("cells", every=0.05) as told:
+        told(17, 20)
+        now = 60.0
+        told(18, 20)  # the start of the workers is in these 60 s
+        now = 90.0
+        told(19, 20)
+        time.sleep(0.2)
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "measuring: 19 of 20 cells, 0:01:30 gone, about 0:00:30 left"
+    )
+
+
 def test_lines_say_the_most_it_can_take_until_the_pace_is_known(capsys: Capture) -> None:
     with progress_lines.progress_lines("cells", every=0.05, most=75.0) as told:
         told(0, 40)

@@ -202,6 +202,21 @@ def test_progress_counts_every_cell_once_whatever_happens() -> None:
         assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
 
+def test_progress_begins_with_the_cells_that_are_stored() -> None:
+    world, seen = World(), []
+    world.run(FGSM)
+    driver = Driver(
+        world.store,
+        Counting(world.loaded),
+        world.models,
+        world.source,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    driver.run(world.lanes(FGSM, PGD))
+    stored, measured = 3 * (1 + len(EPS)), 3 * len(EPS)
+    assert seen == [(stored + done, stored + measured) for done in range(measured + 1)]
+
+
 class Dying(Counting):
     """Loses each of the first cells it is given, as when the system kills a worker."""
 
