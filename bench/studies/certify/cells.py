@@ -25,7 +25,7 @@ TURNS = (1, 2, 3)
 
 def certify_cells(setting: CertifySetting, model: ModelInfo) -> Iterator[Cell]:
     """All cells of a model; none waits for another."""
-    if setting.options.method == "smoothing":
+    if setting.options.smooth:
         yield from smoothing_cells(setting, model)
         yield from attack_cells(setting, model)
         if setting.options.orbit:

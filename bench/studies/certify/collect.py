@@ -30,7 +30,7 @@ def read_setting(fields: Mapping[str, Any]) -> CertifySetting:
 
 
 def _result(store: Store, setting: CertifySetting, model: ModelInfo) -> CertifyResult | None:
-    collected = _smoothed if setting.options.method == "smoothing" else _bounded
+    collected = _smoothed if setting.options.smooth else _bounded
     return collected(store, setting, model)
 
 

@@ -46,7 +46,7 @@ def prepare_certificates(ask: Ask, options: Mapping[str, Any]) -> CertifyEvaluat
     first = data.images(0, 1)
     shape = tuple(first.shape[1:])
     chosen = parse_options(image_shape=shape, seed=ask.seed, **options)
-    if chosen.method == "ibp" and ask.device != "cpu":
+    if not chosen.smooth and ask.device != "cpu":
         raise UsageError("--method ibp computes on the CPU; leave out --device")
     common = {
         "dataset": data.name,
@@ -60,7 +60,7 @@ def prepare_certificates(ask: Ask, options: Mapping[str, Any]) -> CertifyEvaluat
         **common, pixels=first[0].numel(), options=chosen, clever=clever, batch=ask.batch or BATCH
     )
     evaluation = opened(ask, data, setting, cells.certify_cells)
-    if chosen.method == "ibp":
+    if not chosen.smooth:
         _check_layers(evaluation, first.numpy(), chosen.norm)
     return evaluation
 
@@ -82,7 +82,7 @@ def expected(evaluation: CertifyEvaluation, store: Store) -> float:
     command says. Bounds themselves take a small part of that.
     """
     setting = evaluation.setting
-    if setting.options.method == "ibp":
+    if not setting.options.smooth:
         clever = _clever_part(evaluation)
         return expected_seconds(clever, store)
     total = 0.0

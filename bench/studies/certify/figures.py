@@ -58,7 +58,6 @@ def _panel(axes: Axes, model: CertifyResult, setting: CertifySetting) -> None:
         _marks(axes, place, values, ~wrong, colour, marker, 2.8)
         _marks(axes, place, values, wrong, WRONG, "X", 6.0)
     axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_ylim(bottom, top)
     axes.set_xlim(-1, len(order))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -14,7 +14,7 @@ def lead_of(results: CertifyResults) -> Lead:
     """The first screen of the page."""
     setting = results.setting
     return Lead(
-        study="certificates by smoothing" if setting.options.method == "smoothing" else "certificates",
+        study="certificates by smoothing" if setting.options.smooth else "certificates",
         dataset=setting.dataset,
         finding=_finding(results),
         verdict=_verdict(results),
@@ -63,7 +63,7 @@ def _verdict(results: CertifyResults) -> str:
 
 def _method(results: CertifyResults) -> str:
     options = results.setting.options
-    if options.method == "smoothing":
+    if options.smooth:
         return (
             f"randomized smoothing with noise of σ = {options.sigma:g}, "
             f"{counted(options.samples or 0, 'noisy copy', 'noisy copies')} of each image, α = {options.alpha:g}"
@@ -72,7 +72,7 @@ def _method(results: CertifyResults) -> str:
 
 
 def _changes(results: CertifyResults) -> Iterator[Change]:
-    if results.setting.options.method == "smoothing":
+    if results.setting.options.smooth:
         yield Change("More noisy copies (option --samples) certify larger radii.")
         yield Change("Another noise (option --sigma), which gives another smoothed network.")
     else:

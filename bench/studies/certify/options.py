@@ -50,6 +50,11 @@ class CertifyOptions:
     orbit: bool
     seed: int
 
+    @property
+    def smooth(self) -> bool:
+        """Whether the smoothed network is certified, not the network itself."""
+        return self.method == "smoothing"
+
 
 def parse_options(
     *,

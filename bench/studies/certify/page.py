@@ -36,7 +36,7 @@ def write_certify_page(results: CertifyResults, others: Sequence[CertifyResults]
     Raises:
         UsageError: the directory cannot be written, or holds another ``certificates.csv``.
     """
-    ending = "smoothing" if results.setting.options.method == "smoothing" else "certify"
+    ending = "smoothing" if results.setting.options.smooth else "certify"
     stem = f"{slug(results.setting.dataset)}-{ending}"
     page = directory / f"{stem}.html"
     written = write(page, (results, others), partial(_render, results, others, stem))
