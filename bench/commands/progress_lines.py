@@ -33,7 +33,9 @@ def progress_lines(
         now = time.monotonic()
         if stand.stored is None:
             stand.stored = done
-        elif stand.first is None and done > stand.stored:  # the pace does not include the start of the workers
+        elif (
+            stand.first is None and done > stand.stored
+        ):  # the pace does not include the start of the workers
             stand.first = (done, now)
         if done != stand.done:
             stand.last = now

@@ -19,7 +19,7 @@ from bench.studies.certify.results import CertifySetting
 from bench.studies.clever.cells import bound_cells, score_cells
 from bench.studies.shared.cells import shard_cells
 
-VERSION = 1  # raised whenever the numbers change
+VERSION = 2  # raised whenever the numbers change
 TURNS = (1, 2, 3)
 
 
@@ -72,14 +72,16 @@ def _smoothing(cell: Cell, subject: Subject) -> dict[str, np.ndarray]:
     from bench.studies.certify.smoothing import smoothed
 
     x, params = subject.x, dict(cell.params)
+    turn = int(params.get("turn") or 0)
     chosen, counts = smoothed(
         subject.model,
-        x.rot90(int(params.get("turn") or 0), (2, 3)),
+        x.rot90(turn, (2, 3)),
         first=cell.first,
         sigma=float(params["sigma"] or 0),
         selection=int(params["selection"] or 0),
         samples=int(params["samples"] or 0),
         seed=cell.seed,
+        turn=turn,
     )
     return {"label": subject.y.cpu().numpy(), "chosen": chosen, "votes": counts}
 

@@ -20,6 +20,8 @@ from bench.studies.clever.cells import bound_cells, score_cells
 from bench.studies.clever.collect import read_setting as read_clever
 from bench.studies.shared.collect import collecting, digest, joined, whole
 
+RARE = 5  # votes of a class in a row, on average, below which χ² is no good approximation
+
 
 def read_setting(fields: Mapping[str, Any]) -> CertifySetting:
     """The setting of the fields that a run keeps."""
@@ -56,7 +58,7 @@ def _bounded(store: Store, setting: CertifySetting, model: ModelInfo) -> Certify
         right=right,
         abstained=np.zeros(len(right), dtype=bool),
         radii={name: np.where(right, found, 0.0) for name, found in certified.items()},
-        attack=joined(bounds, "distance"),
+        attack=np.where(right, joined(bounds, "distance"), 0.0),
         clever=joined(scores, "score"),
         bound=joined(lipschitz, "bound"),
         estimate=_weakest(scores),
@@ -91,7 +93,7 @@ def _smoothed(store: Store, setting: CertifySetting, model: ModelInfo) -> Certif
         right=right,
         abstained=abstained,
         radii={"smoothing": np.where(right, found, 0.0)},
-        attack=np.where(right, joined(attacks, setting.options.norm), 0.0),
+        attack=np.where(right | abstained, joined(attacks, setting.options.norm), 0.0),
         clever=None,
         bound=None,
         estimate=None,
@@ -115,21 +117,32 @@ def radii_of(setting: CertifySetting, votes: Int64[np.ndarray, " n"]) -> Float64
 
 
 def _orbit(setting: CertifySetting, voted: Sequence[Sequence[CellResult]]) -> Orbit:
-    from scipy import stats
-
     chosen = np.stack([joined(shards, "chosen") for shards in voted])
     votes = np.stack([joined(shards, "votes") for shards in voted])
     found = np.stack([radii_of(setting, _for_each(v, c)) for v, c in zip(votes, chosen, strict=True)])
     found = np.nan_to_num(found, nan=0.0)
-    p = np.ones(votes.shape[1])
-    for i in range(len(p)):
-        table = votes[:, i][:, votes[:, i].any(axis=0)]
-        if table.shape[1] > 1:
-            p[i] = float(np.asarray(stats.chi2_contingency(table)[1]))
     return Orbit(
-        same_class=wilson(int((chosen == chosen[0]).all(axis=0).sum()), len(p)),
-        p=p,
+        same_class=wilson(int((chosen == chosen[0]).all(axis=0).sum()), votes.shape[1]),
+        p=np.array([homogeneity(table) for table in votes.swapaxes(0, 1)]),
         spread=found.max(axis=0) - found.min(axis=0),
+    )
+
+
+def homogeneity(votes: Int64[np.ndarray, "rows classes"]) -> float:
+    """The p-value that all rows of votes are of one distribution (χ² test).
+
+    Classes that a row has fewer than five votes for on average are counted as one class, and if that is still so rare,
+    with the next one.
+    """
+    from scipy import stats
+
+    order = np.argsort(votes.sum(axis=0), kind="stable")
+    table = votes[:, order]
+    enough = table.sum(axis=0).cumsum() >= RARE * len(table)
+    first = int(enough.argmax())
+    pooled = np.column_stack([table[:, : first + 1].sum(axis=1), table[:, first + 1 :]])
+    return (
+        float(np.asarray(stats.chi2_contingency(pooled)[1])) if enough[first] and pooled.shape[1] > 1 else 1.0
     )
 
 

@@ -42,10 +42,10 @@ def band(
     Returns:
         The radii at which either share changes; the share certified by any method; the share not broken by an attack.
     """
-    ends = np.concatenate([model.best[model.right], model.attack[model.right & (model.attack > 0)]])
+    ends = np.concatenate([model.best[model.right], model.attack[model.attack > 0]])
     radius = np.unique([0.0, *ends[ends < limit], limit])
     certified = (model.right & (model.best > radius[:, None])).mean(axis=1)
-    standing = (model.right & ~(model.attack <= radius[:, None])).mean(axis=1)
+    standing = (~(model.attack <= radius[:, None])).mean(axis=1)
     return radius, certified, standing
 
 

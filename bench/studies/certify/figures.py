@@ -25,12 +25,9 @@ MOST = 120  # images drawn for a model, spread evenly over the ranking; violatio
 def draw_certificates(
     models: Sequence[CertifyResult], setting: CertifySetting, stem: str
 ) -> tuple[tuple[str, ...], dict[str, bytes]]:
-    """An SVG for each model, and the files of all panels together by name."""
-    shown = [model for model in models if model.right.any()]
-    if not shown:
-        return (), {}
+    """An SVG for each of these models, which have right images, and the files of all panels together by name."""
     title = f"{setting.dataset}: certificate, estimate and attack, {norm_text(setting.options.norm)}"
-    draws = [partial(_panel, model=model, setting=setting) for model in shown]
+    draws = [partial(_panel, model=model, setting=setting) for model in models]
     return side_by_side(draws, title, f"{stem}-sandwich")
 
 

@@ -37,23 +37,29 @@ def _finding(results: CertifyResults) -> str:
         most = max(model.standing(radius).value for model, _ in pairs)
         largest = max(float(model.best.max()) for model in results.models)
         return (
-            f"No image is certified within the {norm_text(options.norm)} radius {eps_text(radius)}, where up to "
-            f"{percent(most)} % are still right under attack. The largest certificate of all is {significant(largest)}."
+            f"No image is certified within the {norm_text(options.norm)} radius {eps_text(radius)}, where attacks "
+            f"leave up to {percent(most)} % standing. The largest certificate of all is {significant(largest)}."
         )
     return (
         f"{model.info.name} is certified on the most images: within the {norm_text(options.norm)} radius "
         f"{eps_text(radius)}, {percent(certified.value)} % ({interval(certified)}) are proven to keep their "
-        f"correct class, and {percent(standing.value)} % keep it under attack. Robust accuracy lies "
+        f"correct class, and attacks leave {percent(standing.value)} % standing. Robust accuracy lies "
         "between the two."
     )
 
 
 def _verdict(results: CertifyResults) -> str:
     found = len(results.violations())
+    if results.faults():
+        more = ", more often than chance explains" if results.setting.options.smooth else ""
+        return (
+            f"{counted(found, 'certificate')} above a verified attack{more}: one of the two is wrong, which is "
+            "a bug in symbench."
+        )
     if found:
         return (
-            f"{counted(found, 'certificate')} above a verified attack: one of the two is wrong, which is "
-            "a bug in symbench."
+            f"{counted(found, 'certificate')} above a verified attack, no more than chance explains: each certificate "
+            f"is wrong with probability {results.setting.options.alpha:g} at most."
         )
     compared = sum(
         int((model.right & (model.attack > 0)).sum()) * len(model.radii) for model in results.models

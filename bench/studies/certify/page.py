@@ -55,8 +55,10 @@ def _render(
         from bench.studies.certify.figures import draw_certificates
 
         curves, files = draw_curves(_by_noise(results, others), stem)
-        panels, more = draw_certificates(results.models, results.setting, stem)
-        files |= more
+        drawn = [model for model in results.models if model.right.any()]
+        if drawn:
+            svgs, more = draw_certificates(drawn, results.setting, stem)
+            panels, files = tuple(zip(drawn, svgs, strict=True)), files | more
     templates = environment()
     templates.filters |= {"eps": eps_text}
     html = templates.get_template("certify.html.j2").render(
@@ -65,6 +67,7 @@ def _render(
         setting=results.setting,
         options=results.setting.options,
         violations=results.violations(),
+        by_chance=max(map(results.by_chance, results.models), default=0),
         curves=curves,
         panels=panels,
         others=others,

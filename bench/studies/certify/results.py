@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from bench.inputs.model_info import ModelInfo
 from bench.numbers.stats import Share, wilson
-from bench.studies.certify.options import CertifyOptions
+from bench.studies.certify.options import WRONG, CertifyOptions
 from bench.studies.clever.results import CleverSetting
 from bench.studies.shared.results import SettingResults
 
@@ -44,7 +44,7 @@ class CertifySetting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """A certificate above a verified attack on the same network: one of the two is wrong.
+    """A certificate above a verified attack on the same network: one of the two is wrong; smoothing may be by chance.
 
     Attributes:
         model, method, image: whose certificate, and the image's index.
@@ -66,7 +66,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Orbit:
-    """The votes on the four quarter turns of each image, with noise that is not turned.
+    """The votes on the four quarter turns of each image, each with noise of its own.
 
     Attributes:
         same_class: images whose four turns have one class chosen.
@@ -94,7 +94,8 @@ class CertifyResult:
         right: (n,) bool, the network that is certified gives the label; that is the smoothed one under smoothing.
         abstained: (n,) bool, smoothing made no statement; all false for other methods.
         radii: method → (n,) certified radii in pixel units; 0 for images that are wrong or abstained.
-        attack: (n,) sizes of the smallest verified attacks on the same network; 0 for wrong images, NaN for none.
+        attack: (n,) sizes of the smallest verified attacks on the same network; 0 for images that are shown to be
+            wrong, NaN for none.
         clever: (n,) CLEVER scores of the network; ``None`` under smoothing, whose network has no gradient to sample.
         bound, estimate: (n,) the Lipschitz constant of the margin that decides, bounded everywhere and estimated
             nearby; ``None`` under smoothing.
@@ -118,7 +119,7 @@ class CertifyResult:
 
     @property
     def clean(self) -> Share:
-        """Images that the certified network classifies correctly."""
+        """Images that the certified network is shown to classify correctly."""
         return wilson(int(self.right.sum()), len(self.right))
 
     @property
@@ -138,9 +139,11 @@ class CertifyResult:
         return wilson(int((self.right & (found >= radius)).sum()), len(self.right))
 
     def standing(self, radius: float) -> Share:
-        """Images that no attack found breaks within a radius: an upper bound of that accuracy."""
-        broken = self.attack <= radius  # NaN is not
-        return wilson(int((self.right & ~broken).sum()), len(self.right))
+        """Images that no attack found breaks within a radius: an upper bound of that accuracy.
+
+        An image that smoothing abstains on counts until an attack breaks it, as nothing shows that it is wrong.
+        """
+        return wilson(int((~(self.attack <= radius)).sum()), len(self.right))  # NaN is not broken
 
     def violations(self) -> Iterator[Violation]:
         """Certificates at or above a verified attack, image by image."""
@@ -172,3 +175,20 @@ class CertifyResults(SettingResults[CertifySetting, CertifyResult]):
     def violations(self) -> tuple[Violation, ...]:
         """Of all models."""
         return tuple(each for model in self.models for each in model.violations())
+
+    def by_chance(self, model: CertifyResult) -> int:
+        """The most violations of a model that chance explains: more have a probability of 0.001 at most.
+
+        Under smoothing a certificate is wrong with probability α and an attack with a smaller one; bounds are certain.
+        """
+        alpha = self.setting.options.alpha
+        if alpha is None:
+            return 0
+        from scipy import stats
+
+        return int(stats.binom.isf(0.001, int(model.right.sum()), alpha + WRONG))
+
+    def faults(self) -> tuple[Violation, ...]:
+        """The violations of models that have more of them than chance explains."""
+        found = ((model, tuple(model.violations())) for model in self.models)
+        return tuple(each for model, those in found if len(those) > self.by_chance(model) for each in those)

@@ -6,18 +6,20 @@ another class leads by far; then it searches for the shortest part of this path 
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
+from bench.studies.certify.options import HALVINGS, WRONG
 from bench.studies.certify.smoothing import noise, votes
 
-STEPS, PER_STEP = 30, 50  # steps, and noisy images each gradient is taken over
+STEPS, PER_STEP = 60, 50  # steps at most, and noisy images each gradient is taken over
 STEP = 0.5  # length of a step, in σ
-HALVINGS = 8
 VERIFYING = 1000  # noisy images that vote in an election
-LEVEL = 1e-4  # of each election; together they are wrong with a chance below 0.001
+LEVEL = WRONG / (HALVINGS + 2)  # chance that an election is wrong; so many are held at most
 
 
 def attack_smoothed(
@@ -31,11 +33,12 @@ def attack_smoothed(
 ) -> dict[str, Float64[np.ndarray, " n"]]:
     """Sizes of the smallest changes found that make the smoothed network give another class.
 
-    Verified: of 1,000 fresh noisy images so many are of another class that, were the label as frequent, it would
-    happen with a probability of 0.0001 at most, and nine such elections are held at most.
+    Verified by an election: of 1,000 fresh noisy images so many are of one other class that, were the label as
+    frequent, it would happen for any class with a probability of 0.0001 at most. Ten elections are held at most.
 
     Returns:
-        ``l2`` and ``linf`` (n,), in pixel units; NaN where nothing was found.
+        ``l2`` and ``linf`` (n,), in pixel units; 0 where the image itself is of another class, NaN where nothing was
+        found.
     """
     found: dict[str, list[float]] = {"l2": [], "linf": []}
     for i, (image, label) in enumerate(zip(x, y, strict=True)):
@@ -50,11 +53,14 @@ def _nearest(
     model: nn.Module, image: Float[Tensor, "c h w"], label: int, sigma: float, seed: int, index: int
 ) -> Float[Tensor, "c h w"] | None:
     """The nearest image on the way to the descent's end that is verified to be of another class."""
+    election = itertools.count()
 
     def elected(point: Tensor) -> bool:
-        draws = noise(seed, index, "verification", VERIFYING, tuple(image.shape))
+        draws = noise(seed, index, f"verification {next(election)}", VERIFYING, tuple(image.shape))
         return is_other(votes(model, point, sigma, draws), label)
 
+    if elected(image):
+        return image
     end = _descended(model, image, label, sigma, seed, index)
     if not elected(end):
         return None
@@ -70,11 +76,15 @@ def _nearest(
 
 
 def is_other(counts: Int64[np.ndarray, " classes"], label: int) -> bool:
-    """Whether some class has significantly more votes than the label (one-sided binomial test)."""
+    """Whether some class has significantly more votes than the label.
+
+    One-sided binomial test of the most frequent other class; the level is divided by the number of other classes.
+    """
     from scipy import stats
 
     other = int(np.delete(counts, label).max(initial=0))
-    return bool(stats.binom.sf(other - 1, other + int(counts[label]), 0.5) <= LEVEL) if other else False
+    p = stats.binom.sf(other - 1, other + int(counts[label]), 0.5) if other else 1.0
+    return bool(p * (len(counts) - 1) <= LEVEL)
 
 
 def _descended(

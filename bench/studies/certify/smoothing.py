@@ -56,6 +56,7 @@ def smoothed(
     selection: int,
     samples: int,
     seed: int,
+    turn: int = 0,
 ) -> tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, "n classes"]]:
     """The class that the selection samples choose for each image, and the votes of the further samples.
 
@@ -66,14 +67,15 @@ def smoothed(
         sigma: standard deviation of the noise in pixel units.
         selection, samples: numbers of noisy images that choose the class, and that vote then.
         seed: of the noise.
+        turn: quarter turns that were made of the images; each number of turns has noise of its own.
     """
-    chosen, counts = [], []
+    chosen, counts, of = [], [], f" turn {turn}" if turn else ""
     for i, image in enumerate(x):
         shape = tuple(image.shape)
-        chosen.append(
-            votes(model, image, sigma, noise(seed, first + i, "selection", selection, shape)).argmax()
-        )
-        counts.append(votes(model, image, sigma, noise(seed, first + i, "votes", samples, shape)))
+        selecting = noise(seed, first + i, f"selection{of}", selection, shape)
+        voting = noise(seed, first + i, f"votes{of}", samples, shape)
+        chosen.append(votes(model, image, sigma, selecting).argmax())
+        counts.append(votes(model, image, sigma, voting))
     return np.array(chosen, dtype=np.int64), np.stack(counts).astype(np.int64)
 
 

@@ -60,7 +60,7 @@ class CertifyStudy(CellStudy[CertifySetting, CertifyResults]):
         return draw_newest(history, results, self.write, out)
 
     def faults(self, results: CertifyResults) -> Iterable[str]:
-        return map(str, results.violations())
+        return map(str, results.faults())
 
     def as_json(self, results: CertifyResults) -> list[dict[str, Any]]:
         return image_rows(results)

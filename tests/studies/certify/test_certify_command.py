@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from bench.errors import UsageError
 from bench.inputs.model_info import ModelInfo
 from bench.leaderboard import table_file
 from bench.numbers.stats import wilson
 from bench.studies.certify.curves import band
-from bench.studies.certify.options import CertifyOptions, parse_options
+from bench.studies.certify.options import WRONG, CertifyOptions, parse_options
 from bench.studies.certify.page import write_certify_page
 from bench.studies.certify.results import CertifyResult, CertifyResults, CertifySetting, Orbit
 from bench.studies.certify.rows import COLUMNS, IDENTITY, certificate_rows
@@ -104,6 +105,41 @@ def test_a_certificate_at_or_above_an_attack_is_found(tmp_path: Path) -> None:
     good = write_certify_page(made(result()), (), tmp_path).read_text("utf-8")
     assert "0 violations in 4 pairs of a certificate and an attack on the same image" in good
     assert "a bug in symbench" not in good
+
+
+def test_an_abstention_is_not_right_and_stands_until_an_attack_breaks_it() -> None:
+    """Image 1 is abstained on and unbroken, image 2 abstained on and broken at 0.04."""
+    doubtful = np.array([False, True, True, False])
+    certified = np.array([0.02, 0.0, 0.0, 0.0])
+    model = result(right=~doubtful & result().right, abstained=doubtful, radii={"smoothing": certified})
+    assert model.clean == wilson(1, 4)
+    assert (model.certified("smoothing", 0.01), model.standing(0.01)) == (wilson(1, 4), wilson(3, 4))
+    assert model.standing(0.05) == wilson(2, 4)
+    radius, lower, upper = band(model, 0.1)
+    assert radius.tolist() == [0.0, 0.02, 0.04, 0.06, 0.1]
+    assert lower.tolist() == [0.25, 0.0, 0.0, 0.0, 0.0]
+    assert upper.tolist() == [0.75, 0.75, 0.5, 0.25, 0.25]
+
+
+def test_smoothing_may_be_violated_by_chance_and_more_often_it_is_a_fault(tmp_path: Path) -> None:
+    def violated(count: int) -> CertifyResults:
+        attack = np.where(np.arange(4) < count, 0.1, 0.4)
+        model = result(right=np.ones(4, dtype=bool), radii={"smoothing": np.full(4, 0.3)}, attack=attack)
+        return made(replace(model, clever=None, bound=None, estimate=None), method="smoothing", alpha=0.04)
+
+    p = 0.04 + WRONG
+    assert stats.binom.sf(2, 4, p) <= 0.001 < stats.binom.sf(1, 4, p)
+    for count in range(5):
+        found = violated(count)
+        assert found.by_chance(found.models[0]) == 2
+        assert len(found.violations()) == count
+        assert len(found.faults()) == (count if count > 2 else 0)
+    few, many = (write_certify_page(violated(k), (), tmp_path).read_text("utf-8") for k in (1, 3))
+    assert "1 certificate above a verified attack, no more than chance explains" in few
+    assert "more often than chance explains: one of the two is wrong, which is a bug" in many
+    assert "a bug in symbench" not in few
+    bounds = made(result(attack=np.array([0.02, np.nan, 0.04, 0.0])))
+    assert bounds.faults() == bounds.violations() != ()
 
 
 def test_pages_of_all_kinds_have_no_nan_and_escape_names(tmp_path: Path) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 from torch import Tensor, nn
 
-from bench.studies.certify.smoothed_attack import attack_smoothed, is_other
+from bench.studies.certify import smoothed_attack, smoothing
+from bench.studies.certify.collect import homogeneity
+from bench.studies.certify.smoothed_attack import LEVEL, attack_smoothed, is_other
 from bench.studies.certify.smoothing import noise, radii, share_at_least, smoothed, votes
 
 SHAPE = (1, 4, 4)
@@ -105,6 +109,55 @@ def test_the_attack_reaches_the_boundary_of_a_linear_model_and_not_less() -> Non
     assert found["linf"][0] <= found["l2"][0]
     far = attack_smoothed(HalfSpace(-9.0), x, torch.tensor([1]), first=0, sigma=0.1, seed=0)
     assert np.isnan(far["l2"]).all()
+
+
+def test_an_image_of_another_class_needs_no_change_and_one_in_doubt_stands_until_it_is_broken() -> None:
+    model, x = HalfSpace(0.0), torch.full((1, *SHAPE), 0.5)
+    wrong = x - 0.3 * model.w.view(1, *SHAPE)
+    assert attack_smoothed(model, wrong, torch.tensor([1]), first=0, sigma=0.1, seed=0)["l2"] == 0
+    doubtful = x - 0.002 * model.w.view(1, *SHAPE)  # a share of Φ(-0.02): no election shows that it is wrong
+    found = attack_smoothed(model, doubtful, torch.tensor([1]), first=0, sigma=0.1, seed=0)["l2"]
+    assert 0 < found < 0.1
+
+
+def test_elections_among_many_tied_classes_keep_their_level() -> None:
+    """The label ties with all others: an election for the best of them is wrong no more often than it may be."""
+    rng, runs = np.random.default_rng(0), 40_000
+    for classes in (2, 10, 100):
+        counts = rng.multinomial(1000, np.full(classes, 1 / classes), runs)
+        wrong = sum(is_other(each, 0) for each in counts[counts.max(1) > counts[:, 0] + 20])
+        assert wrong <= stats.binom.ppf(0.999, runs, LEVEL)
+
+
+def test_every_election_and_every_turn_has_noise_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    uses = []
+
+    def noted(seed: int, image: int, use: str, *rest: Any) -> Any:
+        uses.append(use)
+        return noise(seed, image, use, *rest)
+
+    for module in (smoothing, smoothed_attack):
+        monkeypatch.setattr(module, "noise", noted)
+    x = torch.full((1, *SHAPE), 0.5) + 0.2 * HalfSpace().w.view(1, *SHAPE)
+    attack_smoothed(HalfSpace(), x, torch.tensor([1]), first=0, sigma=0.1, seed=0)
+    assert uses == ["verification 0", "attack", *(f"verification {k}" for k in range(1, 10))]
+    uses.clear()
+    for turn in range(2):
+        smoothed(HalfSpace(), x, first=0, sigma=0.1, selection=10, samples=20, seed=0, turn=turn)
+    assert uses == ["selection", "votes", "selection turn 1", "votes turn 1"]
+
+
+def test_rows_of_one_distribution_are_told_apart_as_often_as_they_may_be() -> None:
+    """Rare classes are pooled, with which χ² keeps its level; without them it is scipy's."""
+    rng = np.random.default_rng(0)
+    shares = np.array([0.7, 0.297, 0.0015, 0.0005, 0.0005, 0.0005])
+    p = np.array([homogeneity(rng.multinomial(1000, shares, 4)) for _ in range(4000)])
+    for level in (0.01, 0.1):
+        assert stats.binomtest(int((p < level).sum()), len(p), level).pvalue > 1e-3
+    table = np.array([[700, 300], [650, 350]])
+    assert homogeneity(table) == pytest.approx(float(stats.chi2_contingency(table)[1]))
+    assert homogeneity(np.array([[1000, 0, 0], [999, 1, 0]])) == 1.0
+    assert homogeneity(np.array([[500, 500], [900, 100]])) < 1e-9
 
 
 def test_an_election_needs_significance() -> None:
