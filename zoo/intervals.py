@@ -95,13 +95,34 @@ def ball(x: Float[Tensor, "n c h w"], eps: float | Tensor) -> Box:
     return Box((x - eps).clamp(min=0), (x + eps).clamp(max=1))
 
 
-@singledispatch
 def carried(module: nn.Module, box: Box, rules: Rules) -> Box:
     """The box of a layer's outputs for a box of inputs.
 
     Raises:
         NoBounds: the layer is not known.
     """
+    check_layer(module)
+    return _rule(module, box, rules)
+
+
+def check_layer(module: nn.Module) -> None:
+    """Raises NoBounds for a layer that is known by its class but computes something else.
+
+    That is one with a ``forward`` of its own, or with hooks.
+    """
+    known = next(each for each in type(module).__mro__ if each in _rule.registry)
+    if known is object:
+        return  # it has no rule
+    own = "forward" in vars(module) or type(module).__call__ is not nn.Module.__call__
+    if own or type(module).forward is not known.forward or module._forward_hooks or module._forward_pre_hooks:
+        raise NoBounds(
+            f"a layer {type(module).__name__} has a forward function or hooks of its own, so the bounds of "
+            f"{known.__name__} may not hold"
+        )
+
+
+@singledispatch
+def _rule(module: nn.Module, box: Box, rules: Rules) -> Box:
     raise NoBounds(
         f"no interval bounds are known of a layer {type(module).__name__}; known are convolutions, linear layers, "
         "batch norm, ReLU, pooling and the layers of the zoo"
@@ -125,12 +146,12 @@ def _weighted(
     return Box(middle - radius, middle + radius).wider(sizes, terms + 2, unit)
 
 
-@carried.register
+@_rule.register
 def _(module: nn.Linear, box: Box, rules: Rules) -> Box:
     return _weighted(box, F.linear, module.weight, module.in_features, rules.unit, module.bias)
 
 
-@carried.register
+@_rule.register
 def _(module: nn.Conv2d, box: Box, rules: Rules) -> Box:
     if module.padding_mode != "zeros":
         raise NoBounds(f"no interval bounds are known of padding {module.padding_mode!r}; use zeros")
@@ -141,7 +162,7 @@ def _(module: nn.Conv2d, box: Box, rules: Rules) -> Box:
     )
 
 
-@carried.register
+@_rule.register
 def _(module: Block, box: Box, rules: Rules) -> Box:
     scale, shift = (each.to(box.lo) for each in rules.affine(module.norm))
     inner = module.conv.conv if isinstance(module.conv, ScaleConv) else module.conv
@@ -159,7 +180,7 @@ def _(module: Block, box: Box, rules: Rules) -> Box:
     return box.each(torch.relu)
 
 
-@carried.register
+@_rule.register
 def _(module: ScaleConv, box: Box, rules: Rules) -> Box:
     return _scaled(module, box, rules, lambda part: carried(module.conv, part, rules))
 
@@ -173,14 +194,14 @@ def _scaled(module: ScaleConv, box: Box, rules: Rules, through: Callable[[Box], 
     return _sum(parts, [1 / len(parts)] * len(parts), rules.unit)
 
 
-@carried.register
+@_rule.register
 def _(module: Resize, box: Box, rules: Rules) -> Box:
     matrix = module.matrix
     rows = _weighted(box, lambda x, m: m @ x, matrix, module.size, rules.unit, None)
     return _weighted(rows, lambda x, m: x @ m.T, matrix, module.size, rules.unit, None)
 
 
-@carried.register
+@_rule.register
 def _(module: LiftingConv | GroupConv, box: Box, rules: Rules) -> Box:
     weight, bias = module.expanded()
     bias = None if bias is None else bias[:, None, None]
@@ -188,10 +209,10 @@ def _(module: LiftingConv | GroupConv, box: Box, rules: Rules) -> Box:
     return _weighted(box, apply, weight, weight[0].numel(), rules.unit, bias)
 
 
-@carried.register
+@_rule.register
 def _(module: nn.BatchNorm2d, box: Box, rules: Rules) -> Box:
-    assert module.running_mean is not None
-    assert module.running_var is not None
+    if module.running_mean is None or module.running_var is None:
+        raise NoBounds("no bounds are known of batch norm without running statistics")
     scale = 1 / torch.sqrt(module.running_var.to(box.lo) + module.eps)[:, None, None]
     if module.weight is not None:
         scale = scale * module.weight.to(box.lo)[:, None, None]
@@ -201,18 +222,18 @@ def _(module: nn.BatchNorm2d, box: Box, rules: Rules) -> Box:
     return after.wider(bias.abs() + mean.abs(), 6, rules.unit)
 
 
-@carried.register
+@_rule.register
 def _(module: Normalize, box: Box, rules: Rules) -> Box:
     return box.each(lambda x: (x - 0.5) / 0.5).wider(2 * box.size + 1, 3, rules.unit)
 
 
-@carried.register
+@_rule.register
 def _(module: Concatenate, box: Box, rules: Rules) -> Box:
     parts = [carried(branch, box, rules) for branch in module.branches]
     return Box(torch.cat([part.lo for part in parts], 1), torch.cat([part.hi for part in parts], 1))
 
 
-@carried.register
+@_rule.register
 def _(module: WeightedSum, box: Box, rules: Rules) -> Box:
     parts = [carried(branch, box, rules) for branch in module.branches]
     return _sum(parts, module.logits.softmax(0), rules.unit)
@@ -228,12 +249,12 @@ def _sum(parts: list[Box], weights: list[float] | Tensor, unit: float) -> Box:
     return Box(lo, hi).wider(sizes, len(parts) + 2, unit)
 
 
-@carried.register(nn.ReLU)
-@carried.register(nn.MaxPool2d)
-@carried.register(GroupPool)
-@carried.register(nn.Flatten)
-@carried.register(nn.Identity)
-@carried.register(nn.Dropout)
+@_rule.register(nn.ReLU)
+@_rule.register(nn.MaxPool2d)
+@_rule.register(GroupPool)
+@_rule.register(nn.Flatten)
+@_rule.register(nn.Identity)
+@_rule.register(nn.Dropout)
 def _(module: nn.Module, box: Box, rules: Rules) -> Box:
     return Box(module(box.lo.clone()), module(box.hi.clone()))
 
@@ -245,25 +266,25 @@ def pooled(head: Head, box: Box, rules: Rules) -> Box:
     return carried(head.pool, mean, rules)
 
 
-@carried.register
+@_rule.register
 def _(module: Head, box: Box, rules: Rules) -> Box:
     return carried(module.linear, pooled(module, box, rules), rules)
 
 
-@carried.register
+@_rule.register
 def _(module: nn.Sequential, box: Box, rules: Rules) -> Box:
     for part in module:
         box = carried(part, box, rules)
     return box
 
 
-@carried.register
+@_rule.register
 def _(module: Classifier, box: Box, rules: Rules) -> Box:
     for part in (module.normalize, module.front, module.trunk, module.head):
         box = carried(part, box, rules)
     return box
 
 
-@carried.register
+@_rule.register
 def _(module: Deployed, box: Box, rules: Rules) -> Box:
     return carried(module.body, box, rules)

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from zoo.deployment import Deployed
-from zoo.intervals import Box, Rules, carried, pooled
+from zoo.intervals import Box, Rules, carried, check_layer, pooled
 from zoo.layers import GroupBatchNorm
 from zoo.models.classifier import Classifier, Head
 
@@ -56,6 +56,7 @@ def margins(
 
 def _split(model: nn.Module) -> tuple[list[Part], nn.Linear | None]:
     """The layers before a last linear layer, in order, and that layer."""
+    check_layer(model)
     if isinstance(model, Deployed):
         return _split(model.body)
     if isinstance(model, nn.Linear):

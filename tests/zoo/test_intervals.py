@@ -4,11 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-import zoo
 from zoo.deployment import deploy
 from zoo.entries import ARCHITECTURES
 from zoo.intervals import FLOAT32, Box, NoBounds, Rules, ball, carried
-from zoo.layers import P4, GroupBatchNorm, GroupPool, LiftingConv, Normalize, Resize, ScaleConv
+from zoo.layers import P4, GroupPool, LiftingConv, Normalize, Resize, ScaleConv
 from zoo.losses import learned
 from zoo.margins import batch_statistics, margins
 from zoo.models import build
@@ -38,7 +37,7 @@ LAYERS = {
     "scale": (ScaleConv(3, 2, 16), 3),
     "resize": (Resize(16, 8), 3),
     "pool": (GroupPool(P4), 4),
-    "batch norm": (lively(GroupBatchNorm(3, zoo.layers.C1)), 3),
+    "batch norm": (lively(nn.BatchNorm2d(3)), 3),
     "max pool": (nn.MaxPool2d(2), 3),
     "strided": (nn.Conv2d(4, 6, 3, stride=2, padding=1, groups=2), 4),
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,9 +17,11 @@ from bench.engine.result import CellResult
 from bench.engine.seeding import seeded
 from bench.inputs.foreign import Foreign
 from bench.inputs.model_info import ModelInfo
+from bench.inputs.outputs import logits_alone
 from bench.studies.certify.results import CertifySetting
 from bench.studies.clever.cells import bound_cells, score_cells
 from bench.studies.shared.cells import shard_cells
+from zoo.intervals import NoBounds
 
 VERSION = 2  # raised whenever the numbers change
 TURNS = (1, 2, 3)
@@ -106,8 +110,15 @@ def _lipschitz(cell: Cell, subject: Subject) -> dict[str, np.ndarray]:
 
 
 def _layers(model: nn.Module) -> nn.Module:
-    """The network itself; a user's own is inside a module that copies images, which is skipped."""
-    return model.model if isinstance(model, Foreign) else model
+    """The network itself. A user's own is inside a module that copies images, and has a hook that finds the logits in
+    what it gives; both leave a tensor of logits as it is.
+    """
+    if not isinstance(model, Foreign):
+        return model
+    network = copy.copy(model.model)
+    hooks = network._forward_hooks.items()
+    network._forward_hooks = OrderedDict((key, hook) for key, hook in hooks if hook is not logits_alone)
+    return network
 
 
 def _clean(subject: Subject) -> dict[str, np.ndarray]:
@@ -138,16 +149,21 @@ def _cells(
     )  # fmt: skip
 
 
-def bounds_known(model: nn.Module, images: np.ndarray, norm: str) -> None:
-    """Raises ``zoo.intervals.NoBounds`` for a model with a layer without known bounds."""
+def bounds_known(raw: nn.Module, images: np.ndarray, norm: str) -> None:
+    """Raises ``zoo.intervals.NoBounds`` for a model, as its author made it, whose bounds are not known."""
     import torch
 
+    from bench.inputs.sources import deployed
     from bench.studies.certify.interval import holds
     from bench.studies.certify.lipschitz import pair_bounds
 
-    model, x = _layers(model), torch.from_numpy(images)
-    holds(model, x, torch.zeros(len(x), dtype=torch.int64), torch.zeros(len(x), dtype=torch.float64))
-    pair_bounds(model, tuple(x.shape[1:]), norm)
+    model, x = deployed(raw, "cpu"), torch.from_numpy(images)
+    layers = _layers(model)
+    holds(layers, x, torch.zeros(len(x), dtype=torch.int64), torch.zeros(len(x), dtype=torch.float64))
+    outputs = len(pair_bounds(layers, tuple(x.shape[1:]), norm))
+    classes = model(x).shape[1]
+    if outputs != classes:
+        raise NoBounds(f"its last layer gives {outputs} numbers for {classes} classes")
 
 
 KIND = Kind(measure=measure)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -60,8 +61,12 @@ def prepare_certificates(ask: Ask, options: Mapping[str, Any]) -> CertifyEvaluat
         **common, pixels=first[0].numel(), options=chosen, clever=clever, batch=ask.batch or BATCH
     )
     evaluation = opened(ask, data, setting, cells.certify_cells)
-    if not chosen.smooth:
-        _check_layers(evaluation, first.numpy(), chosen.norm)
+    if chosen.smooth:
+        return evaluation
+    evaluation = replace(
+        evaluation, models=tuple((s, replace(info, folded=False)) for s, info in evaluation.models)
+    )
+    _check_layers(evaluation, first.numpy(), chosen.norm)
     return evaluation
 
 
@@ -72,7 +77,9 @@ def _check_layers(evaluation: CertifyEvaluation, images: Float32[np.ndarray, "1 
                 f"model {info.name!r} computes in {info.precision}; interval bounds are of float32 networks"
             )
         try:
-            evaluation.loaded.ask(source, info.weights, evaluation.device, cells.bounds_known, images, norm)
+            evaluation.loaded.ask(
+                source, info.weights, evaluation.device, cells.bounds_known, images, norm, raw=True
+            )
         except NoBounds as fault:
             raise UsageError(f"model {info.name!r}: {fault}; use --method smoothing") from fault
 

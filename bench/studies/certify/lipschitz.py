@@ -17,7 +17,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
 from zoo.deployment import Deployed
-from zoo.intervals import NoBounds, Rules, ball
+from zoo.intervals import NoBounds, Rules, ball, check_layer
 from zoo.layers import Concatenate, GroupPool, Normalize, Resize, ScaleConv, WeightedSum
 from zoo.margins import margins
 from zoo.models.classifier import Classifier, Head
@@ -84,14 +84,17 @@ def lipschitz_radii(
     with torch.no_grad():
         low = margins(model, ball(x.double(), 0.0), y, REAL).cpu().numpy()
     others = np.arange(low.shape[1]) != y.cpu().numpy()[:, None]
-    ratio = np.divide(low, bounds, where=others & (bounds > 0), out=np.full(low.shape, np.inf))
+    constant = np.where(others & (low <= 0), 0.0, np.inf)  # where a margin never changes
+    ratio = np.divide(low, bounds, where=others & (bounds > 0), out=constant)
     at = ratio.argmin(axis=1)
     rows = np.arange(len(at))
-    return {"radius": np.maximum(ratio[rows, at], 0.0), "bound": bounds[rows, at]}
+    whole = 1.0 if norm == "linf" else x[0].numel() ** 0.5  # no two images are farther apart
+    return {"radius": np.clip(ratio[rows, at], 0.0, whole), "bound": bounds[rows, at]}
 
 
 def _parts(model: nn.Module) -> list[nn.Module]:
     """The layers of a model in a row; the last one is by itself."""
+    check_layer(model)
     if isinstance(model, Deployed):
         return _parts(model.body)
     if isinstance(model, Classifier):
@@ -108,79 +111,99 @@ class _Mean(nn.Module):
         return x.mean((2, 3))
 
 
-@singledispatch
 def gained(module: nn.Module, gain: Gain) -> Gain:
     """The gain after a layer.
 
     Raises:
         NoBounds: the layer's norm is not known.
     """
+    check_layer(module)
+    return _rule(module, gain)
+
+
+@singledispatch
+def _rule(module: nn.Module, gain: Gain) -> Gain:
     raise NoBounds(f"no Lipschitz bound is known of a layer {type(module).__name__}")
 
 
-@gained.register(nn.ReLU)
-@gained.register(nn.Identity)
-@gained.register(nn.Dropout)
-@gained.register(nn.Flatten)
-@gained.register(GroupPool)
+@_rule.register(nn.ReLU)
+@_rule.register(nn.Identity)
+@_rule.register(nn.Dropout)
+@_rule.register(nn.Flatten)
+@_rule.register(GroupPool)
 def _(module: nn.Module, gain: Gain) -> Gain:
     return gain.after(module, 1.0)
 
 
-@gained.register
+@_rule.register
 def _(module: Normalize, gain: Gain) -> Gain:
     return gain.after(module, 2.0)
 
 
-@gained.register
+@_rule.register
 def _(module: nn.MaxPool2d, gain: Gain) -> Gain:
     """A value that lies in several windows counts in each."""
-    kernel, stride = _side(module.kernel_size), _side(module.stride)
-    return gain.after(module, float(math.ceil(kernel / stride)) if gain.norm == "l2" else 1.0)
+    windows = 1
+    for axis in range(2):
+        kernel, stride, dilation = (
+            _side(value, axis) for value in (module.kernel_size, module.stride, module.dilation)
+        )
+        windows *= math.ceil(kernel / stride) if dilation == 1 else kernel
+    return gain.after(module, windows**0.5 if gain.norm == "l2" else 1.0)
 
 
-@gained.register
+@_rule.register
+def _(module: nn.BatchNorm2d, gain: Gain) -> Gain:
+    if module.running_var is None:
+        raise NoBounds("no bounds are known of batch norm without running statistics")
+    scale = 1 / torch.sqrt(module.running_var.double() + module.eps)
+    if module.weight is not None:
+        scale = scale * module.weight.detach().double()
+    return gain.after(module, float(scale.abs().max()))
+
+
+@_rule.register
 def _(module: _Mean, gain: Gain) -> Gain:
     return gain.after(module, math.prod(gain.shape[2:]) ** -0.5 if gain.norm == "l2" else 1.0)
 
 
-@gained.register
+@_rule.register
 def _(module: nn.Linear, gain: Gain) -> Gain:
     return gain.after(module, matrix_norm(module.weight, gain.norm))
 
 
-@gained.register
+@_rule.register
 def _(module: nn.Conv2d, gain: Gain) -> Gain:
     return gain.after(module, conv_norm(module, int(gain.shape[2]), int(gain.shape[3]), gain.norm))
 
 
-@gained.register
+@_rule.register
 def _(module: Resize, gain: Gain) -> Gain:
     """Both axes are multiplied by the matrix; in L2 the norm of such a product is the product of the norms."""
     return gain.after(module, matrix_norm(module.matrix, gain.norm) ** 2)
 
 
-@gained.register
+@_rule.register
 def _(module: nn.Sequential, gain: Gain) -> Gain:
     for part in module:
         gain = gained(part, gain)
     return gain
 
 
-@gained.register
+@_rule.register
 def _(module: Concatenate, gain: Gain) -> Gain:
     factors = [gained(branch, gain).factor / gain.factor for branch in module.branches]
     return gain.after(module, math.hypot(*factors) if gain.norm == "l2" else max(factors))
 
 
-@gained.register
+@_rule.register
 def _(module: WeightedSum, gain: Gain) -> Gain:
     factors = [gained(branch, gain).factor / gain.factor for branch in module.branches]
     weights = module.logits.detach().softmax(0).double().tolist()
     return gain.after(module, sum(w * factor for w, factor in zip(weights, factors, strict=True)))
 
 
-@gained.register
+@_rule.register
 def _(module: ScaleConv, gain: Gain) -> Gain:
     factors = [
         gained(nn.Sequential(there, module.conv, back), gain).factor / gain.factor

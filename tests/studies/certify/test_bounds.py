@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 import zoo
 from bench.attacks import foolbox_minimum, with_foolbox
 from bench.attacks.with_torchattacks import pgd
+from bench.inputs.outputs import giving_logits
+from bench.studies.certify.cells import bounds_known
 from bench.studies.certify.interval import holds, interval_radii
-from bench.studies.certify.lipschitz import conv_norm, lipschitz_radii, matrix_norm, pair_bounds
+from bench.studies.certify.lipschitz import Gain, conv_norm, gained, lipschitz_radii, matrix_norm, pair_bounds
 from bench.studies.clever import upper_bounds
 from zoo.deployment import deploy
 from zoo.entries import ARCHITECTURES
@@ -98,6 +101,100 @@ def test_a_resize_has_the_norm_of_its_matrix_twice() -> None:
         assert matrix_norm(layer.matrix, norm) ** 2 == pytest.approx(
             float(torch.linalg.matrix_norm(matrix, order))
         )
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "dilation", "windows"),
+    [(2, 2, 1, 1), (3, 2, 1, 4), ((1, 4), (1, 1), 1, 4), ((2, 3), (2, 1), 1, 3), (2, 2, 2, 4), (3, 1, 2, 9)],
+)
+def test_a_max_pool_counts_a_pixel_in_every_window_that_has_it(
+    kernel: Any, stride: Any, dilation: int, windows: int
+) -> None:
+    """One pixel above all others is the largest of every window that has it."""
+    pool = nn.MaxPool2d(kernel, stride, dilation=dilation)
+    found = gained(pool, Gain(1.0, torch.Size((1, 1, 16, 16)), "l2")).factor
+    assert found == pytest.approx(windows**0.5)
+    spikes = torch.eye(256).view(256, 1, 16, 16)
+    assert float((pool(spikes) > 0).sum((1, 2, 3)).max()) <= windows
+    assert gained(pool, Gain(1.0, torch.Size((1, 1, 16, 16)), "linf")).factor == pytest.approx(1.0)
+
+
+@functools.cache
+def plain() -> nn.Module:
+    """Of layers that a user's own network may have."""
+    torch.manual_seed(0)
+    norm = nn.BatchNorm2d(4)
+    torch.nn.init.uniform_(norm.running_mean)
+    torch.nn.init.uniform_(norm.running_var, 0.5, 2.0)
+    torch.nn.init.uniform_(norm.weight, -1.0, 1.0)
+    layers = (nn.Conv2d(1, 4, 3, padding=1), norm, nn.ReLU(), nn.MaxPool2d(3, 2, 1), nn.Flatten())
+    return nn.Sequential(*layers, nn.Linear(256, 10)).requires_grad_(False).eval()
+
+
+def test_bounds_of_batch_norm_are_exact_or_hold() -> None:
+    norm = plain()[1]
+    factor = float((norm.weight / torch.sqrt(norm.running_var + norm.eps)).abs().max())
+    for of in ("l2", "linf"):
+        assert gained(norm, Gain(3.0, torch.Size((1, 4, 8, 8)), of)).factor == pytest.approx(3 * factor)
+    x, _ = digits()
+    model = plain()
+    y = model(x).argmax(1)
+    radii = {
+        "ibp": interval_radii(model, x, y),
+        "l∞": lipschitz_radii(model, x, y, "linf")["radius"],
+    }
+    generator = torch.Generator().manual_seed(0)
+    for found in radii.values():
+        assert (found > 0).all()
+        for i in range(N):
+            corners = (2 * torch.rand(500, 1, 16, 16, generator=generator) - 1).sign() * float(found[i])
+            assert bool((model((x[i] + corners).clamp(0, 1)).argmax(1) == y[i]).all())
+
+
+def test_a_layer_that_computes_something_else_than_its_class_has_no_bounds() -> None:
+    class Steep(nn.Sequential):
+        def forward(self, input: Tensor) -> Tensor:
+            return super().forward(10 * input)
+
+    class Doubled(nn.Linear):
+        def forward(self, input: Tensor) -> Tensor:
+            return 2 * super().forward(input)
+
+    class Named(nn.Linear):
+        pass
+
+    hooked, before, patched = linear(), linear(), linear()
+    hooked[1].register_forward_hook(lambda layer, given, output: 5 * output)
+    before.register_forward_pre_hook(lambda layer, given: (5 * given[0],))
+    patched[1].forward = lambda input: 5 * F.linear(input, patched[1].weight)
+    bad = (Steep(*linear()), nn.Sequential(nn.Flatten(), Doubled(16, 3)), hooked, before, patched)
+    deep = (nn.Sequential(nn.Flatten(), nn.Sequential(Doubled(16, 3), nn.ReLU()), nn.Linear(3, 3)),)
+    x, y = torch.rand(2, 1, 4, 4), torch.tensor([0, 1])
+    for model in (*bad, *deep):
+        with pytest.raises(NoBounds, match="of its own"):
+            holds(model, x, y, torch.zeros(2).double())
+        with pytest.raises(NoBounds, match="of its own"):
+            pair_bounds(model, (1, 4, 4), "l2")
+    torch.manual_seed(0)
+    same = nn.Sequential(nn.Flatten(), torch.nn.utils.parametrizations.spectral_norm(Named(16, 3)))
+    assert pair_bounds(same.eval(), (1, 4, 4), "l2").shape == (3, 3)
+
+
+def test_one_output_for_two_classes_has_no_bounds() -> None:
+    model = giving_logits(nn.Sequential(nn.Flatten(), nn.Linear(16, 1)))
+    with pytest.raises(NoBounds, match="its last layer gives 1 numbers for 2 classes"):
+        bounds_known(model, np.zeros((1, 1, 4, 4), dtype=np.float32), "linf")
+    model = giving_logits(linear())
+    bounds_known(model, np.zeros((1, 1, 4, 4), dtype=np.float32), "linf")
+
+
+def test_a_network_that_never_changes_is_certified_for_all_images() -> None:
+    model = linear()
+    model[1].weight.zero_()
+    model[1].bias.copy_(torch.tensor([1.0, 0.0, -1.0]))
+    x, y = torch.rand(2, 1, 4, 4), torch.tensor([0, 1])
+    assert lipschitz_radii(model, x, y, "linf")["radius"].tolist() == [1.0, 0.0]
+    assert lipschitz_radii(model, x, y, "l2")["radius"].tolist() == [4.0, 0.0]
 
 
 @pytest.mark.parametrize("name", [f"{each}_4" for each in ARCHITECTURES])

@@ -308,7 +308,10 @@ def test_a_layer_without_bounds_is_refused_and_smoothing_takes_it(capsys: Captur
         "def gelu():\n"
         "    return nn.Sequential(nn.Flatten(), nn.Linear(256, 16), nn.GELU(), nn.Linear(16, 10))\n"
         "def relu():\n"
-        "    return nn.Sequential(nn.Flatten(), nn.Linear(256, 16), nn.ReLU(), nn.Linear(16, 10))\n"
+        "    layers = nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()\n"
+        "    return nn.Sequential(*layers, nn.Linear(256, 10))\n"
+        "def unfit():\n"
+        "    return nn.Sequential(nn.BatchNorm2d(1, track_running_stats=False), nn.Flatten(), nn.Linear(256, 10))\n"
     )
     words = ("certify", "--model", "own.py:gelu", "--n", 2, "--workers", 1)
     answer = call(capsys, *words)
@@ -317,6 +320,8 @@ def test_a_layer_without_bounds_is_refused_and_smoothing_takes_it(capsys: Captur
     assert "use --method smoothing" in answer.err
     assert call(capsys, *words, "--method", "smoothing", "--samples", 100).code == 0
     assert call(capsys, "certify", "--model", "own.py:relu", "--n", 2, "--workers", 1).code == 0
+    answer = call(capsys, "certify", "--model", "own.py:unfit", "--n", 2, "--workers", 1)
+    assert (answer.code, "batch norm without running statistics" in answer.err) == (2, True)
 
 
 def test_the_preset_is_the_published_number() -> None:
