@@ -93,20 +93,23 @@ def _result(store: Store, setting: DetectSetting, model: ModelInfo) -> DetectRes
     found = whole(store, detect_cells(setting, model))
     if not found:
         return None
+    radii: list[AtEps] = []
+    for eps, each in zip(setting.radii, found, strict=True):
+        radii.append(_at(eps, each, radii[-1] if radii else None))
     return DetectResult(
         info=model,
-        radii=tuple(_at(eps, each) for eps, each in zip(setting.radii, found, strict=True)),
+        radii=tuple(radii),
         seconds=sum(each.seconds for each in found),
         digest=digest(found),
     )
 
 
-def _at(eps: float, found: CellResult) -> AtEps:
+def _at(eps: float, found: CellResult, smaller: AtEps | None) -> AtEps:
     def answers(name: str) -> Answers:
         wrong, flagged, score = (found.arrays[f"{name}_{part}"] for part in ("wrong", "flagged", "score"))
         return Answers(wrong=wrong, flagged=flagged, score=score.astype(float))
 
-    return AtEps(eps=eps, **{name: answers(name) for name in ATTACKS})
+    return AtEps(eps=eps, **{name: answers(name) for name in ATTACKS}, smaller=smaller)
 
 
 collect_detection = collecting(_result, DetectResults)

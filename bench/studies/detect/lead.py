@@ -36,5 +36,5 @@ def _finding(results: DetectResults) -> str:
     return (
         f"At ε = {eps} the detector of {best.info.name} leaves {percent(found.aware_plain.value)} % of the images "
         f"standing under an attack that does not know it, and {percent(found.aware.value)} % under one that does; "
-        f"without a detector {percent(found.undefended.value)} % stand."
+        f"without a detector {percent(found.undefended.value)} % stand under both."
     )

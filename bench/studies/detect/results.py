@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,27 +37,29 @@ class AtEps:
         eps: radius in L∞.
         clean, plain, adaptive: answers on clean images, under the attack that does not know the detector, and
             under the one that does.
+        smaller: the same at the next smaller ε; attacks that succeed there succeed in this larger ball too.
     """
 
     eps: float
     clean: Answers
     plain: Answers
     adaptive: Answers
+    smaller: AtEps | None = None
 
     @property
     def undefended(self) -> Share:
-        """Right when clean and under the plain attack, without the detector."""
-        return _share(~self.clean.wrong & ~self.plain.wrong)
+        """Right when clean and under both attacks, without the detector."""
+        return _share(~self.clean.wrong & ~self._broken(lambda at: at.plain.wrong | at.adaptive.wrong))
 
     @property
     def aware_plain(self) -> Share:
         """Right and not flagged when clean, and not both misclassified and unflagged under the plain attack."""
-        return _share(self._accepted & ~self.plain.evades)
+        return _share(self._accepted & ~self._broken(lambda at: at.plain.evades))
 
     @property
     def aware(self) -> Share:
         """The same under both attacks together: the number that counts."""
-        return _share(self._accepted & ~self.plain.evades & ~self.adaptive.evades)
+        return _share(self._accepted & ~self._broken(lambda at: at.plain.evades | at.adaptive.evades))
 
     @property
     def accepted(self) -> Share:
@@ -72,6 +75,11 @@ class AtEps:
     def auc_adaptive(self) -> float:
         """The same of the adaptive attack."""
         return auc(self.clean.score, self.adaptive.score[self.adaptive.wrong])
+
+    def _broken(self, succeeds: Callable[[AtEps], Bool[np.ndarray, " n"]]) -> Bool[np.ndarray, " n"]:
+        """Images on which an attack succeeds at this ε or a smaller one."""
+        here = succeeds(self)
+        return here if self.smaller is None else here | self.smaller._broken(succeeds)
 
     @property
     def _accepted(self) -> Bool[np.ndarray, " n"]:

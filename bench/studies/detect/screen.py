@@ -10,8 +10,9 @@ from bench.studies.detect.results import DetectResults
 from bench.studies.shared.terminal import Name, print_table
 
 CAPTION = (
-    "In % of all images. plain: an attack that does not know the detector; adaptive: one that does, which is the "
-    "number to believe. AUC: of misclassified attacked images against clean ones; 0.5 tells nothing."
+    "In % of all images. both: under both attacks; plain: an attack that does not know the detector; adaptive: one "
+    "that does, which is the number to believe. AUC: of misclassified attacked images against clean ones; 0.5 tells "
+    "nothing."
 )
 
 
@@ -39,7 +40,7 @@ def detection_table(results: DetectResults) -> None:
     print_table(
         f"{results.setting.dataset}: detection by layers that disagree, L∞, n = {results.setting.n}",
         [
-            *("model", "ε", "clean", "clean,\naccepted", "plain, no\ndetector", "plain", "adaptive"),
+            *("model", "ε", "clean", "clean,\naccepted", "both, no\ndetector", "plain", "adaptive"),
             *("AUC\nplain", "AUC\nadaptive"),
         ],
         rows,

@@ -32,8 +32,9 @@ def _finding(results: InvarianceResults) -> str:
     if not found:
         return "No model was measured on an image that it and the proxy classify correctly."
     share, model = max(found, key=lambda each: each[0].value)
+    most = ", and no other model here on more" if len(found) > 1 else ""
     return (
         f"Within ε = {eps_text(results.setting.radii[-1])} the nearest training image of "
         f"{percent(model.ceilings()[-1].value)} % of the images becomes one of another class; {model.info.name} keeps "
-        f"its answer on {percent(share.value)} %, more than any other model here."
+        f"its answer on {percent(share.value)} %{most}."
     )

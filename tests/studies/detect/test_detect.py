@@ -177,13 +177,22 @@ def results(*models: DetectResult) -> DetectResults:
 
 def test_what_counts_as_standing() -> None:
     (found,) = result().radii
-    assert found.undefended.k == 1  # the third
+    assert found.undefended.k == 0  # the third falls to the adaptive attack
     assert found.accepted.k == 2  # the first two
     assert found.aware_plain.k == 1  # the first, which is flagged
     assert found.aware.k == 0
     assert found.auc_plain == pytest.approx(
         (3 + 2 * 2) / 12
     )  # 4 beats three, the 1s beat one and tie with two
+
+
+def test_what_breaks_an_image_breaks_it_at_a_larger_eps_too() -> None:
+    (small,) = result().radii
+    none = answers([False] * 4, [False] * 4, [0.0] * 4)
+    large = replace(small, eps=0.2, plain=none, adaptive=none, smaller=small)
+    for name in ("undefended", "accepted", "aware_plain", "aware"):
+        assert getattr(large, name) == getattr(small, name)
+    assert replace(large, smaller=None).aware.k == 2
 
 
 def test_the_page_and_its_rows(tmp_path: Path) -> None:
