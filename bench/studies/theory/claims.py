@@ -150,7 +150,7 @@ def _proxy(models: Models, seed: int) -> TheoryClaim:
     """Per model and angle: the interval of the median ratio."""
     chosen = [m for m in models if m.invariant]
     found = {m.info.name: [median_interval(row, seed=seed) for row in m.tangent.ratio] for m in models}
-    mine = [each for m in chosen for each in found[m.info.name]]
+    mine = [row for m in chosen for row in m.tangent.ratio]
     plain = [each.value for m in models if not m.symmetric for each in found[m.info.name]]
     angles = ", ".join(f"{angle:g}°" for angle in models[0].tangent.angles) if models else ""
     text = f"Median ratio at {angles}: "
@@ -164,7 +164,7 @@ def _proxy(models: Models, seed: int) -> TheoryClaim:
         f"The gradient of an invariant network changes at least {MUCH} times less along a small rotation than"
         " along random directions that are orthogonal to it and of the same length.",
         text if mine else "No invariant network was measured.",
-        below_verdict(mine, 1 / MUCH),
+        below_verdict(mine, 1 / MUCH, seed),
         f"A proxy: small rotations are not in the group, and {MUCH} times is how we read “≫”. A rotation moves"
         " edges and a random direction is noise, so a ratio below 1 need not come from symmetry: compare it with"
         " the networks without a rotation layer.",

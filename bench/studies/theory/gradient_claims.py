@@ -80,15 +80,16 @@ def _turned(found: Measured, id: str, where: str, statement: str, of: str) -> Th
 
 def _lemma_5(found: Measured, seed: int) -> TheoryClaim:
     mine = [g.average for m, g in found if m.invariant]
-    medians = [median_interval(row, seed=seed) for each in mine for row in each.ratio()]
+    rows = [row for each in mine for row in each.ratio()]
     text = _NOTHING
     if mine:
         relative = [float(np.median(each.relative)) for each in mine]
+        ratios = [float(np.median(row)) for row in rows]
         back = max(float(each.ratio("turned_back").max()) for each in mine)
         steps = ", ".join(f"{255 * step:.3g}/255" for step in mine[0].steps)
         text = (
             f"Invariant networks ({len(mine)}), steps of {steps} a pixel: median of gap over change"
-            f" {span([each.value for each in medians])}; the gap is {span(relative)} of the gradient's own length."
+            f" {span(ratios)}; the gap is {span(relative)} of the gradient's own length."
             f" With each gradient turned back before the average: at most {number(back)}."
         )
     return TheoryClaim(
@@ -97,7 +98,7 @@ def _lemma_5(found: Measured, seed: int) -> TheoryClaim:
         f"The gradient averaged over an orbit differs from the gradient at least {MUCH} times less than a small step"
         " changes the gradient.",
         text,
-        below_verdict(medians, 1 / MUCH),
+        below_verdict(rows, 1 / MUCH, seed),
         "By Lemma 4 the average of Definition 13 is that of four turned copies of one gradient: its part that looks"
         " alike from all four sides. It stays as far from the gradient as the rest is long, while the change goes to 0"
         " with the step. Turned back first, the four copies are one, the gap is rounding, and nothing is smoothed."
@@ -135,7 +136,7 @@ def _scale_average(found: Measured, seed: int) -> TheoryClaim:
         "Sec. 4.5, average",
         "Averaging a gradient over the scales reduces its variance near an image.",
         text,
-        below_verdict(damping[True], 1.0),
+        below_verdict([g.scales.damping for m, g in found if m.scaled], 1.0, seed),
         "Near: in the L∞ ball of radius 8/255. A mean of five unlike vectors is shorter and varies less whatever the"
         " network, so the networks without a scale branch are given too. No network computes this average.",
     )

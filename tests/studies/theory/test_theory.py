@@ -14,7 +14,9 @@ import zoo
 from bench.errors import UsageError
 from bench.inputs.model_info import ModelInfo
 from bench.studies import theory
+from bench.studies.theory.claim import below_verdict
 from bench.studies.theory.claims import claims
+from bench.studies.theory.intervals import median_interval
 from bench.studies.theory.lead import lead_of
 from bench.studies.theory.order import order_verdict
 from bench.studies.theory.results import assemble
@@ -287,6 +289,19 @@ def test_clever_medians_are_compared_with_the_baseline_of_the_same_training():
     assert order_verdict(every) == "does not hold"
     assert order_verdict(every[:1]) == "holds"
     assert order_verdict((every[0], every[2])) == order_verdict(()) == "undecided here"
+
+
+def test_one_of_many_medians_above_a_bound_by_chance_decides_nothing() -> None:
+    """The lower end of the first row's interval is above the bound at 95 %, but not at 1 - 0.05 / 30."""
+    rows = list(np.random.default_rng(0).normal(size=(30, 60)))
+    one, many = (median_interval(rows[0], level=1 - 0.05 / k).lo for k in (1, 30))
+    assert many < one
+    bound, low = (one + many) / 2, [row - 9 for row in rows[1:]]
+    assert below_verdict(rows[:1], bound, 0) == "does not hold"
+    assert below_verdict([rows[0], *low], bound, 0) == "undecided here"
+    assert below_verdict([rows[0] + 9, *low], bound, 0) == "does not hold"
+    assert below_verdict(low, bound, 0) == "holds"
+    assert below_verdict([], bound, 0) == "undecided here"
 
 
 def test_claims_follow_from_the_arrays(models: list[theory.ModelTheory]):
