@@ -32,7 +32,7 @@ def _finding(results: InvarianceResults) -> str:
     if not found:
         return "No model was measured on an image that it and the proxy classify correctly."
     share, model = max(found, key=lambda each: each[0].value)
-    most = ", and no other model here on more" if len(found) > 1 else ""
+    most = "; no other model here keeps it on more" if len(found) > 1 else ""
     return (
         f"Within ε = {eps_text(results.setting.radii[-1])} the nearest training image of "
         f"{percent(model.ceilings()[-1].value)} % of the images becomes one of another class; {model.info.name} keeps "
