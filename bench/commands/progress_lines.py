@@ -33,10 +33,8 @@ def progress_lines(
         now = time.monotonic()
         if stand.stored is None:
             stand.stored = done
-        elif (
-            stand.first is None and done > stand.stored
-        ):  # the pace does not include the start of the workers
-            stand.first = (done, now)
+        elif stand.first is None and done > stand.stored:
+            stand.first = (done, now)  # so that the pace does not include the start of the workers
         if done != stand.done:
             stand.last = now
         stand.done, stand.total = done, total
