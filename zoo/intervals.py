@@ -129,6 +129,18 @@ def _rule(module: nn.Module, box: Box, rules: Rules) -> Box:
     )
 
 
+def batch_norm_scale(module: nn.BatchNorm2d, like: Tensor) -> Float[Tensor, " channels"]:
+    """The factor of every channel in eval mode, in the type and on the device of ``like``.
+
+    Raises:
+        NoBounds: it has no running statistics.
+    """
+    if module.running_var is None:
+        raise NoBounds("no bounds are known of batch norm without running statistics")
+    scale = 1 / torch.sqrt(module.running_var.to(like) + module.eps)
+    return scale if module.weight is None else scale * module.weight.to(like)
+
+
 def _weighted(
     box: Box,
     apply: Callable[[Tensor, Tensor], Tensor],
@@ -211,11 +223,8 @@ def _(module: LiftingConv | GroupConv, box: Box, rules: Rules) -> Box:
 
 @_rule.register
 def _(module: nn.BatchNorm2d, box: Box, rules: Rules) -> Box:
-    if module.running_mean is None or module.running_var is None:
-        raise NoBounds("no bounds are known of batch norm without running statistics")
-    scale = 1 / torch.sqrt(module.running_var.to(box.lo) + module.eps)[:, None, None]
-    if module.weight is not None:
-        scale = scale * module.weight.to(box.lo)[:, None, None]
+    scale = batch_norm_scale(module, box.lo)[:, None, None]
+    assert module.running_mean is not None
     mean = module.running_mean.to(box.lo)[:, None, None] * scale
     bias = torch.zeros_like(mean) if module.bias is None else module.bias.to(box.lo)[:, None, None]
     after = _weighted(box, torch.mul, scale, 6, rules.unit, bias - mean)

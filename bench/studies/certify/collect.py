@@ -141,9 +141,9 @@ def homogeneity(votes: Int64[np.ndarray, "rows classes"]) -> float:
     enough = table.sum(axis=0).cumsum() >= RARE * len(table)
     first = int(enough.argmax())
     pooled = np.column_stack([table[:, : first + 1].sum(axis=1), table[:, first + 1 :]])
-    return (
-        float(np.asarray(stats.chi2_contingency(pooled)[1])) if enough[first] and pooled.shape[1] > 1 else 1.0
-    )
+    if not enough[first] or pooled.shape[1] < 2:
+        return 1.0
+    return float(np.asarray(stats.chi2_contingency(pooled)[1]))
 
 
 def _for_each(values: np.ndarray, at: Int64[np.ndarray, " n"]) -> np.ndarray:

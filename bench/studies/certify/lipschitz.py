@@ -17,7 +17,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
 from zoo.deployment import Deployed
-from zoo.intervals import NoBounds, Rules, ball, check_layer
+from zoo.intervals import NoBounds, Rules, ball, batch_norm_scale, check_layer
 from zoo.layers import Concatenate, GroupPool, Normalize, Resize, ScaleConv, WeightedSum
 from zoo.margins import margins
 from zoo.models.classifier import Classifier, Head
@@ -154,12 +154,8 @@ def _(module: nn.MaxPool2d, gain: Gain) -> Gain:
 
 @_rule.register
 def _(module: nn.BatchNorm2d, gain: Gain) -> Gain:
-    if module.running_var is None:
-        raise NoBounds("no bounds are known of batch norm without running statistics")
-    scale = 1 / torch.sqrt(module.running_var.double() + module.eps)
-    if module.weight is not None:
-        scale = scale * module.weight.detach().double()
-    return gain.after(module, float(scale.abs().max()))
+    scale = batch_norm_scale(module, torch.zeros((), dtype=torch.float64))
+    return gain.after(module, float(scale.detach().abs().max()))
 
 
 @_rule.register

@@ -15,8 +15,7 @@ SELECTION = 100  # samples that choose the class to certify (n₀)
 SAMPLES = 10_000
 SIGMA = 0.25
 ALPHA = 0.001
-HALVINGS = 8  # of the way to an attack on the smoothed network
-WRONG = 0.001  # largest probability that such an attack is none
+WRONG = 0.001  # largest probability that an attack on the smoothed network is none
 RADII = {  # radii of the rows, by norm and kind of images
     ("linf", "digits"): (0.01, 0.02, 0.05, 0.1),
     ("linf", "photographs"): (1 / 255, 2 / 255, 4 / 255, 8 / 255),

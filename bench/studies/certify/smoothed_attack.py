@@ -13,11 +13,12 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
-from bench.studies.certify.options import HALVINGS, WRONG
+from bench.studies.certify.options import WRONG
 from bench.studies.certify.smoothing import noise, votes
 
 STEPS, PER_STEP = 60, 50  # steps at most, and noisy images each gradient is taken over
 STEP = 0.5  # length of a step, in σ
+HALVINGS = 8  # of the way back to the image
 VERIFYING = 1000  # noisy images that vote in an election
 LEVEL = WRONG / (HALVINGS + 2)  # chance that an election is wrong; so many are held at most
 
