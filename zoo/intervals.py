@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, singledispatch
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -36,8 +37,10 @@ from zoo.models.classifier import Classifier, Head
 FLOAT32 = 2.0**-24  # unit roundoff
 _TINY = 1e-30  # more than the largest error of underflow
 _OWN = 1.01  # float64 rounds too, 2²⁹ times less
+_KEEPS_LOGITS = "keeps_logits"  # attribute of hooks
 
 Map = Callable[[Tensor], Tensor]
+Hook = TypeVar("Hook", bound=Callable[..., object])
 
 
 class NoBounds(UserError, ValueError):
@@ -105,16 +108,24 @@ def carried(module: nn.Module, box: Box, rules: Rules) -> Box:
     return _rule(module, box, rules)
 
 
+def keeps_logits(hook: Hook) -> Hook:
+    """Marks a forward hook that leaves logits (n, classes) as they are, so that bounds hold with it."""
+    setattr(hook, _KEEPS_LOGITS, True)
+    return hook
+
+
 def check_layer(module: nn.Module) -> None:
     """Raises NoBounds for a layer that is known by its class but computes something else.
 
-    That is one with a ``forward`` of its own, or with hooks.
+    That is one with a ``forward`` of its own, or with hooks that are not marked by ``keeps_logits``.
     """
     known = next(each for each in type(module).__mro__ if each in _rule.registry)
     if known is object:
         return  # it has no rule
     own = "forward" in vars(module) or type(module).__call__ is not nn.Module.__call__
-    if own or type(module).forward is not known.forward or module._forward_hooks or module._forward_pre_hooks:
+    hooks = (*module._forward_hooks.values(), *module._forward_pre_hooks.values())
+    hooked = any(not hasattr(hook, _KEEPS_LOGITS) for hook in hooks)
+    if own or hooked or type(module).forward is not known.forward:
         raise NoBounds(
             f"a layer {type(module).__name__} has a forward function or hooks of its own, so the bounds of "
             f"{known.__name__} may not hold"

@@ -62,7 +62,7 @@ def _bounded(
     """Clean logits, and the mean of both losses; batch norm scales boxes by the statistics of the clean batch."""
     with batch_statistics(model) as rules:
         clean = model(x)
-    worst = -margins(model, ball(x, eps), y, rules)
+    worst = -margins(model, ball(x, eps), y, rules, clean.shape[1])
     return (F.cross_entropy(clean, y) + F.cross_entropy(worst, y)) / 2, clean
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from zoo.deployment import Deployed
-from zoo.intervals import Box, Rules, carried, check_layer, pooled
+from zoo.intervals import Box, NoBounds, Rules, carried, check_layer, pooled
 from zoo.layers import GroupBatchNorm
 from zoo.models.classifier import Classifier, Head
 
@@ -21,7 +21,11 @@ EXACT = Rules()
 
 
 def margins(
-    model: nn.Module, box: Box, y: Int64[Tensor, " n"], rules: Rules = EXACT
+    model: nn.Module,
+    box: Box,
+    y: Int64[Tensor, " n"],
+    rules: Rules = EXACT,
+    classes: int | None = None,
 ) -> Float[Tensor, "n classes"]:
     """Lower bounds of z_y − z_j for every class j, over all images of a box; 0 for j = y.
 
@@ -32,13 +36,17 @@ def margins(
         box: of images (n, c, h, w), in the type that bounds are computed in.
         y: labels (n,).
         rules: how boxes are carried.
+        classes: number of outputs to check.
 
     Raises:
-        NoBounds: a layer is not known.
+        NoBounds: a layer is not known, or the last one does not give a number for each class.
     """
     before, last = _split(model)
     for part in before:
         box = part(box, rules)
+    outputs = box.lo.shape[1] if last is None else last.out_features
+    if classes not in (None, outputs):
+        raise NoBounds(f"its last layer gives {outputs} numbers for {classes} classes")
     if last is None:
         found = box.lo.gather(1, y[:, None]) - box.hi
         return found.scatter(1, y[:, None], 0.0)

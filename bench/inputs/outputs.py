@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.errors import UsageError, nearest
+from zoo.intervals import keeps_logits
 
 
 def logits_of(answer: object, n: int, key: str = "") -> Tensor:
@@ -39,6 +40,7 @@ def giving_logits(model: nn.Module) -> nn.Module:
     return model
 
 
+@keeps_logits
 def logits_alone(_: nn.Module, given: tuple[Any, ...], answer: object) -> Tensor:
     """The forward hook of ``giving_logits``."""
     return logits_of(answer, len(given[0]))

@@ -109,7 +109,7 @@ def test_interval_bounds_train_layers_that_they_know(capsys: Capture) -> None:
     train(capsys, "own.py:plain", "--recipe", "ibp")
     answer = call(capsys, "train", "own.py:net", "--recipe", "ibp", *SHORT)
     assert answer.code == 1
-    assert "own:net.ibp failed: " in answer.err or "own.py:net" in answer.err
+    assert "own:net.ibp failed: no interval bounds are known of a layer Net" in answer.err
 
 
 def test_seeds_differ_and_the_same_one_gives_the_same_bits(capsys: Capture, place: Path) -> None:

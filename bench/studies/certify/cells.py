@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import time
-from collections import OrderedDict
 from collections.abc import Iterator
 
 import numpy as np
@@ -17,11 +15,9 @@ from bench.engine.result import CellResult
 from bench.engine.seeding import seeded
 from bench.inputs.foreign import Foreign
 from bench.inputs.model_info import ModelInfo
-from bench.inputs.outputs import logits_alone
 from bench.studies.certify.results import CertifySetting
 from bench.studies.clever.cells import bound_cells, score_cells
 from bench.studies.shared.cells import shard_cells
-from zoo.intervals import NoBounds
 
 VERSION = 2  # raised whenever the numbers change
 TURNS = (1, 2, 3)
@@ -110,15 +106,8 @@ def _lipschitz(cell: Cell, subject: Subject) -> dict[str, np.ndarray]:
 
 
 def _layers(model: nn.Module) -> nn.Module:
-    """The network itself. A user's own is inside a module that copies images, and has a hook that finds the logits in
-    what it gives; both leave a tensor of logits as it is.
-    """
-    if not isinstance(model, Foreign):
-        return model
-    network = copy.copy(model.model)
-    hooks = network._forward_hooks.items()
-    network._forward_hooks = OrderedDict((key, hook) for key, hook in hooks if hook is not logits_alone)
-    return network
+    """The network itself: a user's own is inside a module that copies images."""
+    return model.model if isinstance(model, Foreign) else model
 
 
 def _clean(subject: Subject) -> dict[str, np.ndarray]:
@@ -154,16 +143,15 @@ def bounds_known(raw: nn.Module, images: np.ndarray, norm: str) -> None:
     import torch
 
     from bench.inputs.sources import deployed
-    from bench.studies.certify.interval import holds
     from bench.studies.certify.lipschitz import pair_bounds
+    from zoo.intervals import ball
+    from zoo.margins import margins
 
     model, x = deployed(raw, "cpu"), torch.from_numpy(images)
-    layers = _layers(model)
-    holds(layers, x, torch.zeros(len(x), dtype=torch.int64), torch.zeros(len(x), dtype=torch.float64))
-    outputs = len(pair_bounds(layers, tuple(x.shape[1:]), norm))
-    classes = model(x).shape[1]
-    if outputs != classes:
-        raise NoBounds(f"its last layer gives {outputs} numbers for {classes} classes")
+    layers, y = _layers(model), torch.zeros(len(x), dtype=torch.int64)
+    with torch.no_grad():
+        margins(layers, ball(x.double(), 0.0), y, classes=model(x).shape[1])
+    pair_bounds(layers, tuple(x.shape[1:]), norm)
 
 
 KIND = Kind(measure=measure)

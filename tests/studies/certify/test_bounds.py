@@ -23,7 +23,9 @@ from zoo.deployment import deploy
 from zoo.entries import ARCHITECTURES
 from zoo.intervals import NoBounds
 from zoo.layers import Resize
+from zoo.losses import learned
 from zoo.models import build
+from zoo.recipes import recipe
 
 N = 10
 POINTS = 10_000
@@ -184,6 +186,8 @@ def test_one_output_for_two_classes_has_no_bounds() -> None:
     model = giving_logits(nn.Sequential(nn.Flatten(), nn.Linear(16, 1)))
     with pytest.raises(NoBounds, match="its last layer gives 1 numbers for 2 classes"):
         bounds_known(model, np.zeros((1, 1, 4, 4), dtype=np.float32), "linf")
+    with pytest.raises(NoBounds, match="its last layer gives 1 numbers for 2 classes"):
+        learned(model, torch.zeros(2, 1, 4, 4), torch.tensor([0, 1]), recipe("ibp", 16), 0.1)
     model = giving_logits(linear())
     bounds_known(model, np.zeros((1, 1, 4, 4), dtype=np.float32), "linf")
 
