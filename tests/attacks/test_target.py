@@ -174,7 +174,7 @@ def nearest(model: Blocks, x: Tensor, target: Tensor, norm: str) -> Tensor:
             "brendel_bethge", "l2", 1.3, {"steps": 500}, marks=marks_of(ATTACKS["brendel_bethge", "foolbox"])
         ),
         ("boundary", "l2", 1.3, {"queries": 4000}),
-        ("hopskipjump", "l2", 1.5, {"queries": 4000}),
+        ("hopskipjump", "l2", 1.4, {"queries": 8000}),
     ],
 )
 def test_nearest_images_of_the_target_are_as_near_as_they_can_be(

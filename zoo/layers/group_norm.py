@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
+from zoo.layers.batch_norm import batch_norm
 from zoo.layers.group import Group
 
 
@@ -21,7 +22,9 @@ class GroupBatchNorm(nn.BatchNorm2d):
 
     def forward(self, input: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n channels h w"]:
         n, _, h, w = input.shape
-        return super().forward(input.reshape(n, self.num_features, -1, w)).reshape(n, -1, h, w)
+        maps = input.reshape(n, self.num_features, -1, w)
+        own = self.training and maps.device.type == "cpu"
+        return (batch_norm(self, maps) if own else super().forward(maps)).reshape(n, -1, h, w)
 
     def affine_map(self) -> tuple[Float64[Tensor, " channels"], Float64[Tensor, " channels"]]:
         """Its map in eval mode: scale and shift (fields·order,), in float64."""
