@@ -47,12 +47,14 @@ Curves = dict[str, list[Point]]
 def curves(rows: Iterable[Row], dataset: str) -> tuple[int, Curves]:
     """Number of images, and a curve for each model from clean through the grid.
 
-    Only models that were measured at every ε on the largest n are taken, without replicas.
+    Only models of the recipes in ``GROUPS`` that were measured at every ε on the largest n are taken, without replicas.
     """
     own = [row for row in rows if row["dataset"] == dataset and row["norm"] == "linf" and _plain(row)]
     n = max(row["n"] for row in own)
     found: Curves = {}
-    for name in sorted({row["model"] for row in own if "@" not in row["model"]}):
+    for name in sorted(
+        {row["model"] for row in own if "@" not in row["model"] and group(row["model"]) in GROUPS}
+    ):
         mine = [row for row in own if row["model"] == name and row["n"] == n]
         at = [[row for row in mine if abs(row["eps"] - eps) < 1e-9] for eps in GRID]
         if all(at):
