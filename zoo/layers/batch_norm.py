@@ -61,9 +61,9 @@ class _Slope(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        """The derivatives of Σ u · w · s · (g − ḡ − x̂ · b), by which a is the mean of u · x̂, c that of
+        """The derivatives of Σ u · w · s · (g − ḡ − x̂ · b), and of the other two sums where those are used.
 
-        (u − ū) · (g − ḡ) less a · b:
+        With a, the mean of u · x̂, and c, that of (u − ū) · (g − ḡ) less a · b, they are
 
         - of g: w · s · (u − ū − x̂ · a), the first derivative with u for g;
         - of x, on which μ and s depend: −w · s² · ((c − 2ab) · x̂ + b · (u − ū) + a · (g − ḡ));
@@ -89,7 +89,7 @@ class _Slope(torch.autograd.Function):
 
 
 def _slope(g: Maps, x: Maps, weight: Row, mean: Row, scale: Row) -> tuple[Maps, Row, Row]:
-    # its ε is not used: the scale is given
+    """torch's first derivatives. The scale is given, so ε is not used."""
     return torch.ops.aten.native_batch_norm_backward(
         g, x, weight, None, None, mean, scale, True, 0.0, [True, True, True]
     )
