@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ VERDICTS = {
 NORMS = {"linf": "L∞", "l2": "L2", "l1": "L1", "l0": "L0"}
 _LONGEST_SLUG = 60
 _LONGEST_LABEL = 30
+_WEIGHTS = re.compile(r"#[0-9a-f]{16}\b")  # after a surrogate, see bench.attacks.surrogate
 
 
 def percent(value: float) -> str:
@@ -84,14 +86,19 @@ def params_text(request: Request) -> str:
 def distinct_names(requests: Iterable[Request]) -> dict[Request, str]:
     """The attacks' labels, each with the parameters that are not its defaults, as ``pgd (steps 50)``.
 
-    AutoAttack always has its steps: the published one takes 100, and libraries call one of 10 by the same name.
+    AutoAttack always has its steps: the published one takes 100, and libraries call one of 10 by the same name. The
+    digits of a surrogate's weights are left out unless two attacks differ in them alone.
     """
-    names = {}
-    for request in dict.fromkeys(requests):
-        defaults = request.implied | ({"steps": None} if request.attack == "autoattack" else {})
-        own = ", ".join(_changed(*param) for param in request.params if param[1] != defaults.get(param[0]))
-        names[request] = f"{request.label} ({own})" if own else request.label
-    return names
+    full = {request: _name(request) for request in requests}
+    short = {request: _WEIGHTS.sub("", name) for request, name in full.items()}
+    times = Counter(short.values())
+    return {request: name if times[name] == 1 else full[request] for request, name in short.items()}
+
+
+def _name(request: Request) -> str:
+    defaults = request.implied | ({"steps": None} if request.attack == "autoattack" else {})
+    own = ", ".join(_changed(*param) for param in request.params if param[1] != defaults.get(param[0]))
+    return f"{request.label} ({own})" if own else request.label
 
 
 def _changed(name: str, value: Scalar) -> str:

@@ -42,12 +42,13 @@ def ranked_table(results: Results, verdicts: Mapping[tuple[str, str], str] | Non
     if attack_names(results):
         heads = ["rank", "", "model", "clean", *(f"ε {eps}" for eps in eps_texts(setting.eps)), "mean"]
         print_table(
-            f"{setting.dataset}: accuracy in % under {_ranked_under(results)} ({setting.norm}, {setting.curve}), "
-            f"n = {setting.n}",
+            f"{setting.dataset}: accuracy in % under {_ranked_under(results, lines)} ({setting.norm}, "
+            f"{setting.curve}), n = {setting.n}",
             heads,
             [_cells(line, setting, verdicts) for line in lines],
             "± covers the 95 % interval."
             + _about_ranks(lines)
+            + _about_other_runs(lines)
             + _about_numbers(setting)
             + _about_marks(lines, setting, verdicts),
             left=("", "model"),
@@ -56,11 +57,17 @@ def ranked_table(results: Results, verdicts: Mapping[tuple[str, str], str] | Non
         _print_spatial(setting, spatial)
 
 
-def _ranked_under(results: Results) -> str:
-    """Names of the attacks of the ranked group."""
+def _ranked_under(results: Results, lines: Sequence[Standing]) -> str:
+    """Names of the attacks of the ranked group; other runs are named if they count."""
     names = attack_names(results)
-    ranked = next(line for line in standings(results) if line.rank is not None)
-    return ", ".join(names[curve.request] for curve in ranked.result.curves)
+    ranked = next(line for line in lines if line.rank is not None)
+    attacks = ", ".join(names[curve.request] for curve in ranked.result.curves)
+    return f"{attacks} and attacks of other runs" if _lowered(lines) else attacks
+
+
+def _lowered(lines: Sequence[Standing]) -> bool:
+    """Whether attacks of other runs lower a number of the table."""
+    return any(line.worst != line.own for line in lines)
 
 
 def _mark(line: Standing, setting: Setting, verdicts: Mapping[tuple[str, str], str] | None) -> str:
@@ -89,6 +96,10 @@ def _about_ranks(lines: Sequence[Standing]) -> str:
         " Rank 3–7 means: two models are significantly better, and the tests allow any rank from 3 to 7; two models "
         "whose ranges do not overlap differ significantly."
     )
+
+
+def _about_other_runs(lines: Sequence[Standing]) -> str:
+    return " --worst-of run counts the attacks of this run alone." if _lowered(lines) else ""
 
 
 def _about_numbers(setting: Setting) -> str:

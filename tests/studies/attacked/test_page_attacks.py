@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.attacks import parse_requests
+from bench.attacks import Request, parse_requests
 from bench.numbers.stats import wilson
+from bench.pages.format import distinct_names
 from bench.studies.attacked.spatial import spatial_table, tried
 from bench.studies.attacked.tables import attack_blocks, costs, noted
 from bench.studies.robustness import ranking
@@ -97,6 +98,30 @@ def test_attacks_are_named_with_what_was_changed() -> None:
         "pgd",
         "pgd (steps 50)",
         "pgd (best iterate, no random start)",
+    ]
+
+
+def test_digits_of_a_surrogate_are_named_where_attacks_differ_in_them_alone() -> None:
+    (request,) = parse_requests(("transfer",), params={})
+
+    def on(surrogate: str) -> Request:
+        return dataclasses.replace(
+            request, params=tuple((dict(request.params) | {"surrogate": surrogate}).items())
+        )
+
+    one, other, two = (
+        f"digits/a#{'0' * 16}",
+        f"digits/a#{'1' * 16}",
+        f"digits/a#{'0' * 16}+digits/b#{'2' * 16}",
+    )
+    assert list(distinct_names(map(on, (one, two, one))).values()) == [
+        "transfer (surrogate digits/a)",
+        "transfer (surrogate digits/a+digits/b)",
+    ]
+    assert list(distinct_names(map(on, (one, two, other))).values()) == [
+        f"transfer (surrogate {one})",
+        "transfer (surrogate digits/a+digits/b)",
+        f"transfer (surrogate {other})",
     ]
 
 

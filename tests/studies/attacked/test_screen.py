@@ -118,3 +118,19 @@ def test_list_shows_every_recorded_model(capsys: Capture) -> None:
     shown = call(capsys, "list", "models").out
     assert f"birds: {shipped.parameters:,}" in " ".join(shown.split())
     assert "digits: 98.9 %" in " ".join(shown.split())
+
+
+def test_the_table_says_whether_attacks_of_other_runs_lower_its_numbers(capsys: Capture) -> None:
+    def said(*ways: object) -> str:
+        words = ("--model", "baseline_cnn_4", "--n", 40, "--eps", 0.1, "--workers", 1)
+        answer = call(capsys, "run", *words, *ways)
+        assert answer.code == 0, answer.err
+        return " ".join(answer.out.split())
+
+    assert "under pgd (steps 5) (linf" in said("--attacks", "pgd", "--steps", 5)
+    lowered = said("--attacks", "fgsm")
+    assert "under fgsm and attacks of other runs (linf" in lowered
+    assert "--worst-of run counts the attacks of this run alone." in lowered
+    alone = said("--attacks", "fgsm", "--worst-of", "run")
+    assert "under fgsm (linf" in alone
+    assert "--worst-of run" not in alone
