@@ -1,4 +1,4 @@
-"""Writes trained weights: rounds to half precision, loads them again as a user would, and compares."""
+"""Writes trained weights, in half precision where predictions allow it; loads them as a user would, and compares."""
 
 from __future__ import annotations
 
@@ -20,20 +20,22 @@ from zoo.entries import Entry
 from zoo.resident import Resident, place
 from zoo.training import Run, file_name
 
-SAME = 0.99  # of the predictions must survive rounding to half precision
+SAME = 0.99  # of the predictions must be those of the weights before they were written
 
 
 @dataclass(frozen=True)
 class Trained:
     """The weights' record, and how many of `compared` predictions rounding to half precision changed.
 
-    With held-out images `history` has the accuracy on them after each epoch, a fraction, and `best` is what
-    was written of the epoch in which it was highest; `record` is of the last epoch.
+    `single` says that these were too many, so that the weights are written in single precision. With held-out images
+    `history` has the accuracy on them after each epoch, a fraction, and `best` is what was written of the epoch in
+    which it was highest; `record` is of the last epoch.
     """
 
     record: registry.WeightsRecord
     changed: int
     compared: int
+    single: bool = False
     history: tuple[float, ...] = ()
     best: Trained | None = None
 
@@ -70,23 +72,37 @@ def share_right(predicted: Int64[Tensor, " n"], images: Resident) -> float:
 
 def _written(run: Run, named: Entry, epoch: int, test: Dataset | None, threads: int, out: Path) -> Trained:
     """Writes the model's present state, which is that after `epoch`, under a name, with its record."""
-    content = safetensors.torch.save({key: _half(value) for key, value in run.model.state_dict().items()})
-    path = run.checkpoint.with_name(f"{file_name(named.name)}.safetensors")
-    record = _record(run, named, epoch, content, test, threads, path)
-    registry.write_whole(path, content)
     judged = place(test or run.data, run.device)
-    made = registry.load_record(record) if run.build is None else registry.load_into(run.build(), record)
-    loaded = predict(made.to(run.device), judged)
-    changed = int((loaded != predict(run.model, judged)).sum())
-    if changed > (1 - SAME) * len(judged):
-        raise TrainError(f"{named.name}: half precision changes {changed} of {len(judged)} predictions")
-    record = dataclasses.replace(record, clean_acc=share_right(loaded, judged) if test else None)
+    before = predict(run.model, judged)
+    allowed = (1 - SAME) * len(judged)
+
+    def write(single: bool) -> tuple[registry.WeightsRecord, int]:
+        state = {key: _stored(value, single) for key, value in run.model.state_dict().items()}
+        content = safetensors.torch.save(state)
+        path = run.checkpoint.with_name(f"{file_name(named.name)}.safetensors")
+        record = _record(run, named, epoch, content, test, threads, path)
+        registry.write_whole(path, content)
+        made = registry.load_record(record) if run.build is None else registry.load_into(run.build(), record)
+        loaded = predict(made.to(run.device), judged)
+        record = dataclasses.replace(record, clean_acc=share_right(loaded, judged) if test else None)
+        return record, int((loaded != before).sum())
+
+    record, changed = write(single=False)
+    single = changed > allowed
+    if single:
+        record, differ = write(single=True)
+        if differ > allowed:
+            raise TrainError(
+                f"{named.name}: written and loaded again, its weights change {differ} of {len(judged)} predictions; "
+                "the network must be built the same way each time"
+            )
     registry.add(out, record)
-    return Trained(record, changed, len(judged))
+    return Trained(record, changed, len(judged), single)
 
 
-def _half(value: Tensor) -> Tensor:
-    return (value.half() if value.is_floating_point() else value).contiguous().cpu()
+def _stored(value: Tensor, single: bool) -> Tensor:
+    half = value.is_floating_point() and not single
+    return (value.half() if half else value).contiguous().cpu()
 
 
 def _record(

@@ -105,6 +105,7 @@ def _tell(trained: train.Trained) -> None:
     say(
         f"{record.path}: {epoch}clean accuracy {100 * (record.clean_acc or 0):.2f} % on {record.clean_n} test "
         f"images; half precision changed {trained.changed} of {trained.compared} predictions"
+        + (", so the weights are in single precision" if trained.single else "")
     )
 
 

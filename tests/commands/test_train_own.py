@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 
 from bench.commands import trainings
@@ -32,6 +33,14 @@ class Net(nn.Module):
         )
     def forward(self, x):
         return {"features": x.flatten(1)[:, 0], "logits": self.body((x - 0.5) / 0.5)}
+
+class Large(nn.Linear):
+    '''Half precision has steps of 4 between its weights.'''
+    def __init__(self):
+        super().__init__(256, 10)
+        self.weight.data += 4096
+    def forward(self, x):
+        return nn.functional.linear(x.flatten(1), self.weight - 4096, self.bias)
 
 def net(): return Net()
 def three(): return Net(3)
@@ -110,6 +119,19 @@ def test_interval_bounds_train_layers_that_they_know(capsys: Capture) -> None:
     answer = call(capsys, "train", "own.py:net", "--recipe", "ibp", *SHORT)
     assert answer.code == 1
     assert "own:net.ibp failed: no interval bounds are known of a layer Net" in answer.err
+
+
+def test_weights_that_half_precision_would_change_are_written_in_single(capsys: Capture) -> None:
+    assert "single precision" not in train(capsys, "own.py:net")
+    assert "predictions, so the weights are in single precision" in train(capsys, "own.py:Large")
+    for name, dtype in (("net", torch.float16), ("Large", torch.float32)):
+        record = registry.find(f"own:{name}.standard", "digits", "weights")
+        weights = safetensors.torch.load(record.path.read_bytes())
+        assert {value.dtype for value in weights.values() if value.is_floating_point()} == {dtype}
+        source = find_source(f"own.py:{name}.standard", dataset="digits", weights=None, weights_from=None)
+        with torch.no_grad():
+            right = source.build().eval()(TEST.images(0, 200)).argmax(1) == TEST.targets(0, 200)
+        assert record.clean_acc == right.double().mean().item() > 0.2
 
 
 def test_seeds_differ_and_the_same_one_gives_the_same_bits(capsys: Capture, place: Path) -> None:
