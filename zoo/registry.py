@@ -52,7 +52,7 @@ class WeightsError(UserError):
 class WeightsRecord:
     """The facts about one file of weights.
 
-    `clean_acc` is a fraction, measured with the weights as they are written on the `clean_n` test images of digest
+    `clean_acc` is the accuracy of the weights as they are written, a fraction of the `clean_n` test images of digest
     `test_sha256`; None without a test set. `seconds` is the training time. Training that held images out says of which
     `epoch`, from 1, the weights are and the accuracy on those images then (`held_out_acc`, before rounding, under the
     recipe's last stage).
