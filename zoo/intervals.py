@@ -105,7 +105,7 @@ def carried(module: nn.Module, box: Box, rules: Rules) -> Box:
         NoBounds: the layer is not known.
     """
     check_layer(module)
-    return _rule(module, box, rules)
+    return rule(module, box, rules)
 
 
 def keeps_logits(hook: Hook) -> Hook:
@@ -119,7 +119,7 @@ def check_layer(module: nn.Module) -> None:
 
     That is one with a ``forward`` of its own, or with hooks that are not marked by ``keeps_logits``.
     """
-    known = next(each for each in type(module).__mro__ if each in _rule.registry)
+    known = next(each for each in type(module).__mro__ if each in rule.registry)
     if known is object:
         return  # it has no rule
     own = "forward" in vars(module) or type(module).__call__ is not nn.Module.__call__
@@ -133,7 +133,8 @@ def check_layer(module: nn.Module) -> None:
 
 
 @singledispatch
-def _rule(module: nn.Module, box: Box, rules: Rules) -> Box:
+def rule(module: nn.Module, box: Box, rules: Rules) -> Box:
+    """The box after a layer of a class; ``rule.register`` adds a class."""
     raise NoBounds(
         f"no interval bounds are known of a layer {type(module).__name__}; known are convolutions, linear layers, "
         "batch norm, ReLU, pooling and the layers of the zoo"
@@ -169,12 +170,12 @@ def _weighted(
     return Box(middle - radius, middle + radius).wider(sizes, terms + 2, unit)
 
 
-@_rule.register
+@rule.register
 def _(module: nn.Linear, box: Box, rules: Rules) -> Box:
     return _weighted(box, F.linear, module.weight, module.in_features, rules.unit, module.bias)
 
 
-@_rule.register
+@rule.register
 def _(module: nn.Conv2d, box: Box, rules: Rules) -> Box:
     if module.padding_mode != "zeros":
         raise NoBounds(f"no interval bounds are known of padding {module.padding_mode!r}; use zeros")
@@ -185,7 +186,7 @@ def _(module: nn.Conv2d, box: Box, rules: Rules) -> Box:
     )
 
 
-@_rule.register
+@rule.register
 def _(module: Block, box: Box, rules: Rules) -> Box:
     scale, shift = (each.to(box.lo) for each in rules.affine(module.norm))
     inner = module.conv.conv if isinstance(module.conv, ScaleConv) else module.conv
@@ -203,7 +204,7 @@ def _(module: Block, box: Box, rules: Rules) -> Box:
     return box.each(torch.relu)
 
 
-@_rule.register
+@rule.register
 def _(module: ScaleConv, box: Box, rules: Rules) -> Box:
     return _scaled(module, box, rules, lambda part: carried(module.conv, part, rules))
 
@@ -217,14 +218,14 @@ def _scaled(module: ScaleConv, box: Box, rules: Rules, through: Callable[[Box], 
     return _sum(parts, [1 / len(parts)] * len(parts), rules.unit)
 
 
-@_rule.register
+@rule.register
 def _(module: Resize, box: Box, rules: Rules) -> Box:
     matrix = module.matrix
     rows = _weighted(box, lambda x, m: m @ x, matrix, module.size, rules.unit, None)
     return _weighted(rows, lambda x, m: x @ m.T, matrix, module.size, rules.unit, None)
 
 
-@_rule.register
+@rule.register
 def _(module: LiftingConv | GroupConv, box: Box, rules: Rules) -> Box:
     weight, bias = module.expanded()
     bias = None if bias is None else bias[:, None, None]
@@ -232,7 +233,7 @@ def _(module: LiftingConv | GroupConv, box: Box, rules: Rules) -> Box:
     return _weighted(box, apply, weight, weight[0].numel(), rules.unit, bias)
 
 
-@_rule.register
+@rule.register
 def _(module: nn.BatchNorm2d, box: Box, rules: Rules) -> Box:
     scale = batch_norm_scale(module, box.lo)[:, None, None]
     assert module.running_mean is not None
@@ -242,18 +243,18 @@ def _(module: nn.BatchNorm2d, box: Box, rules: Rules) -> Box:
     return after.wider(bias.abs() + mean.abs(), 6, rules.unit)
 
 
-@_rule.register
+@rule.register
 def _(module: Normalize, box: Box, rules: Rules) -> Box:
     return box.each(lambda x: (x - 0.5) / 0.5).wider(2 * box.size + 1, 3, rules.unit)
 
 
-@_rule.register
+@rule.register
 def _(module: Concatenate, box: Box, rules: Rules) -> Box:
     parts = [carried(branch, box, rules) for branch in module.branches]
     return Box(torch.cat([part.lo for part in parts], 1), torch.cat([part.hi for part in parts], 1))
 
 
-@_rule.register
+@rule.register
 def _(module: WeightedSum, box: Box, rules: Rules) -> Box:
     parts = [carried(branch, box, rules) for branch in module.branches]
     return _sum(parts, module.logits.softmax(0), rules.unit)
@@ -269,14 +270,22 @@ def _sum(parts: list[Box], weights: list[float] | Tensor, unit: float) -> Box:
     return Box(lo, hi).wider(sizes, len(parts) + 2, unit)
 
 
-@_rule.register(nn.ReLU)
-@_rule.register(nn.MaxPool2d)
-@_rule.register(GroupPool)
-@_rule.register(nn.Flatten)
-@_rule.register(nn.Identity)
-@_rule.register(nn.Dropout)
+@rule.register(nn.ReLU)
+@rule.register(nn.MaxPool2d)
+@rule.register(GroupPool)
+@rule.register(nn.Flatten)
+@rule.register(nn.Identity)
+@rule.register(nn.Dropout)
 def _(module: nn.Module, box: Box, rules: Rules) -> Box:
     return Box(module(box.lo.clone()), module(box.hi.clone()))
+
+
+@rule.register(nn.AvgPool2d)
+@rule.register(nn.AdaptiveAvgPool2d)
+def _(module: nn.AvgPool2d | nn.AdaptiveAvgPool2d, box: Box, rules: Rules) -> Box:
+    if (getattr(module, "divisor_override", None) or 1) < 0:
+        raise NoBounds("no bounds are known of average pooling with a negative divisor")
+    return box.each(module).wider(module(box.size), math.prod(box.lo.shape[2:]) + 1, rules.unit)
 
 
 def pooled(head: Head, box: Box, rules: Rules) -> Box:
@@ -286,25 +295,25 @@ def pooled(head: Head, box: Box, rules: Rules) -> Box:
     return carried(head.pool, mean, rules)
 
 
-@_rule.register
+@rule.register
 def _(module: Head, box: Box, rules: Rules) -> Box:
     return carried(module.linear, pooled(module, box, rules), rules)
 
 
-@_rule.register
+@rule.register
 def _(module: nn.Sequential, box: Box, rules: Rules) -> Box:
     for part in module:
         box = carried(part, box, rules)
     return box
 
 
-@_rule.register
+@rule.register
 def _(module: Classifier, box: Box, rules: Rules) -> Box:
     for part in (module.normalize, module.front, module.trunk, module.head):
         box = carried(part, box, rules)
     return box
 
 
-@_rule.register
+@rule.register
 def _(module: Deployed, box: Box, rules: Rules) -> Box:
     return carried(module.body, box, rules)

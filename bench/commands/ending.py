@@ -31,14 +31,16 @@ NEXT: dict[str, tuple[str, str]] = {
 
 
 def next_command(study: str, options: Namespace) -> str:
-    """The next useful command after a study, with the models and the data of this one; empty for a plug-in's.
+    """The next useful command after a study, with the models and the data of this one.
+
+    Empty after a plug-in's study, and after smoothing.
 
     Args:
         study: its name; ``audit`` also after a run whose models have been audited.
         options: of the command.
     """
-    if study not in NEXT:
-        return ""
+    if study not in NEXT or (study == "certify" and options.method == "smoothing"):
+        return ""  # an audit would look at the network that is not smoothed
     store = "" if options.store == ".symbench" else f"--store {shlex.quote(options.store)}"
     if study == "audit" and options.command == "run" and 1 < len(names := _shown_names(options)) <= MOST:
         return (

@@ -201,6 +201,12 @@ def settle() -> None:
 
     torch.set_num_threads(1)
     keep_freed_memory()
+    with contextlib.suppress(ImportError):  # torch draws a bar with it where it is installed
+        from tqdm import tqdm
+
+        tqdm.set_lock(
+            threading.RLock()
+        )  # its own is a semaphore, of which Python warns after a killed process
 
 
 def _end_with_parent() -> None:

@@ -111,6 +111,12 @@ def test_the_next_command_prepares_images_as_this_one_did() -> None:
     assert next_command("run", plain).partition("   #")[0] == "bench audit --model baseline_cnn"
 
 
+def test_no_audit_is_advised_for_a_smoothed_network() -> None:
+    words = ("certify", "--model", "baseline_cnn.gauss25", "--method")
+    assert next_command("certify", parser().parse_args([*words, "smoothing"])) == ""
+    assert next_command("certify", parser().parse_args([*words, "ibp"])).startswith("bench audit ")
+
+
 def test_after_a_run_with_an_audit_two_models_are_compared() -> None:
     def following(*words: str) -> str:
         return next_command("audit", parser().parse_args(["run", *words]))

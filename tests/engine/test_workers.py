@@ -13,6 +13,7 @@ from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
+from tqdm import tqdm
 
 from bench.engine import workers
 from bench.errors import CellError
@@ -74,6 +75,15 @@ def test_a_room_grows_with_the_workers_that_are_asked_for() -> None:
 
 
 @pytest.mark.parametrize(("workers", "processes"), [(1, 1), pytest.param(2, 2, marks=pytest.mark.slow)])
+def _lock_of_bars() -> str:
+    return type(tqdm.get_lock()).__module__
+
+
+def test_a_worker_draws_bars_without_a_semaphore_that_outlives_it() -> None:
+    """Python prints a warning of every semaphore that a killed process leaves behind."""
+    assert workers.WorkerGroup(1).submit(_lock_of_bars).result() == "_thread"
+
+
 def test_a_model_is_built_twice_in_its_process_and_prints_nothing_into_json(
     workers: int, processes: int, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,7 +13,6 @@ from bench.engine.judge import ask_again
 from bench.engine.kind import Kind, Subject
 from bench.engine.result import CellResult
 from bench.engine.seeding import seeded
-from bench.inputs.foreign import Foreign
 from bench.inputs.model_info import ModelInfo
 from bench.studies.certify.results import CertifySetting
 from bench.studies.clever.cells import bound_cells, score_cells
@@ -95,19 +94,16 @@ def _smoothed_attack(cell: Cell, subject: Subject) -> dict[str, np.ndarray]:
 
 def _interval(cell: Cell, subject: Subject) -> dict[str, np.ndarray]:
     from bench.studies.certify.interval import interval_radii
+    from bench.studies.certify.layers import layers_of
 
-    return {"radius": interval_radii(_layers(subject.model), subject.x, subject.y), **_clean(subject)}
+    return {"radius": interval_radii(layers_of(subject.model), subject.x, subject.y), **_clean(subject)}
 
 
 def _lipschitz(cell: Cell, subject: Subject) -> dict[str, np.ndarray]:
+    from bench.studies.certify.layers import layers_of
     from bench.studies.certify.lipschitz import lipschitz_radii
 
-    return lipschitz_radii(_layers(subject.model), subject.x, subject.y, str(cell.norm))
-
-
-def _layers(model: nn.Module) -> nn.Module:
-    """The network itself: a user's own is inside a module that copies images."""
-    return model.model if isinstance(model, Foreign) else model
+    return lipschitz_radii(layers_of(subject.model), subject.x, subject.y, str(cell.norm))
 
 
 def _clean(subject: Subject) -> dict[str, np.ndarray]:
@@ -143,12 +139,13 @@ def bounds_known(raw: nn.Module, images: np.ndarray, norm: str) -> None:
     import torch
 
     from bench.inputs.sources import deployed
+    from bench.studies.certify.layers import layers_of
     from bench.studies.certify.lipschitz import pair_bounds
     from zoo.intervals import ball
     from zoo.margins import margins
 
     model, x = deployed(raw, "cpu"), torch.from_numpy(images)
-    layers, y = _layers(model), torch.zeros(len(x), dtype=torch.int64)
+    layers, y = layers_of(model), torch.zeros(len(x), dtype=torch.int64)
     with torch.no_grad():
         margins(layers, ball(x.double(), 0.0), y, classes=model(x).shape[1])
     pair_bounds(layers, tuple(x.shape[1:]), norm)

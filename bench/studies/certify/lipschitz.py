@@ -118,29 +118,30 @@ def gained(module: nn.Module, gain: Gain) -> Gain:
         NoBounds: the layer's norm is not known.
     """
     check_layer(module)
-    return _rule(module, gain)
+    return rule(module, gain)
 
 
 @singledispatch
-def _rule(module: nn.Module, gain: Gain) -> Gain:
+def rule(module: nn.Module, gain: Gain) -> Gain:
+    """The gain after a layer of a class; ``rule.register`` adds a class."""
     raise NoBounds(f"no Lipschitz bound is known of a layer {type(module).__name__}")
 
 
-@_rule.register(nn.ReLU)
-@_rule.register(nn.Identity)
-@_rule.register(nn.Dropout)
-@_rule.register(nn.Flatten)
-@_rule.register(GroupPool)
+@rule.register(nn.ReLU)
+@rule.register(nn.Identity)
+@rule.register(nn.Dropout)
+@rule.register(nn.Flatten)
+@rule.register(GroupPool)
 def _(module: nn.Module, gain: Gain) -> Gain:
     return gain.after(module, 1.0)
 
 
-@_rule.register
+@rule.register
 def _(module: Normalize, gain: Gain) -> Gain:
     return gain.after(module, 2.0)
 
 
-@_rule.register
+@rule.register
 def _(module: nn.MaxPool2d, gain: Gain) -> Gain:
     """A value that lies in several windows counts in each."""
     windows = 1
@@ -152,54 +153,62 @@ def _(module: nn.MaxPool2d, gain: Gain) -> Gain:
     return gain.after(module, windows**0.5 if gain.norm == "l2" else 1.0)
 
 
-@_rule.register
+@rule.register
 def _(module: nn.BatchNorm2d, gain: Gain) -> Gain:
     scale = batch_norm_scale(module, torch.zeros((), dtype=torch.float64))
     return gain.after(module, float(scale.detach().abs().max()))
 
 
-@_rule.register
-def _(module: _Mean, gain: Gain) -> Gain:
-    return gain.after(module, math.prod(gain.shape[2:]) ** -0.5 if gain.norm == "l2" else 1.0)
+@rule.register(_Mean)
+@rule.register(nn.AvgPool2d)
+@rule.register(nn.AdaptiveAvgPool2d)
+def _(module: nn.Module, gain: Gain) -> Gain:
+    """In L∞ the largest sum of a row of the layer's matrix, in L2 √(largest row · largest column)."""
+    inputs = torch.ones(gain.shape, dtype=torch.float64, requires_grad=True)
+    with torch.enable_grad():
+        rows = module(inputs)
+        (columns,) = torch.autograd.grad(rows.sum(), inputs)
+    row, column = float(rows.detach().abs().max()), float(columns.abs().max())
+    return gain.after(module, math.sqrt(row * column) if gain.norm == "l2" else row)
 
 
-@_rule.register
+@rule.register
 def _(module: nn.Linear, gain: Gain) -> Gain:
     return gain.after(module, matrix_norm(module.weight, gain.norm))
 
 
-@_rule.register
+@rule.register
 def _(module: nn.Conv2d, gain: Gain) -> Gain:
     return gain.after(module, conv_norm(module, int(gain.shape[2]), int(gain.shape[3]), gain.norm))
 
 
-@_rule.register
+@rule.register
 def _(module: Resize, gain: Gain) -> Gain:
     """Both axes are multiplied by the matrix; in L2 the norm of such a product is the product of the norms."""
     return gain.after(module, matrix_norm(module.matrix, gain.norm) ** 2)
 
 
-@_rule.register
+@rule.register
 def _(module: nn.Sequential, gain: Gain) -> Gain:
     for part in module:
         gain = gained(part, gain)
     return gain
 
 
-@_rule.register
+@rule.register
 def _(module: Concatenate, gain: Gain) -> Gain:
     factors = [gained(branch, gain).factor / gain.factor for branch in module.branches]
     return gain.after(module, math.hypot(*factors) if gain.norm == "l2" else max(factors))
 
 
-@_rule.register
+@rule.register
 def _(module: WeightedSum, gain: Gain) -> Gain:
     factors = [gained(branch, gain).factor / gain.factor for branch in module.branches]
     weights = module.logits.detach().softmax(0).double().tolist()
     return gain.after(module, sum(w * factor for w, factor in zip(weights, factors, strict=True)))
 
 
-@_rule.register
+@rule.register
 def _(module: ScaleConv, gain: Gain) -> Gain:
     factors = [
         gained(nn.Sequential(there, module.conv, back), gain).factor / gain.factor

@@ -15,13 +15,15 @@ import zoo
 from bench.attacks import foolbox_minimum, with_foolbox
 from bench.attacks.with_torchattacks import pgd
 from bench.inputs.outputs import giving_logits
+from bench.inputs.preparation import Preparation, Prepared
 from bench.studies.certify.cells import bounds_known
 from bench.studies.certify.interval import holds, interval_radii
+from bench.studies.certify.layers import layers_of
 from bench.studies.certify.lipschitz import Gain, conv_norm, gained, lipschitz_radii, matrix_norm, pair_bounds
 from bench.studies.clever import upper_bounds
 from zoo.deployment import deploy
 from zoo.entries import ARCHITECTURES
-from zoo.intervals import NoBounds
+from zoo.intervals import FLOAT32, Box, NoBounds, Rules, carried
 from zoo.layers import Resize
 from zoo.losses import learned
 from zoo.models import build
@@ -121,6 +123,51 @@ def test_a_max_pool_counts_a_pixel_in_every_window_that_has_it(
     assert gained(pool, Gain(1.0, torch.Size((1, 1, 16, 16)), "linf")).factor == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize(
+    "pool",
+    [
+        nn.AvgPool2d(2),
+        nn.AvgPool2d(3, 2, 1),
+        nn.AvgPool2d((3, 1), 1, (1, 0), count_include_pad=False),
+        nn.AvgPool2d(3, 2, ceil_mode=True, divisor_override=4),
+        nn.AdaptiveAvgPool2d(1),
+        nn.AdaptiveAvgPool2d((3, 5)),
+    ],
+)
+def test_bounds_of_average_pooling_are_those_of_its_matrix(pool: nn.Module) -> None:
+    matrix = pool(torch.eye(64).double().view(64, 1, 8, 8)).flatten(1).T
+    shape = torch.Size((1, 1, 8, 8))
+    true = {
+        norm: float(torch.linalg.matrix_norm(matrix, order))
+        for norm, order in (("l2", 2), ("linf", torch.inf))
+    }
+    found = {norm: gained(pool, Gain(1.0, shape, norm)).factor for norm in true}
+    assert found["linf"] == pytest.approx(true["linf"])
+    assert true["l2"] <= found["l2"] <= 1.4 * true["l2"]
+    x = torch.rand(2, 1, 8, 8).double()
+    box = carried(pool, Box(x, x + 0.5), Rules(unit=FLOAT32))
+    low, high = (matrix @ each.flatten(1).T for each in (x, x + 0.5))
+    assert (low >= box.lo.flatten(1).T).all()
+    assert (high <= box.hi.flatten(1).T).all()
+    assert box.hi.flatten(1).T.numpy() == pytest.approx(high.numpy(), rel=1e-5)
+    assert (pool((x + 0.5).float()).double() <= box.hi).all()
+
+
+def test_average_pooling_in_closed_form() -> None:
+    """The mean of n values that count once changes by 1/√n of their change at most."""
+    shape = torch.Size((1, 3, 8, 8))
+    for pool, factor in (
+        (nn.AvgPool2d(2), 1 / 2),
+        (nn.AvgPool2d(4), 1 / 4),
+        (nn.AdaptiveAvgPool2d(1), 1 / 8),
+    ):
+        assert gained(pool, Gain(1.0, shape, "l2")).factor == pytest.approx(factor)
+        assert gained(pool, Gain(1.0, shape, "linf")).factor == pytest.approx(1.0)
+    negative = nn.AvgPool2d(2, divisor_override=-4)
+    with pytest.raises(NoBounds, match="negative divisor"):
+        carried(negative, Box(torch.zeros(shape), torch.ones(shape)), Rules())
+
+
 @functools.cache
 def plain() -> nn.Module:
     """Of layers that a user's own network may have."""
@@ -180,6 +227,35 @@ def test_a_layer_that_computes_something_else_than_its_class_has_no_bounds() -> 
     torch.manual_seed(0)
     same = nn.Sequential(nn.Flatten(), torch.nn.utils.parametrizations.spectral_norm(Named(16, 3)))
     assert pair_bounds(same.eval(), (1, 4, 4), "l2").shape == (3, 3)
+
+
+def test_options_that_normalise_are_a_layer_of_the_bounds() -> None:
+    """(255 x − m) / s before a linear model is another linear model, whose distances are known."""
+    steps = Preparation(scale=255.0, bgr=True, mean=(100.0, 120.0, 140.0), std=(50.0, 60.0, 70.0))
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(48, 2)).requires_grad_(False)
+    prepared, x = Prepared(model, steps), torch.full((6, 3, 4, 4), 0.5) + 0.001 * torch.randn(6, 3, 4, 4)
+    y, logits = prepared(x).argmax(1), model(steps.apply(x)).double()
+    gradient = model[1].weight[0].view(3, 4, 4) - model[1].weight[1].view(3, 4, 4)
+    gradient = gradient * (255 / torch.tensor(steps.std))[:, None, None]
+    want = (logits[:, 0] - logits[:, 1]).abs() / gradient.double().abs().sum()
+    layers = layers_of(prepared)
+    found = interval_radii(layers, x, y)
+    assert (want < 0.2).all()  # no ball is cut by the range of pixels
+    assert found == pytest.approx(want.numpy(), rel=1e-2)
+    assert (found <= want.numpy()).all()
+    lipschitz = lipschitz_radii(layers, x, y, "linf")["radius"]
+    assert (lipschitz > 0).all()
+    assert (lipschitz <= want.numpy()).all()
+    images = np.full((1, 3, 4, 4), 0.5, dtype=np.float32)
+    bounds_known(giving_logits(prepared), images, "linf")
+    assert layers_of(model) is model
+    for other in (Preparation(size=8), Preparation(output="0"), Preparation(classes=(1, 0))):
+        with pytest.raises(NoBounds, match="--input-size, --output or --classes"):
+            layers_of(Prepared(model, other))
+    for negative in (Preparation(std=(-1.0,)), Preparation(scale=-1.0)):
+        with pytest.raises(NoBounds, match="negative --std or --scale"):
+            layers_of(Prepared(model, negative))
 
 
 def test_one_output_for_two_classes_has_no_bounds() -> None:

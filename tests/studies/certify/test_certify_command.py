@@ -20,6 +20,7 @@ from bench.inputs.model_info import ModelInfo
 from bench.leaderboard import table_file
 from bench.numbers.stats import wilson
 from bench.studies.certify.curves import band
+from bench.studies.certify.lead import lead_of
 from bench.studies.certify.options import WRONG, CertifyOptions, parse_options
 from bench.studies.certify.page import write_certify_page
 from bench.studies.certify.results import CertifyResult, CertifyResults, CertifySetting, Orbit
@@ -156,6 +157,9 @@ def test_pages_of_all_kinds_have_no_nan_and_escape_names(tmp_path: Path) -> None
         assert "<b>" not in text
         assert "cell x" in text
     assert "Quarter turns" in text
+    sure = "keep their correct class, each with probability 0.999 at least, and attacks"
+    assert sure in lead_of(made(smooth, method="smoothing", eps="0.1")).finding
+    assert "probability" not in lead_of(bounded).finding
 
 
 def test_rows_merge_by_what_was_measured(tmp_path: Path) -> None:
@@ -314,12 +318,13 @@ def test_a_layer_without_bounds_is_refused_and_smoothing_takes_it(capsys: Captur
         "    return nn.Sequential(nn.BatchNorm2d(1, track_running_stats=False), nn.Flatten(), nn.Linear(256, 10))\n"
     )
     words = ("certify", "--model", "own.py:gelu", "--n", 2, "--workers", 1)
+    normalised = ("--mean", 0.1307, "--std", 0.3081)
     answer = call(capsys, *words)
     assert answer.code == 2
     assert "GELU" in answer.err
     assert "use --method smoothing" in answer.err
     assert call(capsys, *words, "--method", "smoothing", "--samples", 100).code == 0
-    assert call(capsys, "certify", "--model", "own.py:relu", "--n", 2, "--workers", 1).code == 0
+    assert call(capsys, "certify", "--model", "own.py:relu", "--n", 2, "--workers", 1, *normalised).code == 0
     answer = call(capsys, "certify", "--model", "own.py:unfit", "--n", 2, "--workers", 1)
     assert (answer.code, "batch norm without running statistics" in answer.err) == (2, True)
 
