@@ -1,8 +1,6 @@
-"""Invariance attacks as rows of ``--json`` and as a table of the terminal."""
+"""Invariance attacks as a table of the terminal."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from bench.numbers.eps import eps_text
 from bench.pages.format import percent
@@ -14,33 +12,6 @@ CAPTION = (
     "training image of another class, and the model keeps its answer. In brackets whatever the model says. A "
     "proxy, no error rate."
 )
-
-
-def json_rows(results: InvarianceResults) -> list[dict[str, Any]]:
-    """A row for each model and ε."""
-    setting = results.setting
-    return [
-        {
-            "model": model.info.name,
-            "weights": model.info.weights,
-            "trained_on": model.info.trained_on,
-            "dataset": setting.dataset,
-            "data": setting.data,
-            "training": setting.training,
-            "n": setting.n,
-            "candidates": setting.candidates,
-            "norm": "linf",
-            "eps": eps,
-            "counted": int(model.counted.sum()),
-            "invariant": share.value,
-            "invariant_lo": share.lo,
-            "invariant_hi": share.hi,
-            "changed": ceiling.value,
-            "digest": model.digest,
-        }
-        for model in results.models
-        for eps, share, ceiling in zip(setting.radii, model.shares(), model.ceilings(), strict=False)
-    ]
 
 
 def invariance_table(results: InvarianceResults) -> None:

@@ -18,6 +18,7 @@ from bench.studies.invariance.evaluation import (
     read_setting,
 )
 from bench.studies.invariance.results import InvarianceResults
+from bench.studies.invariance.rows import invariance_rows
 from bench.studies.shared.cell_study import CellStudy
 from bench.studies.shared.options import model_ask
 
@@ -45,9 +46,7 @@ class InvarianceStudy(CellStudy[InvarianceSetting, InvarianceResults]):
         return write_invariance_page(results, others, out)
 
     def as_json(self, results: InvarianceResults) -> list[dict[str, Any]]:
-        from bench.studies.invariance.screen import json_rows
-
-        return json_rows(results)
+        return invariance_rows(results)
 
     def show(self, results: InvarianceResults) -> None:
         from bench.studies.invariance.screen import invariance_table

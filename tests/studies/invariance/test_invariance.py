@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,16 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from bench.engine.cell import Cell
+from bench.errors import UsageError
 from bench.inputs.array_data import ArrayData, array_data
 from bench.inputs.model_info import ModelInfo
+from bench.pages.format import percent
 from bench.studies.invariance import examples
 from bench.studies.invariance.cells import InvarianceSetting, measure_invariance
 from bench.studies.invariance.examples import nearest_labels, nearest_others, towards
 from bench.studies.invariance.page import write_invariance_page
 from bench.studies.invariance.results import InvarianceResult, InvarianceResults
+from bench.studies.invariance.rows import COLUMNS, invariance_rows
 from tests.own import call
 
 Capture = pytest.CaptureFixture[str]
@@ -160,6 +165,58 @@ def test_the_page(tmp_path: Path) -> None:
     assert "cell x" in write_invariance_page(failed, [], tmp_path).read_text("utf-8")
 
 
+def stored(directory: Path) -> list[dict[str, str]]:
+    with (directory / "invariances.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_rows_are_the_numbers_of_the_page(tmp_path: Path) -> None:
+    nothing = replace(result("none"), counted=np.zeros(4, dtype=bool))
+    page = write_invariance_page(results(result(), nothing), [], tmp_path)
+    rows = stored(tmp_path)
+    assert [(row["model"], row["eps"], row["grid"]) for row in rows] == [
+        ("m", "0.1", "0.1"), ("m", "0.2", "0.1;0.2"),
+    ]  # fmt: skip
+    cells = re.findall(
+        r'<td data-value="([\d.]+)">[^<]*<small>([\d.]+) to ([\d.]+)</small>', page.read_text("utf-8")
+    )
+    names = [(row, name) for row in rows for name in ("invariant", "changed")]
+    for (row, name), (value, *bounds) in zip(names, cells, strict=True):
+        assert float(value) == pytest.approx(float(row[name]), abs=1e-8)
+        shown = [percent(float(row[f"{name}_{bound}"])) for bound in ("lo", "hi")]
+        assert bounds == shown
+    assert {row["counted"] for row in rows} == {"3"}
+    assert all(tuple(row) == COLUMNS for row in invariance_rows(results(result(), nothing)))
+
+
+def test_a_row_of_the_same_measurement_is_replaced_and_others_stay(tmp_path: Path) -> None:
+    first = results(result(), result("other"))
+    write_invariance_page(first, [], tmp_path)
+    before = stored(tmp_path)
+    write_invariance_page(first, [], tmp_path)
+    assert stored(tmp_path) == before
+    write_invariance_page(results(replace(result(), digest="new")), [], tmp_path)
+    assert stored(tmp_path) == [{**row, "digest": "new"} if row["model"] == "m" else row for row in before]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"candidates": 4}, {"batch": 2}, {"training": "u"}, {"backend": "c"}, {"radii": (0.15, 0.2)}],
+    ids=lambda change: next(iter(change)),
+)
+def test_another_setting_has_rows_of_its_own(change: dict[str, Any], tmp_path: Path) -> None:
+    shown = results(result())
+    other = replace(shown, setting=replace(shown.setting, **change))
+    write_invariance_page(shown, [other], tmp_path)
+    assert len(stored(tmp_path)) == 4
+
+
+def test_a_table_of_other_columns_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "invariances.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UsageError, match="move it away"):
+        write_invariance_page(results(result()), [], tmp_path)
+
+
 @pytest.mark.slow
 def test_the_command_measures_once(capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -172,6 +229,7 @@ def test_the_command_measures_once(capsys: Capture, tmp_path: Path, monkeypatch:
     assert shares == sorted(shares)
     assert all(row["invariant"] <= row["changed"] for row in rows)
     assert Path("reports/digits-invariance.html").exists()
+    assert [float(row["invariant"]) for row in stored(Path("reports"))] == shares
     assert "4 cells, 4 stored, 0 to run" in call(capsys, *COMMAND, "--dry-run").out
     assert "proxy" in call(capsys, *COMMAND).out
     assert call(capsys, *COMMAND, "--candidates", 0).code == 2
