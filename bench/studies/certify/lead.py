@@ -40,7 +40,7 @@ def _finding(results: CertifyResults) -> str:
             f"No image is certified within the {norm_text(options.norm)} radius {eps_text(radius)}, where attacks "
             f"leave up to {percent(most)} % standing. The largest certificate of all is {significant(largest)}."
         )
-    sure = f", each with probability {1 - options.alpha:g} at least" if options.smooth else ""
+    sure = f", each with probability {1 - (options.alpha or 0):g} at least" if options.smooth else ""
     return (
         f"{model.info.name} is certified on the most images: within the {norm_text(options.norm)} radius "
         f"{eps_text(radius)}, {percent(certified.value)} % ({interval(certified)}) are proven to keep their "
