@@ -29,6 +29,7 @@ __all__ = ["RECIPES", "Point", "Recipe", "Stage", "UnknownRecipe", "recipe"]
 LOSSES = ("ce", "trades", "ibp", "jsigr", "last", "afa")
 WEIGHTED = ("trades", "jsigr", "last", "afa")  # losses whose second term has the weight beta
 WHOLE = ("trades", "last", "afa")  # losses of attacked batches beside the clean ones
+FROM_ABSTRACTS = ("jsigr", "last", "afa")  # our reading of papers of which we had only the abstract
 PRECISIONS = ("float32", "bfloat16")
 # Later fields enter row and fingerprint only if they differ from their default, so old ones do not change.
 _LATER = ("stages", "drops", "warmup", "loss", "beta", "held_out", "precision", "noise", "select", "proxy")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.numbers.eps import eps_texts
+from bench.pages.designs import from_abstracts
 from bench.pages.format import slug
 from bench.pages.frame import environment, write
 from bench.pages.style import FEW
@@ -133,6 +134,7 @@ def _render(
             eps=eps,
             figures=figures,
             by_recipe=len(attacked) > FEW,
+            abstracts=from_abstracts(line.result.info for line in lines),
             audits=audits,
             checks=audit_section.by_kind(list(CHECKS.values())),
             kinds=audit_section.KINDS,

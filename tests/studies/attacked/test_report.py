@@ -297,6 +297,25 @@ def test_the_smallest_page(tmp_path: Path):
     assert "ε = 8/255" in html
 
 
+def test_recipes_of_which_only_the_abstract_was_read_are_named(zoo_page: str, tmp_path: Path):
+    few = {"n": 1, "eps": (8 / 255,), "attacks": ("fgsm",), "samples": 0}
+    both = page(
+        make_results(models=("baseline_cnn_4.last", "baseline_cnn", "equivariant_gcnn.afa"), **few), tmp_path
+    )
+    assert "Recipes last, afa: of the papers we had only the abstract." in both
+    one = page(make_results(models=("baseline_cnn_4.jsigr", "baseline_cnn.pgd_at"), **few), tmp_path)
+    assert "Recipe jsigr: of the paper we had only the abstract." in one
+    assert "the abstract" not in zoo_page
+    own = make_results(models=("baseline_cnn.afa",), **few)
+    own = dataclasses.replace(
+        own,
+        models=tuple(
+            dataclasses.replace(m, info=dataclasses.replace(m.info, origin="file")) for m in own.models
+        ),
+    )
+    assert "the abstract" not in page(own, tmp_path)
+
+
 def test_a_model_without_samples_has_no_gallery_entry(tmp_path: Path):
     results = make_results(models=("with", "without"), n=20, samples=1)
     bare = dataclasses.replace(results.models[1], samples=())
