@@ -12,8 +12,8 @@ from bench.studies.detect.results import AtEps, DetectResult, DetectResults
 Row = dict[str, Any]
 NAME = "detections.csv"
 IDENTITY = (
-    *("model", "weights", "dataset", "data", "n", "norm", "eps", "calibration", "steps"),
-    *("false_positives", "seed", "protocol", "backend"),
+    *("model", "weights", "dataset", "data", "n", "norm", "eps", "grid", "calibration"),
+    *("steps", "false_positives", "seed", "protocol", "backend"),
 )
 SHARES = ("undefended", "accepted", "aware_plain", "aware")
 VALUES = (
@@ -40,6 +40,7 @@ def _row(results: DetectResults, model: DetectResult, found: AtEps) -> Row:
         "n": setting.n,
         "norm": "linf",
         "eps": found.eps,
+        "grid": ";".join(repr(eps) for eps in setting.radii if eps <= found.eps),
         "calibration": setting.calibration,
         "steps": setting.steps,
         "false_positives": setting.false_positives,
