@@ -56,7 +56,9 @@ def interval_cells(setting: CertifySetting, model: ModelInfo) -> tuple[Cell, ...
 
 def lipschitz_cells(setting: CertifySetting, model: ModelInfo) -> tuple[Cell, ...]:
     """The Lipschitz bounds, which need no random numbers."""
-    return _cells(setting, model, "lipschitz", {}, setting.options.norm, seed=0)
+    from bench.studies.certify.lipschitz import EXACT
+
+    return _cells(setting, model, "lipschitz", {"exact": EXACT}, setting.options.norm, seed=0)
 
 
 def measure(cell: Cell, subject: Subject) -> CellResult:

@@ -13,6 +13,7 @@ from functools import singledispatch
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
@@ -22,6 +23,7 @@ from zoo.layers import Concatenate, GroupPool, Normalize, Resize, ScaleConv, Wei
 from zoo.margins import margins
 from zoo.models.classifier import Classifier, Head
 
+EXACT = 1024  # inputs of a convolution at most, of which the norm is that of its matrix
 _OUTWARD = 1 + 1e-9  # more than a singular value or a sum in float64 is off by
 REAL = Rules(unit=2.0**-53)
 
@@ -226,9 +228,11 @@ def matrix_norm(matrix: Float[Tensor, "rows columns"], norm: str) -> float:
 def conv_norm(conv: nn.Conv2d, height: int, width: int, norm: str) -> float:
     """A bound of the norm of a convolution with zero padding on images (height, width).
 
-    In L2 the images are set into a torus so large that no filter reaches around it: what the padded convolution gives
-    is then a part of what the one on the torus gives, whose norm is the largest singular value of its Fourier blocks
-    (Sedghi, Gupta and Long 2019). In L∞ it is the largest sum of absolute values of a filter.
+    In L∞ it is the largest sum of absolute values of a filter. In L2 it is the largest singular value of the
+    convolution's matrix, up to ``EXACT`` inputs. Beyond, the images are set into a torus so large that no filter
+    reaches around it: what the padded convolution gives is then a part of what the one on the torus gives, whose norm
+    is the largest singular value of its Fourier blocks (Sedghi, Gupta and Long 2019). On small images that is far
+    above the norm: by 83 % in a layer on 2×2.
 
     Raises:
         NoBounds: the padding is not by zeros.
@@ -238,6 +242,10 @@ def conv_norm(conv: nn.Conv2d, height: int, width: int, norm: str) -> float:
     weight = _dense(conv)
     if norm == "linf":
         return float(weight.abs().sum((1, 2, 3)).max())
+    if (inputs := conv.in_channels * height * width) <= EXACT:
+        units = torch.eye(inputs, dtype=weight.dtype).view(inputs, conv.in_channels, height, width)
+        rest = (None, conv.stride, conv.padding, conv.dilation)
+        return matrix_norm(F.conv2d(units, weight, *rest).flatten(1), norm)
     down, right = _side(conv.dilation, 0), _side(conv.dilation, 1)
     kernel = weight.new_zeros(
         *weight.shape[:2], (weight.shape[2] - 1) * down + 1, (weight.shape[3] - 1) * right + 1
