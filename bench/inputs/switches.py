@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import torch
 
+from bench.inputs.precision import ALL, CONVOLUTIONS, PRODUCTS, Switch, use_full
 from zoo.notes import note_once
 
-_CUDNN = ("enabled", "benchmark", "deterministic", "allow_tf32")
+_CUDNN = ("enabled", "benchmark", "deterministic")
 
 
 def _directory() -> str | None:
@@ -28,8 +28,8 @@ def _set_cudnn(values: tuple[bool, ...]) -> None:
         setattr(torch.backends.cudnn, name, value)
 
 
-# name of a switch → how it is read, and how it is restored
-_SWITCHES: dict[str, tuple[Callable[[], Any], Callable[[Any], object]]] = {
+# name of a switch → how it is read, and how it is restored; one that others follow is before them
+_SWITCHES: dict[str, Switch] = {
     "the working directory": (_directory, lambda value: value and os.chdir(value)),
     "the default dtype": (torch.get_default_dtype, torch.set_default_dtype),
     "the default device": (
@@ -45,10 +45,9 @@ _SWITCHES: dict[str, tuple[Callable[[], Any], Callable[[Any], object]]] = {
         ),
         lambda value: torch.use_deterministic_algorithms(value[0], warn_only=value[1]),
     ),
-    "the precision of matrix products": (
-        torch.get_float32_matmul_precision,
-        torch.set_float32_matmul_precision,
-    ),
+    "the precision of float32": (ALL.read, ALL.restore),
+    "the precision of matrix products": (PRODUCTS.read, PRODUCTS.restore),
+    "the precision of convolutions": (CONVOLUTIONS.read, CONVOLUTIONS.restore),
     "the flags of cuDNN": (lambda: tuple(getattr(torch.backends.cudnn, name) for name in _CUDNN), _set_cudnn),
 }
 
@@ -71,8 +70,8 @@ def _kept() -> Iterator[list[str]]:
 def left_alone() -> Iterator[None]:
     """Runs with gradients on, and restores the caller's switches and Python's random state afterwards.
 
-    Convolutions on a GPU use full float32: torch's default there, TF32, keeps 10 bits of each factor. Tensors made
-    inside are ordinary ones, even if the caller is in inference mode.
+    Products and convolutions use full float32: torch's default for convolutions on a GPU, TF32, keeps 10 bits of each
+    factor. Tensors made inside are ordinary ones, even if the caller is in inference mode.
 
     Without this, a model that turns gradients off permanently would spoil the numbers of all later ones in the same
     process.
@@ -81,7 +80,7 @@ def left_alone() -> Iterator[None]:
     try:
         with torch.inference_mode(False), _kept():
             torch.set_grad_enabled(True)
-            torch.backends.cudnn.allow_tf32 = False
+            use_full()
             yield
     finally:
         random.setstate(state)
