@@ -244,8 +244,8 @@ def conv_norm(conv: nn.Conv2d, height: int, width: int, norm: str) -> float:
         return float(weight.abs().sum((1, 2, 3)).max())
     if (inputs := conv.in_channels * height * width) <= EXACT:
         units = torch.eye(inputs, dtype=weight.dtype).view(inputs, conv.in_channels, height, width)
-        rest = (None, conv.stride, conv.padding, conv.dilation)
-        return matrix_norm(F.conv2d(units, weight, *rest).flatten(1), norm)
+        steps = {name: getattr(conv, name) for name in ("stride", "padding", "dilation")}
+        return matrix_norm(F.conv2d(units, weight, **steps).flatten(1), norm)
     down, right = _side(conv.dilation, 0), _side(conv.dilation, 1)
     kernel = weight.new_zeros(
         *weight.shape[:2], (weight.shape[2] - 1) * down + 1, (weight.shape[3] - 1) * right + 1
