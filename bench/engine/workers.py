@@ -201,12 +201,11 @@ def settle() -> None:
 
     torch.set_num_threads(1)
     keep_freed_memory()
-    with contextlib.suppress(ImportError):  # torch draws a bar with it where it is installed
-        from tqdm import tqdm
+    with contextlib.suppress(ImportError):
+        from tqdm import tqdm  # torch draws a bar with it
 
-        tqdm.set_lock(
-            threading.RLock()
-        )  # its own is a semaphore, of which Python warns after a killed process
+        # its own lock is a semaphore, and Python warns of those that a killed process leaves behind
+        tqdm.set_lock(threading.RLock())
 
 
 def _end_with_parent() -> None:

@@ -302,9 +302,9 @@ def test_recipes_of_which_only_the_abstract_was_read_are_named(zoo_page: str, tm
     both = page(
         make_results(models=("baseline_cnn_4.last", "baseline_cnn", "equivariant_gcnn.afa"), **few), tmp_path
     )
-    assert "Recipes last, afa: of the papers we had only the abstract." in both
+    assert "We read only the abstracts of the papers behind the recipes last, afa." in both
     one = page(make_results(models=("baseline_cnn_4.jsigr", "baseline_cnn.pgd_at"), **few), tmp_path)
-    assert "Recipe jsigr: of the paper we had only the abstract." in one
+    assert "We read only the abstract of the paper behind the recipe jsigr." in one
     assert "the abstract" not in zoo_page
     own = make_results(models=("baseline_cnn.afa",), **few)
     own = dataclasses.replace(
