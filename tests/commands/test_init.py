@@ -99,6 +99,7 @@ def test_every_option_of_the_place_of_the_work_is_left_out() -> None:
 def test_places_and_processes_are_left_out_and_other_commands_have_no_file() -> None:
     assert as_file("bench run --model a --workers 2 --store s --json --n 3") == 'models = ["a"]\nn = 3'
     assert as_file("bench reproduce --all") == as_file("bench run 'cut off") == ""
+    assert as_file("bench run --model a\nbench run --model b") == ""
 
 
 @pytest.mark.parametrize(

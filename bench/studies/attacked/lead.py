@@ -11,6 +11,7 @@ from bench.pages.format import interval, norm_text, percent
 from bench.pages.lead import Change, Lead, counted, listed
 from bench.studies.attacked.headline import NOT_AUDITED, Headline
 from bench.studies.audit import QUICK
+from bench.studies.shared.commands import newest_command
 from bench.studies.shared.options import with_options
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def _changes(table: Headline) -> Iterator[Change]:
 
 def _command(table: Headline, lines: Sequence[Standing], command: str, **options: str) -> str:
     """A command on some models: by their names, or if one is from a file, this page's command with other options."""
-    page = table.results.command
+    page = newest_command(table.results.command)
     origins = {line.result.info.origin for line in lines}
     if "python" in origins:
         return ""

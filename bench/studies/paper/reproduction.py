@@ -11,6 +11,7 @@ from jaxtyping import Bool
 from bench.engine.protocols import SOUND, own_script
 from bench.studies.mip.results import MipResults
 from bench.studies.robustness.results import Curve, ModelResult, Results, Setting
+from bench.studies.shared.commands import newest_command
 from zoo.cifar10c import NAMES
 from zoo.grouped import Groups
 
@@ -187,5 +188,5 @@ def _column(results: Iterable[Results], column: str, *, corrupted: bool = False)
             elif column == "released":
                 label = own_script(name, corrupted=corrupted).label
             if each.setting.protocol == label:
-                found[name] = MeasuredModel(each.setting, model, each.command)
+                found[name] = MeasuredModel(each.setting, model, newest_command(each.command))
     return found

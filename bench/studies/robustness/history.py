@@ -13,6 +13,7 @@ from bench.engine.store import Store, read_runs
 from bench.inputs.model_info import ModelInfo
 from bench.studies.robustness.collect import collect
 from bench.studies.robustness.results import ModelResult, Results, Setting
+from bench.studies.shared.commands import joined_commands
 from zoo.grouped import Groups
 
 
@@ -23,7 +24,8 @@ class Recorded:
     Attributes:
         setting: what its results share.
         asked: the requested attacks, by model.
-        classes, versions, command: of the newest run.
+        classes, versions: of the newest run.
+        runs: the command of each run and what it measured, the newest first.
         groups: which corruption each image is; ``None`` for images that are not corrupted.
         mce_baseline: model that corruption errors are divided by, of the newest run that named one.
     """
@@ -32,7 +34,7 @@ class Recorded:
     asked: dict[ModelInfo, dict[Request, None]] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
-    command: str = ""
+    runs: list[tuple[str, list[tuple[ModelInfo, Request]]]] = field(default_factory=list)
     groups: Groups | None = None
     mce_baseline: str = ""
 
@@ -44,13 +46,13 @@ class Recorded:
     def add(self, run: Mapping[str, Any]) -> None:
         """Adds one more run of this setting."""
         requests = [_request(fields) for fields in run["requests"]]
-        for fields in run["models"]:
-            info = ModelInfo(**fields)
+        infos = [ModelInfo(**fields) for fields in run["models"]]
+        self.runs.insert(0, (str(run["command"]), [(info, each) for info in infos for each in requests]))
+        for info in infos:
             self.asked.pop(replace(info, folded=not info.folded), None)  # measured differently before
             self.asked.setdefault(info, {}).update(dict.fromkeys(requests))
         self.classes = tuple(run["classes"])
         self.versions = dict(run["versions"])
-        self.command = str(run["command"])
         self.mce_baseline = run.get("mce_baseline", self.mce_baseline)
         groups = run.get("groups")
         self.groups = groups and Groups(**{**groups, "names": tuple(groups["names"])})
@@ -87,7 +89,7 @@ def chapter_results(store: Store, chapter: Recorded, failed: Sequence[str] = ())
         [(info, tuple(requests)) for info, requests in chapter.asked.items()],
         classes=chapter.classes,
         versions=chapter.versions,
-        command=chapter.command,
+        command=joined_commands(chapter.runs),
         failed=failed,
     )
 

@@ -15,6 +15,7 @@ from bench.engine.cell import Cell
 from bench.engine.result import CellResult
 from bench.engine.store import Store, read_runs
 from bench.inputs.model_info import ModelInfo
+from bench.studies.shared.commands import joined_commands
 
 SettingT = TypeVar("SettingT")
 TakenT = TypeVar("TakenT", contravariant=True)
@@ -80,9 +81,9 @@ def history(
         kind: of the runs.
         dataset: only settings on this data set.
         setting_of: the setting, which must be hashable, of the fields that a run keeps.
-        collect: the results of a setting; versions and command are those of its newest run.
+        collect: the results of a setting; versions are those of its newest run, command those of all runs.
     """
-    found: dict[SettingT, tuple[dict[str, ModelInfo], Mapping[str, Any]]] = {}
+    found: dict[SettingT, tuple[dict[str, ModelInfo], Mapping[str, Any], list[tuple[str, list[str]]]]] = {}
 
     def read(run: Mapping[str, Any]) -> tuple[str, SettingT, dict[str, ModelInfo], Mapping[str, Any]]:
         page = {name: run[name] for name in ("versions", "command")}
@@ -92,12 +93,14 @@ def history(
     for measured_on, setting, models, run in read_runs(store, kind, read):
         if dataset not in (None, measured_on):
             continue
-        known, _ = found.pop(setting, ({}, {}))
+        known, _, before = found.pop(setting, ({}, {}, []))
         earlier = {name: info for name, info in known.items() if name not in models}
-        found[setting] = (models | earlier, run)
+        found[setting] = (models | earlier, run, [(run["command"], [*models]), *before])
     return [
-        collect(store, setting, list(models.values()), versions=run["versions"], command=run["command"])
-        for setting, (models, run) in reversed(found.items())
+        collect(
+            store, setting, list(models.values()), versions=run["versions"], command=joined_commands(runs)
+        )
+        for setting, (models, run, runs) in reversed(found.items())
     ]
 
 

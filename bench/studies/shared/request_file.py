@@ -72,7 +72,7 @@ def _text(path: Path, key: str, value: Any) -> str:
 
 
 def as_file(command: str) -> str:
-    """A ``bench run`` command as the text of a file that asks for the same; empty for other commands.
+    """A ``bench run`` command as the text of a file that asks for the same; empty for others, and for several.
 
     Options of places and processes are left out.
     """
@@ -80,7 +80,7 @@ def as_file(command: str) -> str:
         words = shlex.split(command)
     except ValueError:  # a store may have any text
         return ""
-    if words[:2] != ["bench", "run"]:
+    if words[:2] != ["bench", "run"] or "\n" in command:
         return ""
     found: dict[str, list[str] | bool] = {}
     for name, value in _pairs(words[2:]):

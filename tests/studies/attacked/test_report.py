@@ -347,6 +347,17 @@ def test_provenance_names_what_was_computed(zoo: Results, zoo_page: str):
     assert zoo.command in zoo_page
 
 
+def test_provenance_has_every_command_of_the_page(tmp_path: Path):
+    one = make_results(n=20)
+    assert "This command makes the page again, with the same numbers (" in page(one, tmp_path)
+    two = dataclasses.replace(
+        one, command="bench run --model m --attacks pgd\nbench run --model n --attacks pgd"
+    )
+    html = page(two, tmp_path)
+    assert "These commands, in this order, make the page again, with the same numbers (" in html
+    assert two.command in html
+
+
 def test_independent_curves_are_described_as_such(tmp_path: Path):
     html = page(make_results(n=20, curve="independent"), tmp_path)
     assert "Independent: every ε" in html
