@@ -51,7 +51,7 @@ def _panel(axes: Axes, model: CertifyResult, setting: CertifySetting) -> None:
     for method, found in model.radii.items():
         colour, marker = METHODS[method]
         values = np.maximum(found[order], bottom)
-        wrong = found[order] >= ends
+        wrong = model.violated(method)[order]
         _marks(axes, place, values, ~wrong, colour, marker, 2.8)
         _marks(axes, place, values, wrong, WRONG, "X", 6.0)
     axes.set_yscale("log")
@@ -82,7 +82,7 @@ def _ranked(model: CertifyResult) -> np.ndarray:
         np.argsort(np.where(np.isnan(model.attack[right]), np.inf, model.attack[right]), kind="stable")
     ]
     chosen = np.unique(np.linspace(0, len(order) - 1, min(MOST, len(order))).round().astype(int))
-    bad = [place for place, image in enumerate(order) if model.best[image] >= model.attack[image]]
+    bad = np.any([model.violated(method)[order] for method in model.radii], axis=0).nonzero()[0]
     return order[np.unique([*chosen, *bad])]
 
 

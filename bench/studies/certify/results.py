@@ -145,10 +145,15 @@ class CertifyResult:
         """
         return wilson(int((~(self.attack <= radius)).sum()), len(self.right))  # NaN is not broken
 
+    def violated(self, method: str) -> Bool[np.ndarray, " n"]:
+        """Images with a certificate at or above a verified attack; a radius of 0 certifies nothing."""
+        found = self.radii[method]
+        return self.right & (found > 0) & (self.attack <= found)
+
     def violations(self) -> Iterator[Violation]:
         """Certificates at or above a verified attack, image by image."""
         for method, found in self.radii.items():
-            for image in (self.right & (found > 0) & (self.attack <= found)).nonzero()[0]:
+            for image in self.violated(method).nonzero()[0]:
                 yield Violation(
                     model=self.info.name,
                     method=method,

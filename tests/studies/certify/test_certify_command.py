@@ -20,6 +20,7 @@ from bench.inputs.model_info import ModelInfo
 from bench.leaderboard import table_file
 from bench.numbers.stats import wilson
 from bench.studies.certify.curves import band
+from bench.studies.certify.figures import draw_certificates
 from bench.studies.certify.lead import lead_of
 from bench.studies.certify.options import WRONG, CertifyOptions, parse_options
 from bench.studies.certify.page import write_certify_page
@@ -30,6 +31,7 @@ from bench.studies.clever.results import CleverSetting
 from tests.own import call
 
 Capture = pytest.CaptureFixture[str]
+VIOLATED = "var(--wrong)"  # colour of its mark
 SMOOTH = (
     *("certify", "--method", "smoothing", "--samples", 200, "--n", 3, "--workers", 1),
     *("--model", "baseline_cnn_4", "--sigma", 0.1),
@@ -106,6 +108,19 @@ def test_a_certificate_at_or_above_an_attack_is_found(tmp_path: Path) -> None:
     good = write_certify_page(made(result()), (), tmp_path).read_text("utf-8")
     assert "0 violations in 4 pairs of a certificate and an attack on the same image" in good
     assert "a bug in symbench" not in good
+
+
+def test_only_a_violation_is_marked_as_one_in_the_figure() -> None:
+    """Two logits that are equal up to rounding: right in one batch, broken by an attack of size 0 in another."""
+
+    def drawn(model: CertifyResult) -> str:
+        (svg,), _ = draw_certificates([model], made().setting, "digits")
+        return svg
+
+    tied = result(attack=np.array([0.06, np.nan, 0.0, 0.0]), clever=np.array([0.05, 0.04, 0.0, 0.0]))
+    assert not any(tied.violations())
+    assert VIOLATED not in drawn(tied)
+    assert VIOLATED in drawn(result(attack=np.array([0.02, np.nan, 0.04, 0.0])))
 
 
 def test_an_abstention_is_not_right_and_stands_until_an_attack_breaks_it() -> None:
