@@ -74,7 +74,6 @@ def test_a_room_grows_with_the_workers_that_are_asked_for() -> None:
     assert found.of("other").size == 1
 
 
-@pytest.mark.parametrize(("workers", "processes"), [(1, 1), pytest.param(2, 2, marks=pytest.mark.slow)])
 def _lock_of_bars() -> str:
     return type(tqdm.get_lock()).__module__
 
@@ -84,6 +83,7 @@ def test_a_worker_draws_bars_without_a_semaphore_that_outlives_it() -> None:
     assert workers.WorkerGroup(1).submit(_lock_of_bars).result() == "_thread"
 
 
+@pytest.mark.parametrize(("workers", "processes"), [(1, 1), pytest.param(2, 2, marks=pytest.mark.slow)])
 def test_a_model_is_built_twice_in_its_process_and_prints_nothing_into_json(
     workers: int, processes: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
