@@ -78,6 +78,10 @@ class Box:
         margin = by * (_OWN * terms * unit / (1 - terms * unit)) + _TINY
         return Box(self.lo - margin, self.hi + margin)
 
+    def averaged(self, mean: Map, unit: float) -> Box:
+        """The box after a map that averages values over space."""
+        return self.each(mean).wider(mean(self.size), math.prod(self.lo.shape[2:]) + 1, unit)
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -181,9 +185,8 @@ def _(module: nn.Conv2d, box: Box, rules: Rules) -> Box:
         raise NoBounds(f"no interval bounds are known of padding {module.padding_mode!r}; use zeros")
     bias = None if module.bias is None else module.bias[:, None, None]
     rest = {name: getattr(module, name) for name in ("stride", "padding", "dilation", "groups")}
-    return _weighted(
-        box, partial(F.conv2d, **rest), module.weight, module.weight[0].numel(), rules.unit, bias
-    )
+    apply = partial(F.conv2d, **rest)
+    return _weighted(box, apply, module.weight, module.weight[0].numel(), rules.unit, bias)
 
 
 @rule.register
@@ -285,14 +288,12 @@ def _(module: nn.Module, box: Box, rules: Rules) -> Box:
 def _(module: nn.AvgPool2d | nn.AdaptiveAvgPool2d, box: Box, rules: Rules) -> Box:
     if (getattr(module, "divisor_override", None) or 1) < 0:
         raise NoBounds("no bounds are known of average pooling with a negative divisor")
-    return box.each(module).wider(module(box.size), math.prod(box.lo.shape[2:]) + 1, rules.unit)
+    return box.averaged(module, rules.unit)
 
 
 def pooled(head: Head, box: Box, rules: Rules) -> Box:
     """The box after the head's layers before its linear one."""
-    terms = math.prod(box.lo.shape[2:])
-    mean = box.each(lambda x: x.mean((2, 3))).wider(box.size.mean((2, 3)), terms + 1, rules.unit)
-    return carried(head.pool, mean, rules)
+    return carried(head.pool, box.averaged(lambda x: x.mean((2, 3)), rules.unit), rules)
 
 
 @rule.register
