@@ -52,6 +52,11 @@ def eps_texts(grid: Sequence[float]) -> tuple[str, ...]:
     return texts
 
 
+def grid_text(grid: Sequence[float]) -> str:
+    """Radii as rows and cells state them, exact, with ``;`` between."""
+    return ";".join(repr(float(eps)) for eps in grid)
+
+
 def _is(value: float, other: float) -> bool:
     return abs(value - other) <= _CLOSE * max(1, abs(value))
 

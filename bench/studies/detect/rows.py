@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from bench.leaderboard.columns import version
+from bench.numbers.eps import grid_text
 from bench.numbers.stats import Share
 from bench.studies.detect.results import AtEps, DetectResult, DetectResults
 
@@ -40,7 +41,7 @@ def _row(results: DetectResults, model: DetectResult, found: AtEps) -> Row:
         "n": setting.n,
         "norm": "linf",
         "eps": found.eps,
-        "grid": ";".join(repr(eps) for eps in setting.radii if eps <= found.eps),
+        "grid": grid_text([eps for eps in setting.radii if eps <= found.eps]),
         "calibration": setting.calibration,
         "steps": setting.steps,
         "false_positives": setting.false_positives,

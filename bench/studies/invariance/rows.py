@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench.leaderboard.columns import version
+from bench.numbers.eps import grid_text
 from bench.numbers.stats import Share
 from bench.studies.invariance.results import InvarianceResult, InvarianceResults
 
@@ -42,7 +43,7 @@ def _row(results: InvarianceResults, model: InvarianceResult, i: int, share: Sha
         "n": setting.n,
         "norm": "linf",
         "eps": setting.radii[i],
-        "grid": ";".join(map(repr, setting.radii[: i + 1])),
+        "grid": grid_text(setting.radii[: i + 1]),
         "candidates": setting.candidates,
         "batch": setting.batch,
         "protocol": setting.protocol,

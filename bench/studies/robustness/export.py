@@ -18,6 +18,7 @@ from bench.engine.protocols import released_rules
 from bench.engine.store import Store, Stored
 from bench.errors import UsageError
 from bench.inputs.model_info import ModelInfo
+from bench.numbers.eps import grid_text
 from bench.studies.released.collect import as_cells
 from bench.studies.robustness.collect import curve_of
 from bench.studies.robustness.history import Recorded
@@ -161,7 +162,7 @@ def _spread(setting: Setting, request: Request, clean: Stored, attacked: Sequenc
         return
     whole = threat == "minimum_norm"
     for i, eps in enumerate(setting.eps[: len(counted.standing)]):
-        grid = ";".join(repr(float(each)) for each in setting.eps[: i + 1])
+        grid = grid_text(setting.eps[: i + 1])
         curve = "minimum_norm" if whole else setting.curve
         row = (eps, curve, grid if curve == "cumulative" else "")
         yield _Part(clean, attacked[0 if whole else i], row, counted, i)

@@ -12,6 +12,7 @@ from bench.engine.protocols import released_rules
 from bench.inputs.model_info import ModelInfo
 from bench.inputs.own_attacks import OwnAttack
 from bench.inputs.own_surrogates import OwnSurrogates
+from bench.numbers.eps import grid_text
 from bench.studies.robustness.results import Setting
 from bench.studies.shared.cells import shard_cells
 
@@ -95,7 +96,7 @@ def released_cell(setting: Setting, model: ModelInfo) -> Cell:
     Its attacks at one ε continue with the running statistics after the smaller ones, so no part of it can be measured
     or resumed alone.
     """
-    params: dict[str, Scalar] = {"eps": ";".join(repr(float(eps)) for eps in setting.eps)}
+    params: dict[str, Scalar] = {"eps": grid_text(setting.eps)}
     for request in RELEASED_REQUESTS:
         params |= dict(request.params)
     return Cell(

@@ -11,6 +11,7 @@ from jaxtyping import Bool
 
 from bench.engine.protocols import released_rules
 from bench.leaderboard.columns import SCHEMA, Row, _complete, _joined, identity, made_with, version
+from bench.numbers.eps import grid_text
 from bench.numbers.stats import Share, wilson
 from bench.studies.robustness.balls import BallPart, parts
 from bench.studies.robustness.results import Clean, Curve, ModelResult, Results
@@ -125,9 +126,7 @@ def _about(results: Results, model: ModelResult, standing: Bool[np.ndarray, " n"
         "data": setting.data,
         "n": setting.n,
         "curve": setting.curve,
-        "grid": _joined(repr(float(eps)) for eps in setting.eps[: i + 1])
-        if setting.curve == "cumulative"
-        else "",
+        "grid": grid_text(setting.eps[: i + 1]) if setting.curve == "cumulative" else "",
         "seeds": str(setting.seed),
         "batch": setting.batch if released_rules(setting.protocol) is None else None,
         "protocol": setting.protocol,

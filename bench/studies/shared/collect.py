@@ -83,7 +83,7 @@ def history(
         setting_of: the setting, which must be hashable, of the fields that a run keeps.
         collect: the results of a setting; versions are those of its newest run, command those of all runs.
     """
-    found: dict[SettingT, tuple[dict[str, ModelInfo], Mapping[str, Any], list[tuple[str, list[str]]]]] = {}
+    found: dict[SettingT, tuple[dict[str, ModelInfo], list[tuple[Mapping[str, Any], list[str]]]]] = {}
 
     def read(run: Mapping[str, Any]) -> tuple[str, SettingT, dict[str, ModelInfo], Mapping[str, Any]]:
         page = {name: run[name] for name in ("versions", "command")}
@@ -93,15 +93,15 @@ def history(
     for measured_on, setting, models, run in read_runs(store, kind, read):
         if dataset not in (None, measured_on):
             continue
-        known, _, before = found.pop(setting, ({}, {}, []))
+        known, before = found.pop(setting, ({}, []))
         earlier = {name: info for name, info in known.items() if name not in models}
-        found[setting] = (models | earlier, run, [(run["command"], [*models]), *before])
-    return [
-        collect(
-            store, setting, list(models.values()), versions=run["versions"], command=joined_commands(runs)
-        )
-        for setting, (models, run, runs) in reversed(found.items())
-    ]
+        found[setting] = (models | earlier, [(run, [*models]), *before])
+    results = []
+    for setting, (models, runs) in reversed(found.items()):
+        versions = runs[0][0]["versions"]
+        command = joined_commands((run["command"], names) for run, names in runs)
+        results.append(collect(store, setting, list(models.values()), versions=versions, command=command))
+    return results
 
 
 def whole(store: Store, cells: Iterable[Cell]) -> list[CellResult]:
